@@ -1,0 +1,170 @@
+package template
+
+import "strconv"
+
+// mergeKeys are the fields by which Kubernetes tells the items of its lists apart (the x-kubernetes-list-map-keys and
+// x-kubernetes-patch-merge-key of its OpenAPI schema, and for lists without one the fields that do so in practice), in
+// the order in which they are tried.
+var mergeKeys = [][]string{
+	{"name"},
+	{"mountPath"},
+	{"devicePath"},
+	{"containerPort", "protocol"},
+	{"port", "protocol"},
+	{"topologyKey", "whenUnsatisfiable"},
+	{"topologyKey"},
+	{"ip"},
+	{"host"},
+	{"path", "pathType"},
+	{"path"},
+	{"key"},
+	{"secretName"},
+	{"type"},
+}
+
+// mergeKeyDefaults are merge keys that the API server fills in.
+var mergeKeyDefaults = map[string]string{"protocol": "TCP"}
+
+// pair is a list item of the template and the live one that it stands for.
+type pair struct {
+	item  *node
+	live  any
+	label string
+}
+
+// match finds the live item for each item of a list. Mappings go by their merge keys, as items may have been added,
+// removed and moved; a list of scalars has only its order. Items for which there is no telling are left out.
+func (r *recovery) match(items []*node, live []any) []pair {
+	for _, withOpen := range []bool{false, true} {
+		for _, keys := range mergeKeys {
+			if pairs, ok := r.matchBy(keys, items, live, withOpen); ok {
+				return pairs
+			}
+		}
+	}
+	return r.matchByIndex(items, live)
+}
+
+// matchByIndex pairs the items of lists of equal length, if all that is known of their scalars agrees.
+func (r *recovery) matchByIndex(items []*node, live []any) []pair {
+	if len(items) != len(live) {
+		return nil
+	}
+	pairs := make([]pair, 0, len(items))
+	for i, item := range items {
+		if !r.compatible(item, live[i]) {
+			return nil
+		}
+		pairs = append(pairs, pair{item, live[i], strconv.Itoa(i)})
+	}
+	return pairs
+}
+
+// matchBy pairs items by merge keys, and says whether the keys tell the items of both lists apart. Where a key holds a
+// placeholder without a value the item is open; one open item is paired with the live item that remains, if only one
+// fits.
+func (r *recovery) matchBy(keys []string, items []*node, live []any, withOpen bool) ([]pair, bool) {
+	byKey := make(map[string]any, len(live))
+	for _, l := range live {
+		key, ok := liveKey(keys, l)
+		if !ok {
+			continue
+		}
+		if _, twice := byKey[key]; twice {
+			return nil, false
+		}
+		byKey[key] = l
+	}
+	var pairs []pair
+	var open *node
+	seen := make(map[string]bool, len(items))
+	for _, item := range items {
+		key, ok, isOpen := r.itemKey(keys, item)
+		switch {
+		case isOpen && withOpen && open == nil:
+			open = item
+			continue
+		case !ok || seen[key]:
+			return nil, false
+		}
+		seen[key] = true
+		if l, ok := byKey[key]; ok {
+			pairs = append(pairs, pair{item, l, key})
+		}
+	}
+	if open == nil {
+		return pairs, true
+	}
+	fitting := 0
+	var last pair
+	for key, l := range byKey {
+		if !seen[key] && r.fits(keys, open, l) {
+			fitting++
+			last = pair{open, l, key}
+		}
+	}
+	if fitting == 1 {
+		pairs = append(pairs, last)
+	}
+	return pairs, true
+}
+
+// itemKey gives the values of the merge keys of an item of the template. open says that it has them all, but that some
+// hold placeholders without a value.
+func (r *recovery) itemKey(keys []string, item *node) (key string, ok, open bool) {
+	for i, k := range keys {
+		if i > 0 {
+			key += ","
+		}
+		n := item.get(k)
+		text, ok := r.text(n)
+		switch {
+		case ok:
+			key += text
+		case n == nil && mergeKeyDefaults[k] != "":
+			key += mergeKeyDefaults[k]
+		case n != nil && n.kind == scalarNode:
+			open = true
+		default:
+			return "", false, false
+		}
+	}
+	return key, !open, open
+}
+
+// liveKey gives the values of the merge keys of a live item.
+func liveKey(keys []string, live any) (string, bool) {
+	fields, ok := live.(map[string]any)
+	if !ok {
+		return "", false
+	}
+	key := ""
+	for i, k := range keys {
+		text, ok := scalarText(fields[k])
+		if !ok {
+			if text = mergeKeyDefaults[k]; text == "" {
+				return "", false
+			}
+		}
+		if i > 0 {
+			key += ","
+		}
+		key += text
+	}
+	return key, true
+}
+
+// fits says whether a live item can be an open one, by its merge keys.
+func (r *recovery) fits(keys []string, item *node, live any) bool {
+	fields, _ := live.(map[string]any)
+	for _, k := range keys {
+		n := item.get(k)
+		if n == nil {
+			continue
+		}
+		if !r.compatible(n, fields[k]) {
+			return false
+		}
+	}
+	return true
+}

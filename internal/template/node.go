@@ -1,0 +1,155 @@
+package template
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+type nodeKind uint8
+
+const (
+	scalarNode nodeKind = iota
+	mappingNode
+	sequenceNode
+)
+
+// scalarForm says what becomes of the text of a scalar with placeholders.
+type scalarForm uint8
+
+const (
+	formText   scalarForm = iota // a string
+	formPlain                    // what YAML makes of the text in a plain scalar
+	formTagged                   // what the tag says
+)
+
+// node is a value of the template. Nodes are never changed once compiled, as aliases share them.
+type node struct {
+	kind nodeKind
+	line int
+
+	// Of a mapping: the fields without those that are null, in the template's order. merged has those too, because a
+	// null overrides a merged field.
+	fields []field
+	merged []field
+	// hasKeyParts says that keys of the mapping hold placeholders.
+	hasKeyParts bool
+
+	items []*node // of a sequence
+
+	// Of a scalar: a literal value (nil, bool, int64, float64, string), or parts.
+	value any
+	parts []part
+	form  scalarForm
+	tag   string
+
+	// With everything below it, aliases expanded.
+	size   int // values
+	bytes  int // of text
+	height int // levels
+}
+
+// field is an entry of a mapping.
+type field struct {
+	key   string // as it stands in the template
+	parts []part // of a key with placeholders
+	line  int
+	value *node
+}
+
+// id tells keys of one mapping apart: a key that is spelled like a placeholder by escapes is none.
+func (f *field) id() string {
+	if f.parts != nil {
+		return "\x00" + f.key
+	}
+	return f.key
+}
+
+// isNull says whether the value is null for every client.
+func (n *node) isNull() bool {
+	return n.kind == scalarNode && n.parts == nil && n.value == nil
+}
+
+// get gives the value of a literal key of a mapping, or nil.
+func (n *node) get(key string) *node {
+	if f := n.field(key); f != nil {
+		return f.value
+	}
+	return nil
+}
+
+func (n *node) field(key string) *field {
+	if n == nil || n.kind != mappingNode {
+		return nil
+	}
+	for i := range n.fields {
+		if f := &n.fields[i]; f.parts == nil && f.key == key {
+			return f
+		}
+	}
+	return nil
+}
+
+// at gives the value at a path of literal keys, or nil.
+func (n *node) at(keys ...string) *node {
+	for _, key := range keys {
+		n = n.get(key)
+	}
+	return n
+}
+
+// text gives the value of a literal string.
+func (n *node) text() (string, bool) {
+	if n == nil || n.kind != scalarNode || n.parts != nil {
+		return "", false
+	}
+	s, ok := n.value.(string)
+	return s, ok
+}
+
+// replace gives a copy of a mapping with another value for a key, or without the key where value is nil.
+func (n *node) replace(key string, value *node) *node {
+	i := slices.IndexFunc(n.fields, func(f field) bool { return f.parts == nil && f.key == key })
+	if i < 0 {
+		return n
+	}
+	changed := *n
+	changed.fields = slices.Clone(n.fields)
+	if value == nil {
+		changed.fields = slices.Delete(changed.fields, i, i+1)
+	} else {
+		changed.fields[i].value = value
+	}
+	return &changed
+}
+
+// fieldPath is the way from the root of a document to a value.
+type fieldPath []step
+
+type step struct {
+	key   string // of a mapping
+	label string // of a list item: its number, or what it is known by
+}
+
+// String writes the path as Kubernetes does: spec.containers[0].image. A key that holds dots stands in brackets.
+func (p fieldPath) String() string {
+	var b strings.Builder
+	for i, s := range p {
+		switch {
+		case s.label != "":
+			b.WriteString("[" + s.label + "]")
+		case strings.ContainsAny(s.key, ".[]"):
+			b.WriteString("[" + s.key + "]")
+		default:
+			if i > 0 {
+				b.WriteByte('.')
+			}
+			b.WriteString(s.key)
+		}
+	}
+	return b.String()
+}
+
+func (p *fieldPath) pushKey(key string) { *p = append(*p, step{key: key}) }
+func (p *fieldPath) pushIndex(i int)    { *p = append(*p, step{label: strconv.Itoa(i)}) }
+func (p *fieldPath) pop()               { *p = (*p)[:len(*p)-1] }

@@ -1,0 +1,273 @@
+package template
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Template is a client template that has been parsed. It is never changed after Parse and safe for concurrent use.
+type Template struct {
+	objects  []*source
+	uses     map[string][]int // placeholder name to the lines that it stands in, in ascending order
+	revision string
+}
+
+// source is an object of the template, without what the API server fills in.
+type source struct {
+	root     *node
+	document int
+	line     int
+}
+
+// Parse reads the text of a client template: YAML documents, each of which is empty, a Kubernetes object, or a List of
+// objects. The error is an *Error or several of them joined; Errors takes them apart.
+func Parse(text string) (*Template, error) {
+	if len(text) > maxTemplateBytes {
+		return nil, &Error{Reason: fmt.Sprintf("the template has %d bytes and may have %d (1 MiB), as a ConfigMap may", len(text), maxTemplateBytes)}
+	}
+	text = strings.TrimPrefix(text, "\ufeff")
+	if err := checkCharacters(text); err != nil {
+		return nil, err
+	}
+	hidden := newMask(text)
+	masked := hidden.hide(text)
+	documents, err := readDocuments(strings.NewReader(masked))
+	if err != nil {
+		return nil, hidden.syntaxError(masked, len(documents)+1, err)
+	}
+
+	var errs errorList
+	p := parser{errs: &errs}
+	c := compiler{mask: hidden, errs: &errs}
+	for i, content := range documents {
+		if content == nil || c.stopped {
+			continue
+		}
+		if root := c.compileDocument(content, i+1); root != nil {
+			p.document = i + 1
+			p.add(root, content.Line, nil)
+		}
+	}
+	if len(p.objects) == 0 && errs.count() == 0 {
+		errs.add(&Error{Line: 1, Reason: "the template holds no Kubernetes object"})
+	}
+	if err := errs.err(); err != nil {
+		return nil, err
+	}
+	t := &Template{objects: p.objects, uses: map[string][]int{}}
+	for _, s := range t.objects {
+		t.collectUses(s.root)
+	}
+	for name, lines := range t.uses {
+		slices.Sort(lines)
+		t.uses[name] = slices.Compact(lines)
+	}
+	t.revision = revision(t.objects)
+	return t, nil
+}
+
+// Revision is a short hash of what the template says: 12 hexadecimal digits of a SHA-256. Comments, white space, quoting
+// that changes no type, the order of keys, and fields that are dropped do not count; the order of objects does, as they
+// are created in it.
+func (t *Template) Revision() string {
+	return t.revision
+}
+
+// Placeholders gives the names of the placeholders that the template uses, sorted, without percent signs. What stands
+// in comments and in dropped fields is not used.
+func (t *Template) Placeholders() []string {
+	return slices.Sorted(maps.Keys(t.uses))
+}
+
+// Uses says whether the template uses the placeholder with this name.
+func (t *Template) Uses(name string) bool {
+	_, ok := t.uses[name]
+	return ok
+}
+
+// Unused gives the names in vars that the template does not use, sorted.
+func (t *Template) Unused(vars map[string]string) []string {
+	var unused []string
+	for name := range vars {
+		if !t.Uses(name) {
+			unused = append(unused, name)
+		}
+	}
+	slices.Sort(unused)
+	return unused
+}
+
+func (t *Template) collectUses(n *node) {
+	note := func(parts []part) {
+		for _, p := range parts {
+			if p.name != "" {
+				t.uses[p.name] = append(t.uses[p.name], p.line)
+			}
+		}
+	}
+	note(n.parts)
+	for _, f := range n.fields {
+		note(f.parts)
+		t.collectUses(f.value)
+	}
+	for _, item := range n.items {
+		t.collectUses(item)
+	}
+}
+
+// parser makes objects of documents.
+type parser struct {
+	objects  []*source
+	errs     *errorList
+	document int
+}
+
+func (p *parser) fail(line int, path, format string, args ...any) {
+	p.errs.add(&Error{Line: line, Document: p.document, Path: path, Reason: fmt.Sprintf(format, args...)})
+}
+
+// listType is the type that the items of a typed list have where they name none, as in an answer of the API server.
+type listType struct {
+	apiVersion, kind *node
+}
+
+// add takes an object, or the items of a list. line is that of the document or list item.
+func (p *parser) add(n *node, line int, inherited *listType) {
+	if n.kind != mappingNode {
+		p.fail(line, "", "a document of a template is a Kubernetes object, with apiVersion, kind and metadata, and this is %s", describe(n))
+		return
+	}
+	for _, f := range n.fields {
+		if f.parts != nil {
+			p.fail(f.line, f.key, "a field of an object cannot be chosen by a placeholder")
+			return
+		}
+	}
+	if inherited != nil && n.get("apiVersion") == nil && n.get("kind") == nil {
+		typed := *n
+		typed.fields = append(slices.Clone(n.fields),
+			field{key: "apiVersion", line: line, value: inherited.apiVersion}, field{key: "kind", line: line, value: inherited.kind})
+		n = &typed
+	}
+	before := p.errs.count()
+	p.checkString(n, line, "apiVersion")
+	p.checkString(n, line, "kind")
+	if p.errs.count() > before {
+		return
+	}
+	if kind, ok := n.get("kind").text(); ok && (kind == "List" || strings.HasSuffix(kind, "List") && n.get("items") != nil) {
+		p.addList(n, kind)
+		return
+	}
+	p.addObject(n, line)
+}
+
+// checkString reports a field of an object that is absent or no string.
+func (p *parser) checkString(n *node, line int, key string) {
+	f := n.field(key)
+	if f == nil {
+		p.fail(line, key, "is missing: every document of a template is a Kubernetes object")
+		return
+	}
+	if text, ok := f.value.text(); f.value.kind != scalarNode || f.value.parts == nil && (!ok || text == "") {
+		p.fail(f.value.line, key, "must be a string, and is %s", describe(f.value))
+	}
+}
+
+// addList takes the items of a List (what kubectl get -o yaml writes for several objects), or of a list of one kind.
+func (p *parser) addList(n *node, kind string) {
+	for _, f := range n.fields {
+		switch f.key {
+		case "apiVersion", "kind", "metadata", "items":
+		default:
+			p.fail(f.line, f.key, "a %s has no such field: it holds objects in items", kind)
+		}
+	}
+	items := n.get("items")
+	if items == nil {
+		return
+	}
+	if items.kind != sequenceNode {
+		p.fail(items.line, "items", "must be a list, and is %s", describe(items))
+		return
+	}
+	var inherited *listType
+	if kind != "List" {
+		single := *n.get("kind")
+		single.value = strings.TrimSuffix(kind, "List")
+		inherited = &listType{apiVersion: n.get("apiVersion"), kind: &single}
+	}
+	for _, item := range items.items {
+		p.add(item, item.line, inherited)
+	}
+}
+
+func (p *parser) addObject(n *node, line int) {
+	metadata := n.field("metadata")
+	if metadata == nil {
+		p.fail(line, "metadata", "is missing: an object needs metadata.name, and the name must contain %%%s%%", PlaceholderClientName)
+		return
+	}
+	if metadata.value.kind != mappingNode {
+		p.fail(metadata.value.line, "metadata", "must be a mapping, and is %s", describe(metadata.value))
+		return
+	}
+	before := p.errs.count()
+	p.checkMetadata(metadata)
+	if p.errs.count() == before {
+		p.objects = append(p.objects, &source{root: withoutServerFields(n), document: p.document, line: line})
+	}
+}
+
+func (p *parser) checkMetadata(metadata *field) {
+	for _, f := range metadata.value.fields {
+		path := "metadata." + f.key
+		switch {
+		case f.parts != nil:
+			p.fail(f.line, path, "a field of metadata cannot be chosen by a placeholder")
+		case f.key == "generateName":
+			p.fail(f.line, path, "is not possible: the objects of a client have names of their own, so that they can be found again")
+		case f.key == "ownerReferences" && (f.value.kind != sequenceNode || len(f.value.items) > 0):
+			p.fail(f.line, path, "is not possible: an owner is named by its UID, which only one object of one cluster has; remove it")
+		case f.key == "namespace":
+			if _, ok := f.value.text(); !ok && f.value.parts == nil {
+				p.fail(f.value.line, path, "must be a string, and is %s", describe(f.value))
+			}
+		}
+	}
+	name := metadata.value.field("name")
+	switch {
+	case name == nil:
+		p.fail(metadata.line, "metadata.name", "is missing; it must contain %%%s%%", PlaceholderClientName)
+	case name.value.kind != scalarNode:
+		p.fail(name.value.line, "metadata.name", "must be a string, and is %s", describe(name.value))
+	case !slices.ContainsFunc(name.value.parts, func(p part) bool { return p.name == PlaceholderClientName }):
+		p.fail(name.value.line, "metadata.name", "must contain %%%s%%, and is %s: all clients would share, and overwrite, one object",
+			PlaceholderClientName, describe(name.value))
+	}
+}
+
+// describe says in a message what stands where something else was expected.
+func describe(n *node) string {
+	switch {
+	case n.kind == mappingNode:
+		return "a mapping"
+	case n.kind == sequenceNode:
+		return "a list"
+	case n.parts != nil:
+		return joinParts(n.parts)
+	}
+	switch v := n.value.(type) {
+	case nil:
+		return "null"
+	case string:
+		return "the text " + shorten(v)
+	case bool:
+		return fmt.Sprintf("the boolean %t", v)
+	default:
+		text, _ := scalarText(v)
+		return "the number " + text
+	}
+}

@@ -1,0 +1,168 @@
+package template
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// The names of the built-in placeholders, without percent signs.
+const (
+	// PlaceholderClientName stands for the client's name.
+	PlaceholderClientName = "CLIENT_NAME"
+	// PlaceholderClusterDomain stands for the domain under which all clients of a cluster live.
+	PlaceholderClusterDomain = "CLUSTER_DOMAIN"
+	// PlaceholderAdminEmail stands for the e-mail address of the client's administrator.
+	PlaceholderAdminEmail = "EMAIL_ADMIN"
+)
+
+func isBuiltIn(name string) bool {
+	switch name {
+	case PlaceholderClientName, PlaceholderClusterDomain, PlaceholderAdminEmail:
+		return true
+	}
+	return false
+}
+
+// ValidVariableName says whether a variable may have this name: a capital letter, then capital letters, digits and
+// underscores, at least two characters, no underscore at the end, and not the name of a built-in. The error is an
+// *Error without a line.
+func ValidVariableName(name string) error {
+	reason := ""
+	switch {
+	case isBuiltIn(name):
+		reason = "has a value of its own for every client and cannot be set as a variable"
+	case !isPlaceholderName(name):
+		reason = "is not a placeholder name: it must have at least two characters, capital letters, digits and underscores only," +
+			" begin with a letter and not end with an underscore, as IMAGE_TAG does"
+	default:
+		return nil
+	}
+	return &Error{Placeholder: name, Reason: fmt.Sprintf("%q %s", name, reason)}
+}
+
+// isPlaceholderName asks for two characters, because +%Y%m%d and its like are common in the commands of containers.
+func isPlaceholderName(s string) bool {
+	if len(s) < 2 || s[0] < 'A' || s[0] > 'Z' || s[len(s)-1] == '_' {
+		return false
+	}
+	return nameLength(s) == len(s)
+}
+
+// nameLength is the number of leading bytes of s that a placeholder name may hold.
+func nameLength(s string) int {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// part is a piece of a scalar: literal text, or a placeholder where name is set.
+type part struct {
+	text string // the literal text
+	name string // the placeholder's name
+	line int    // where the placeholder stands in the template
+}
+
+// joinParts gives the text as it stands in the template.
+func joinParts(parts []part) string {
+	var b strings.Builder
+	for _, p := range parts {
+		if p.name != "" {
+			b.WriteString("%" + p.name + "%")
+		} else {
+			b.WriteString(p.text)
+		}
+	}
+	return b.String()
+}
+
+// mask hides placeholders from the YAML parser. A plain scalar may not begin with a percent sign, so each placeholder
+// becomes a word of ASCII letters and digits, which is legal in every place of a YAML text, takes no line break with it
+// and carries the placeholder's name and line.
+type mask struct {
+	prefix string
+}
+
+// newMask chooses a word that the text does not hold. As the word is derived from the text's hash, no escape sequence
+// or line folding within the text can spell it either, and the same text always gives the same words.
+func newMask(text string) mask {
+	sum := sha256.Sum256([]byte(text))
+	for {
+		m := mask{prefix: "ph" + hex.EncodeToString(sum[:8]) + "q"}
+		if !strings.Contains(text, m.prefix) {
+			return m
+		}
+		sum = sha256.Sum256(sum[:])
+	}
+}
+
+// hide replaces every placeholder, from left to right, without overlaps.
+func (m mask) hide(text string) string {
+	var b strings.Builder
+	b.Grow(len(text) + len(text)/8)
+	line, done := 1, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\n':
+			line++
+		case '%':
+			end := i + 1 + nameLength(text[i+1:])
+			if end == len(text) || text[end] != '%' || !isPlaceholderName(text[i+1:end]) {
+				continue
+			}
+			b.WriteString(text[done:i])
+			b.WriteString(m.prefix)
+			b.WriteString(text[i+1 : end])
+			b.WriteByte('q')
+			b.WriteString(strconv.Itoa(line))
+			b.WriteByte('q')
+			i, done = end, end+1
+		}
+	}
+	b.WriteString(text[done:])
+	return b.String()
+}
+
+// split gives the parts of a text in which placeholders are hidden. It gives nil where there are none.
+func (m mask) split(text string) []part {
+	var parts []part
+	for {
+		start := strings.Index(text, m.prefix)
+		if start < 0 {
+			break
+		}
+		word := text[start+len(m.prefix):]
+		name, rest, _ := strings.Cut(word, "q")
+		number, rest, _ := strings.Cut(rest, "q")
+		line, _ := strconv.Atoi(number)
+		if start > 0 {
+			parts = append(parts, part{text: text[:start]})
+		}
+		parts = append(parts, part{name: name, line: line})
+		text = rest
+	}
+	if parts != nil && text != "" {
+		parts = append(parts, part{text: text})
+	}
+	return parts
+}
+
+// holds says whether a placeholder is hidden in the text.
+func (m mask) holds(text string) bool {
+	return strings.Contains(text, m.prefix)
+}
+
+// show gives a text as it stands in the template.
+func (m mask) show(text string) string {
+	parts := m.split(text)
+	if parts == nil {
+		return text
+	}
+	return joinParts(parts)
+}

@@ -1,0 +1,153 @@
+package template
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Values are what one client puts in the place of the placeholders.
+type Values struct {
+	// ClientName is the value of %CLIENT_NAME%.
+	ClientName string
+	// ClusterDomain is the value of %CLUSTER_DOMAIN%. Nil means that none is configured, which is an error for a
+	// template that uses it.
+	ClusterDomain *string
+	// AdminEmail is the value of %EMAIL_ADMIN%.
+	AdminEmail string
+	// Variables are the values of further placeholders, by name without percent signs.
+	Variables map[string]string
+}
+
+// lookup gives the value of a placeholder and whether it has one. A variable cannot take the place of a built-in.
+func (v *Values) lookup(name string) (string, bool) {
+	switch name {
+	case PlaceholderClientName:
+		return v.ClientName, true
+	case PlaceholderAdminEmail:
+		return v.AdminEmail, true
+	case PlaceholderClusterDomain:
+		if v.ClusterDomain == nil {
+			return "", false
+		}
+		return *v.ClusterDomain, true
+	}
+	value, ok := v.Variables[name]
+	return value, ok
+}
+
+// names gives the names of all placeholders that have a value, the built-in ones first.
+func (v *Values) names() []string {
+	names := []string{PlaceholderClientName, PlaceholderClusterDomain, PlaceholderAdminEmail}
+	for _, name := range slices.Sorted(maps.Keys(v.Variables)) {
+		if !isBuiltIn(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// expand gives the text of parts, and false where a placeholder has no value.
+func (v *Values) expand(parts []part) (string, bool) {
+	if len(parts) == 1 && parts[0].name != "" {
+		return v.lookup(parts[0].name)
+	}
+	var b strings.Builder
+	for _, p := range parts {
+		text := p.text
+		if p.name != "" {
+			value, ok := v.lookup(p.name)
+			if !ok {
+				return "", false
+			}
+			text = value
+		}
+		b.WriteString(text)
+	}
+	return b.String(), true
+}
+
+// checkValues reports the placeholders that have no value, each once, and values that are no text.
+func (t *Template) checkValues(v *Values, errs *errorList) {
+	for _, name := range t.Placeholders() {
+		lines := t.uses[name]
+		value, ok := v.lookup(name)
+		switch {
+		case !ok:
+			errs.add(&Error{Line: lines[0], Placeholder: name, Reason: undefined(name, lines[1:], v)})
+		case !utf8.ValidString(value):
+			errs.add(&Error{Line: lines[0], Placeholder: name, Reason: fmt.Sprintf("the value of %%%s%% is not valid UTF-8 text", name)})
+		}
+	}
+}
+
+func undefined(name string, furtherLines []int, v *Values) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "placeholder %%%s%%", name)
+	if len(furtherLines) > 0 {
+		fmt.Fprintf(&b, " (also in line %s)", enumerate(furtherLines))
+	}
+	b.WriteString(" has no value: set ")
+	if name == PlaceholderClusterDomain {
+		b.WriteString("the provider's argument cluster_domain, the environment variable CLUSTER_DOMAIN," +
+			" or the key CLUSTER_DOMAIN of the settings ConfigMap")
+		return b.String()
+	}
+	fmt.Fprintf(&b, "variables.%s", name)
+	names := v.names()
+	if near := nearest(name, names); near != "" {
+		fmt.Fprintf(&b, ", or write %%%s%% if that is meant", near)
+	}
+	fmt.Fprintf(&b, "; defined are %%%s%%", strings.Join(names, "%, %"))
+	fmt.Fprintf(&b, "; if it is meant as text, set variables.%s to \"%%%[1]s%%\"", name)
+	return b.String()
+}
+
+// enumerate writes a few line numbers.
+func enumerate(lines []int) string {
+	const most = 5
+	var texts []string
+	for i, line := range lines {
+		if i == most {
+			texts = append(texts, "...")
+			break
+		}
+		texts = append(texts, strconv.Itoa(line))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// nearest gives the name that a misspelled one most likely stands for, or "". Of equally near ones the first is taken.
+func nearest(name string, names []string) string {
+	best, least := "", len(name)/3+1
+	for _, candidate := range names {
+		if d := distance(name, candidate); d < least {
+			best, least = candidate, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance of two ASCII texts.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
