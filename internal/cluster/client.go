@@ -1,0 +1,166 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+)
+
+// DefaultFieldManager is the name under which the provider applies, unless the
+// configuration names another one.
+const DefaultFieldManager = "terraform-provider-mira"
+
+// Options says how a [Client] writes.
+type Options struct {
+	// FieldManager owns what is applied; [DefaultFieldManager] if empty.
+	FieldManager string
+	// Force takes fields that other managers own with another value.
+	Force bool
+}
+
+// Client reads and writes the objects of one cluster. It is safe for
+// concurrent use; one serves every client of a fleet.
+type Client struct {
+	connection *Connection
+	dynamic    dynamic.Interface
+	manager    string
+	force      bool
+
+	// Kinds outside the usual three are looked up in the server's discovery,
+	// which costs requests; the usual ones never are.
+	known     meta.RESTMapper
+	discovery func() (meta.RESTMapper, error)
+}
+
+// New makes a client of a connection. It does not talk to the server.
+func New(connection *Connection, options Options) (*Client, error) {
+	httpClient, err := rest.HTTPClientFor(connection.Config)
+	if err != nil {
+		return nil, connection.Explain(err)
+	}
+	objects, err := dynamic.NewForConfigAndClient(connection.Config, httpClient)
+	if err != nil {
+		return nil, connection.Explain(err)
+	}
+	manager := options.FieldManager
+	if manager == "" {
+		manager = DefaultFieldManager
+	}
+	return &Client{
+		connection: connection,
+		dynamic:    objects,
+		manager:    manager,
+		force:      options.Force,
+		known:      usualKinds(),
+		discovery: sync.OnceValues(func() (meta.RESTMapper, error) {
+			client, err := discovery.NewDiscoveryClientForConfigAndClient(connection.Config, httpClient)
+			if err != nil {
+				return nil, err
+			}
+			return restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client)), nil
+		}),
+	}, nil
+}
+
+// Dynamic is the untyped client that [Client] stands on, for watches.
+func (c *Client) Dynamic() dynamic.Interface { return c.dynamic }
+
+// FieldManager is the name under which the client applies.
+func (c *Client) FieldManager() string { return c.manager }
+
+// Explain turns a transport failure of a request made through [Client.Dynamic]
+// into an [*UnreachableError]; other errors come back as they are.
+func (c *Client) Explain(err error) error { return c.connection.Explain(err) }
+
+func usualKinds() meta.RESTMapper {
+	// The versions are those to use where a reference names none.
+	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{
+		{Version: "v1"}, {Group: "apps", Version: "v1"}, {Group: "networking.k8s.io", Version: "v1"},
+	})
+	for _, gvk := range []schema.GroupVersionKind{
+		{Version: "v1", Kind: "Service"},
+		{Version: "v1", Kind: "ConfigMap"},
+		{Version: "v1", Kind: "Secret"},
+		{Version: "v1", Kind: "PersistentVolumeClaim"},
+		{Version: "v1", Kind: "Pod"},
+		{Version: "v1", Kind: "Event"},
+		{Group: "apps", Version: "v1", Kind: "StatefulSet"},
+		{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"},
+	} {
+		mapper.Add(gvk, meta.RESTScopeNamespace)
+	}
+	return mapper
+}
+
+// resource gives the endpoint of a namespaced kind.
+func (c *Client) resource(gvk schema.GroupVersionKind, namespace string) (dynamic.ResourceInterface, error) {
+	mapping, err := c.known.RESTMapping(gvk.GroupKind(), gvk.Version)
+	if err != nil {
+		mapper, derr := c.discovery()
+		if derr != nil {
+			return nil, c.connection.Explain(derr)
+		}
+		mapping, err = mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
+	}
+	switch {
+	case meta.IsNoMatchError(err):
+		return nil, &KindError{GVK: gvk, Reason: "the server does not serve this kind in this version"}
+	case err != nil:
+		return nil, c.connection.Explain(fmt.Errorf("looking up kind %s: %w", gvk.Kind, err))
+	case mapping.Scope.Name() != meta.RESTScopeNameNamespace:
+		return nil, &KindError{GVK: gvk, Reason: "it is cluster-scoped, and everything of a client must live in the client's namespace"}
+	}
+	return c.dynamic.Resource(mapping.Resource).Namespace(namespace), nil
+}
+
+// Get reads the live object of a reference; nil without an error when there is
+// none.
+func (c *Client) Get(ctx context.Context, ref Ref) (*unstructured.Unstructured, error) {
+	resource, err := c.resource(ref.GroupVersionKind(), ref.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	live, err := resource.Get(ctx, ref.Name, metav1.GetOptions{})
+	if err != nil {
+		err = c.classify("get", ref, err)
+		var gone *NotFoundError
+		if errors.As(err, &gone) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return live, nil
+}
+
+// ConfigMapKey reads one key of a ConfigMap. A missing ConfigMap or key is a
+// [*NotFoundError] or a [*MissingKeyError].
+func (c *Client) ConfigMapKey(ctx context.Context, namespace, name, key string) (string, error) {
+	ref := NewRef(schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, namespace, name)
+	live, err := c.Get(ctx, ref)
+	if err != nil {
+		return "", err
+	}
+	if live == nil {
+		return "", &NotFoundError{Ref: ref}
+	}
+	data, _, err := unstructured.NestedStringMap(live.Object, "data")
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", ref, err)
+	}
+	value, ok := data[key]
+	if !ok {
+		return "", &MissingKeyError{Ref: ref, Key: key, Keys: sortedKeys(data)}
+	}
+	return value, nil
+}

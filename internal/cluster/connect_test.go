@@ -1,0 +1,730 @@
+package cluster_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+)
+
+// surroundings is an environment that holds what a test puts in, and nothing of
+// the machine.
+type surroundings struct {
+	home      string
+	variables map[string]string
+	inCluster func() (*rest.Config, error)
+}
+
+func (s surroundings) environment() cluster.Environment {
+	return cluster.Environment{
+		Getenv:    func(name string) string { return s.variables[name] },
+		HomeDir:   s.home,
+		InCluster: s.inCluster,
+	}
+}
+
+func inPod() (*rest.Config, error) {
+	return &rest.Config{Host: "https://10.96.0.1:443", BearerToken: "pod-token"}, nil
+}
+
+// writeKubeconfig writes a kubeconfig with one context per server, each with a
+// cluster and a user of the same name whose token is "<name>-token". The first
+// is current.
+func writeKubeconfig(t *testing.T, path string, change func(*clientcmdapi.Config), contexts ...string) string {
+	t.Helper()
+	config := clientcmdapi.NewConfig()
+	for _, name := range contexts {
+		config.Clusters[name] = &clientcmdapi.Cluster{Server: "https://" + name + ".example.com:6443"}
+		config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: name + "-token"}
+		config.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name}
+	}
+	if len(contexts) > 0 {
+		config.CurrentContext = contexts[0]
+	}
+	if change != nil {
+		change(config)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := clientcmd.WriteToFile(*config, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestConnectFindsTheCluster(t *testing.T) {
+	dir := t.TempDir()
+	home := filepath.Join(dir, "home")
+	fromHome := writeKubeconfig(t, filepath.Join(home, ".kube", "config"), nil, "home", "other")
+	fromVariable := writeKubeconfig(t, filepath.Join(dir, "variable"), nil, "variable")
+	second := writeKubeconfig(t, filepath.Join(dir, "second"), nil, "second")
+	fromAttribute := writeKubeconfig(t, filepath.Join(dir, "attribute"), nil, "attribute")
+	missing := filepath.Join(dir, "missing")
+	empty := writeKubeconfig(t, filepath.Join(dir, "empty"), nil)
+	separator := string(filepath.ListSeparator)
+
+	tests := map[string]struct {
+		settings  cluster.Settings
+		variables map[string]string
+		noHome    bool
+		inCluster func() (*rest.Config, error)
+
+		address, token, source string
+	}{
+		"nothing set: the kubeconfig in the home directory": {
+			inCluster: inPod,
+			address:   "https://home.example.com:6443", token: "home-token",
+			source: "kubeconfig " + fromHome + `, context "home"`,
+		},
+		"no kubeconfig at all: the service account of the pod": {
+			noHome: true, inCluster: inPod,
+			address: "https://10.96.0.1:443", token: "pod-token",
+			source: "in-cluster service account",
+		},
+		"KUBECONFIG comes before the home directory": {
+			variables: map[string]string{"KUBECONFIG": fromVariable},
+			address:   "https://variable.example.com:6443", token: "variable-token",
+			source: "kubeconfig " + fromVariable + `, context "variable", named by environment variable KUBECONFIG`,
+		},
+		"KUBECONFIG is a list, whose missing files do not matter": {
+			variables: map[string]string{"KUBECONFIG": missing + separator + second + separator + fromVariable},
+			address:   "https://second.example.com:6443", token: "second-token",
+			source: "kubeconfig " + second + `, context "second", named by environment variable KUBECONFIG`,
+		},
+		"KUBECONFIG without a cluster in it leads to the pod, not to the home directory": {
+			variables: map[string]string{"KUBECONFIG": empty}, inCluster: inPod,
+			address: "https://10.96.0.1:443", token: "pod-token",
+			source: "in-cluster service account",
+		},
+		"KUBE_CONFIG_PATHS comes before KUBECONFIG": {
+			variables: map[string]string{"KUBECONFIG": fromVariable, "KUBE_CONFIG_PATHS": second + separator + fromHome},
+			address:   "https://second.example.com:6443", token: "second-token",
+			source: "kubeconfig " + second + `, context "second", named by environment variable KUBE_CONFIG_PATHS`,
+		},
+		"KUBE_CONFIG_PATH comes before KUBE_CONFIG_PATHS": {
+			variables: map[string]string{"KUBE_CONFIG_PATH": fromVariable, "KUBE_CONFIG_PATHS": second},
+			address:   "https://variable.example.com:6443", token: "variable-token",
+			source: "kubeconfig " + fromVariable + `, context "variable", named by environment variable KUBE_CONFIG_PATH`,
+		},
+		"config_path comes before every variable": {
+			settings:  cluster.Settings{ConfigPath: fromAttribute},
+			variables: map[string]string{"KUBE_CONFIG_PATH": fromVariable, "KUBECONFIG": second},
+			address:   "https://attribute.example.com:6443", token: "attribute-token",
+			source: "kubeconfig " + fromAttribute + `, context "attribute", named by attribute kubernetes.config_path`,
+		},
+		"config_paths comes before every variable": {
+			settings:  cluster.Settings{ConfigPaths: []string{second, fromAttribute}, ConfigContext: "attribute"},
+			variables: map[string]string{"KUBE_CONFIG_PATH": fromVariable},
+			address:   "https://attribute.example.com:6443", token: "attribute-token",
+			source: "kubeconfig " + fromAttribute + `, context "attribute", named by attribute kubernetes.config_paths`,
+		},
+		"a ~ in config_path is the home directory": {
+			settings: cluster.Settings{ConfigPath: "~/.kube/config"},
+			address:  "https://home.example.com:6443", token: "home-token",
+			source: "kubeconfig " + fromHome + `, context "home", named by attribute kubernetes.config_path`,
+		},
+		"config_context chooses": {
+			settings:  cluster.Settings{ConfigContext: "other"},
+			variables: map[string]string{"KUBE_CTX": "home"},
+			address:   "https://other.example.com:6443", token: "other-token",
+			source: "kubeconfig " + fromHome + `, context "other"`,
+		},
+		"KUBE_CTX chooses where the attribute does not": {
+			variables: map[string]string{"KUBE_CTX": "other"},
+			address:   "https://other.example.com:6443", token: "other-token",
+			source: "kubeconfig " + fromHome + `, context "other"`,
+		},
+		"config_context_cluster and _auth_info replace those of the context": {
+			settings:  cluster.Settings{ConfigContextCluster: "other"},
+			variables: map[string]string{"KUBE_CTX_AUTH_INFO": "home", "KUBE_CTX_CLUSTER": "home"},
+			address:   "https://other.example.com:6443", token: "home-token",
+			source: "kubeconfig " + fromHome + `, context "home", cluster "other", user "home"`,
+		},
+		"host alone keeps every kubeconfig out": {
+			settings:  cluster.Settings{Host: "https://alone.example.com"},
+			variables: map[string]string{"KUBECONFIG": fromVariable, "KUBE_CTX": "home"},
+			inCluster: inPod,
+			address:   "https://alone.example.com",
+			source:    "attribute kubernetes.host",
+		},
+		"KUBE_HOST alone does so, too": {
+			variables: map[string]string{"KUBE_HOST": "alone.example.com:6443", "KUBECONFIG": fromVariable, "KUBE_TOKEN": "t"},
+			address:   "https://alone.example.com:6443", token: "t",
+			source: "environment variable KUBE_HOST",
+		},
+		"host without a scheme is https, and an IPv6 address is one": {
+			settings: cluster.Settings{Host: "[::1]:6443/"},
+			address:  "https://[::1]:6443",
+			source:   "attribute kubernetes.host",
+		},
+		"a path in the address stays, for proxies like Rancher's": {
+			settings: cluster.Settings{Host: "https://rancher.example.com/k8s/clusters/c-1/"},
+			address:  "https://rancher.example.com/k8s/clusters/c-1",
+			source:   "attribute kubernetes.host",
+		},
+		"host beside a path overrides the kubeconfig's server": {
+			settings: cluster.Settings{Host: "https://tunnel.example.com", ConfigPath: fromAttribute},
+			address:  "https://tunnel.example.com", token: "attribute-token",
+			source: "attribute kubernetes.host over kubeconfig " + fromAttribute + `, context "attribute", named by attribute kubernetes.config_path`,
+		},
+		"a token overrides that of the kubeconfig": {
+			settings:  cluster.Settings{Token: "mine\n"},
+			variables: map[string]string{"KUBE_TOKEN": "not-mine"},
+			address:   "https://home.example.com:6443", token: "mine",
+			source: "kubeconfig " + fromHome + `, context "home"`,
+		},
+		"a token overrides that of the pod": {
+			noHome: true, inCluster: inPod,
+			variables: map[string]string{"KUBE_TOKEN": "mine"},
+			address:   "https://10.96.0.1:443", token: "mine",
+			source: "in-cluster service account",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := surroundings{home: home, variables: test.variables, inCluster: test.inCluster}
+			if test.noHome {
+				s.home = filepath.Join(dir, "nobody")
+			}
+			connection, err := cluster.Connect(test.settings, s.environment(), "test/1.0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := connection.Address(); got != test.address {
+				t.Errorf("address %q, want %q", got, test.address)
+			}
+			if got := connection.Config.BearerToken; got != test.token {
+				t.Errorf("token %q, want %q", got, test.token)
+			}
+			if connection.Source != test.source {
+				t.Errorf("source\n%s, want\n%s", connection.Source, test.source)
+			}
+			if got := connection.Config.UserAgent; got != "test/1.0" {
+				t.Errorf("user agent %q", got)
+			}
+		})
+	}
+}
+
+func TestConnectOverridesTheKubeconfig(t *testing.T) {
+	ca := newAuthority(t)
+	certificate, key := ca.issue(t, leaf{client: "jane"})
+	withCA := writeKubeconfig(t, filepath.Join(t.TempDir(), "ca"), func(c *clientcmdapi.Config) {
+		c.Clusters["kind"].CertificateAuthorityData = ca.pem
+		c.Clusters["kind"].TLSServerName = "kubeconfig.example.com"
+		c.Clusters["kind"].ProxyURL = "http://kubeconfig-proxy.example.com:3128"
+		c.AuthInfos["kind"].ClientCertificateData = certificate
+		c.AuthInfos["kind"].ClientKeyData = key
+		c.AuthInfos["kind"].Impersonate = "someone"
+	}, "kind")
+	insecure := writeKubeconfig(t, filepath.Join(t.TempDir(), "insecure"), func(c *clientcmdapi.Config) {
+		c.Clusters["kind"].InsecureSkipTLSVerify = true
+	}, "kind")
+	no, yes := false, true
+	qps, burst := float32(20), 40
+
+	tests := map[string]struct {
+		settings  cluster.Settings
+		variables map[string]string
+		check     func(*rest.Config) bool
+	}{
+		"insecure drops the certificate authority": {
+			settings: cluster.Settings{ConfigPath: withCA, Insecure: &yes},
+			check:    func(c *rest.Config) bool { return c.Insecure && c.CAData == nil },
+		},
+		"KUBE_INSECURE does so, too": {
+			settings:  cluster.Settings{ConfigPath: withCA},
+			variables: map[string]string{"KUBE_INSECURE": "1"},
+			check:     func(c *rest.Config) bool { return c.Insecure && c.CAData == nil },
+		},
+		"insecure = false wins over the variable and the kubeconfig": {
+			settings:  cluster.Settings{ConfigPath: insecure, Insecure: &no},
+			variables: map[string]string{"KUBE_INSECURE": "true"},
+			check:     func(c *rest.Config) bool { return !c.Insecure },
+		},
+		"a certificate authority turns the verification on": {
+			settings: cluster.Settings{ConfigPath: insecure, ClusterCACertificate: string(ca.pem)},
+			check:    func(c *rest.Config) bool { return !c.Insecure && string(c.CAData) == string(ca.pem) },
+		},
+		"a certificate authority wins over KUBE_INSECURE": {
+			settings:  cluster.Settings{ConfigPath: insecure, ClusterCACertificate: string(ca.pem)},
+			variables: map[string]string{"KUBE_INSECURE": "true"},
+			check:     func(c *rest.Config) bool { return !c.Insecure && string(c.CAData) == string(ca.pem) },
+		},
+		"insecure wins over KUBE_CLUSTER_CA_CERT_DATA": {
+			settings:  cluster.Settings{ConfigPath: withCA, Insecure: &yes},
+			variables: map[string]string{"KUBE_CLUSTER_CA_CERT_DATA": string(ca.pem)},
+			check:     func(c *rest.Config) bool { return c.Insecure && c.CAData == nil },
+		},
+		"tls_server_name overrides": {
+			settings: cluster.Settings{ConfigPath: withCA, TLSServerName: "mine.example.com"},
+			check:    func(c *rest.Config) bool { return c.ServerName == "mine.example.com" },
+		},
+		"another host does not keep the name of the former": {
+			settings: cluster.Settings{ConfigPath: withCA, Host: "10.0.0.1"},
+			check:    func(c *rest.Config) bool { return c.ServerName == "" },
+		},
+		"a token takes the whole user's place, since the server would prefer the certificate": {
+			settings: cluster.Settings{ConfigPath: withCA, Token: "mine"},
+			check: func(c *rest.Config) bool {
+				return c.BearerToken == "mine" && c.CertData == nil && c.Impersonate.UserName == ""
+			},
+		},
+		"an attribute shuts out ways to log in that only variables give": {
+			settings: cluster.Settings{ConfigPath: withCA, Token: "mine"},
+			variables: map[string]string{
+				"KUBE_CLIENT_CERT_DATA": string(certificate), "KUBE_CLIENT_KEY_DATA": string(key),
+				"KUBE_USER": "jane", "KUBE_PASSWORD": "secret",
+			},
+			check: func(c *rest.Config) bool {
+				return c.BearerToken == "mine" && c.CertData == nil && c.Username == ""
+			},
+		},
+		"a variable completes the way that an attribute begins": {
+			settings:  cluster.Settings{ConfigPath: withCA, Username: "jane"},
+			variables: map[string]string{"KUBE_PASSWORD": "secret", "KUBE_TOKEN": "not-mine"},
+			check: func(c *rest.Config) bool {
+				return c.Username == "jane" && c.Password == "secret" && c.BearerToken == ""
+			},
+		},
+		"a proxy overrides the kubeconfig's": {
+			settings:  cluster.Settings{ConfigPath: withCA},
+			variables: map[string]string{"KUBE_PROXY_URL": "socks5://mine.example.com:1080"},
+			check: func(c *rest.Config) bool {
+				u, err := c.Proxy(nil)
+				return err == nil && u.String() == "socks5://mine.example.com:1080"
+			},
+		},
+		"without a limit there is none": {
+			settings: cluster.Settings{ConfigPath: withCA},
+			check:    func(c *rest.Config) bool { return c.QPS == -1 },
+		},
+		"qps and burst limit": {
+			settings:  cluster.Settings{ConfigPath: withCA, QPS: &qps, Burst: &burst},
+			variables: map[string]string{"KUBE_QPS": "1", "KUBE_BURST": "1"},
+			check:     func(c *rest.Config) bool { return c.QPS == 20 && c.Burst == 40 },
+		},
+		"KUBE_QPS and KUBE_BURST limit": {
+			settings:  cluster.Settings{ConfigPath: withCA},
+			variables: map[string]string{"KUBE_QPS": "2.5", "KUBE_BURST": "7"},
+			check:     func(c *rest.Config) bool { return c.QPS == 2.5 && c.Burst == 7 },
+		},
+		"requests have no time limit of their own, which would end watches": {
+			settings: cluster.Settings{ConfigPath: withCA},
+			check:    func(c *rest.Config) bool { return c.Timeout == 0 && c.Dial != nil },
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			connection, err := cluster.Connect(test.settings, surroundings{variables: test.variables}.environment(), "test")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !test.check(connection.Config) {
+				t.Errorf("got %v", connection.Config) // %v of a rest.Config hides secrets
+			}
+		})
+	}
+}
+
+func TestConnectRefuses(t *testing.T) {
+	ca := newAuthority(t)
+	certificate, key := ca.issue(t, leaf{client: "jane"})
+	_, otherKey := ca.issue(t, leaf{client: "jane"})
+	dir := t.TempDir()
+	kind := writeKubeconfig(t, filepath.Join(dir, "kind"), nil, "kind", "prod")
+	contextless := writeKubeconfig(t, filepath.Join(dir, "contextless"), func(c *clientcmdapi.Config) { c.CurrentContext = "" }, "kind", "prod")
+	dangling := writeKubeconfig(t, filepath.Join(dir, "dangling"), func(c *clientcmdapi.Config) {
+		delete(c.Clusters, "kind")
+		delete(c.AuthInfos, "prod")
+	}, "kind", "prod")
+	legacy := writeKubeconfig(t, filepath.Join(dir, "legacy"), func(c *clientcmdapi.Config) {
+		c.AuthInfos["kind"] = &clientcmdapi.AuthInfo{AuthProvider: &clientcmdapi.AuthProviderConfig{Name: "gcp"}}
+	}, "kind")
+	badCA := writeKubeconfig(t, filepath.Join(dir, "bad-ca"), func(c *clientcmdapi.Config) {
+		c.Clusters["kind"].CertificateAuthorityData = []byte("hunter2")
+	}, "kind")
+	badProxy := writeKubeconfig(t, filepath.Join(dir, "bad-proxy"), func(c *clientcmdapi.Config) {
+		c.Clusters["kind"].ProxyURL = "ftp://jane:hunter2@proxy.example.com"
+	}, "kind")
+	keyless := writeKubeconfig(t, filepath.Join(dir, "keyless"), func(c *clientcmdapi.Config) {
+		c.AuthInfos["kind"] = &clientcmdapi.AuthInfo{ClientCertificateData: certificate}
+	}, "kind")
+	serverless := writeKubeconfig(t, filepath.Join(dir, "serverless"), func(c *clientcmdapi.Config) {
+		c.Clusters["kind"].Server = ""
+	}, "kind")
+	empty := writeKubeconfig(t, filepath.Join(dir, "empty"), nil)
+	broken := filepath.Join(dir, "broken")
+	if err := os.WriteFile(broken, []byte("clusters: [hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	missing := filepath.Join(dir, "missing")
+	yes, zero, minusTwo := true, float32(0), float32(-2)
+	none, ten := 0, 10
+	exec := func(change func(*cluster.ExecSettings)) *cluster.ExecSettings {
+		e := &cluster.ExecSettings{APIVersion: "client.authentication.k8s.io/v1", Command: "aws"}
+		change(e)
+		return e
+	}
+
+	tests := map[string]struct {
+		settings  cluster.Settings
+		variables map[string]string
+		inCluster func() (*rest.Config, error)
+
+		attribute string // of the SettingsError
+		says      []string
+	}{
+		"a config_path that does not exist": {
+			settings:  cluster.Settings{ConfigPath: missing},
+			attribute: "config_path",
+			says:      []string{"attribute kubernetes.config_path", missing, "no such file"},
+		},
+		"one of the config_paths that does not exist": {
+			settings:  cluster.Settings{ConfigPaths: []string{kind, missing}},
+			attribute: "config_paths",
+			says:      []string{"attribute kubernetes.config_paths", missing, "no such file"},
+		},
+		"a KUBE_CONFIG_PATH that does not exist": {
+			variables: map[string]string{"KUBE_CONFIG_PATH": missing},
+			says:      []string{"environment variable KUBE_CONFIG_PATH", missing},
+		},
+		"a KUBECONFIG none of whose files exists, although a pod's account is there": {
+			variables: map[string]string{"KUBECONFIG": missing}, inCluster: inPod,
+			says: []string{"environment variable KUBECONFIG", missing},
+		},
+		"config_path and config_paths together": {
+			settings:  cluster.Settings{ConfigPath: kind, ConfigPaths: []string{kind}},
+			attribute: "config_paths",
+			says:      []string{"config_paths", "config_path"},
+		},
+		"a ~ without a home directory": {
+			settings:  cluster.Settings{ConfigPath: "~/.kube/config"},
+			attribute: "config_path",
+			says:      []string{`"~/.kube/config"`, "home directory"},
+		},
+		"a kubeconfig that is not YAML": {
+			settings: cluster.Settings{ConfigPath: broken},
+			says:     []string{"kubeconfig " + broken},
+		},
+		"a kubeconfig without clusters": {
+			settings:  cluster.Settings{ConfigPath: empty},
+			attribute: "config_path",
+			says:      []string{empty, "holds no cluster"},
+		},
+		"a context that does not exist": {
+			settings:  cluster.Settings{ConfigPath: kind, ConfigContext: "live"},
+			attribute: "config_context",
+			says:      []string{`context "live"`, kind, `"kind", "prod"`},
+		},
+		"a context in KUBE_CTX that does not exist": {
+			settings:  cluster.Settings{ConfigPath: kind},
+			variables: map[string]string{"KUBE_CTX": "live"},
+			says:      []string{"environment variable KUBE_CTX", `context "live"`, `"kind", "prod"`},
+		},
+		"no current context": {
+			settings: cluster.Settings{ConfigPath: contextless},
+			says:     []string{contextless, "no current context", "config_context", `"kind", "prod"`},
+		},
+		"a context whose cluster is not there": {
+			settings: cluster.Settings{ConfigPath: dangling},
+			says:     []string{`cluster "kind"`, `there is "prod"`},
+		},
+		"a context whose user is not there": {
+			settings: cluster.Settings{ConfigPath: dangling, ConfigContext: "prod"},
+			says:     []string{`user "prod"`, `there is "kind"`},
+		},
+		"a config_context_cluster that is not there": {
+			settings:  cluster.Settings{ConfigPath: kind, ConfigContextCluster: "live"},
+			attribute: "config_context_cluster",
+			says:      []string{`cluster "live"`, `"kind", "prod"`},
+		},
+		"a config_context_auth_info that is not there": {
+			settings:  cluster.Settings{ConfigPath: kind, ConfigContextAuthInfo: "live"},
+			attribute: "config_context_auth_info",
+			says:      []string{`user "live"`, `"kind", "prod"`},
+		},
+		"a context without a kubeconfig, although a pod's account is there": {
+			settings: cluster.Settings{ConfigContext: "live"}, inCluster: inPod,
+			attribute: "config_context",
+			says:      []string{`"live"`, "there is none", "KUBECONFIG: not set"},
+		},
+		"a context beside a host, which reads no kubeconfig": {
+			settings:  cluster.Settings{Host: "10.0.0.1", ConfigContext: "live"},
+			attribute: "config_context",
+			says:      []string{"host", "config_path"},
+		},
+		"a cluster without a server": {
+			settings: cluster.Settings{ConfigPath: serverless},
+			says:     []string{serverless, `cluster "kind" has no server`},
+		},
+		"a login that clients no longer have": {
+			settings: cluster.Settings{ConfigPath: legacy},
+			says:     []string{legacy, `auth-provider "gcp"`, "exec"},
+		},
+		"a kubeconfig with a bad certificate authority": {
+			settings: cluster.Settings{ConfigPath: badCA},
+			says:     []string{badCA, "root certificates"},
+		},
+		"a kubeconfig with a bad proxy": {
+			settings: cluster.Settings{ConfigPath: badProxy},
+			says:     []string{badProxy, `proxy-url of cluster "kind"`},
+		},
+		"a kubeconfig with a certificate and no key": {
+			settings: cluster.Settings{ConfigPath: keyless},
+			says:     []string{keyless, "client-key"},
+		},
+		"a host that is no address": {
+			settings:  cluster.Settings{Host: "https://"},
+			attribute: "host",
+			says:      []string{"attribute kubernetes.host", `"https://"`, "https://10.0.0.1:6443"},
+		},
+		"a host with another scheme": {
+			variables: map[string]string{"KUBE_HOST": "tcp://10.0.0.1:6443"},
+			says:      []string{"environment variable KUBE_HOST", "tcp://10.0.0.1:6443"},
+		},
+		"a host with a port that does not exist": {
+			settings:  cluster.Settings{Host: "10.0.0.1:66443"},
+			attribute: "host",
+			says:      []string{"10.0.0.1:66443", "port"},
+		},
+		"a host with a password": {
+			settings:  cluster.Settings{Host: "https://jane:hunter2@10.0.0.1"},
+			attribute: "host",
+			says:      []string{"username and password"},
+		},
+		"a host with a query": {
+			settings:  cluster.Settings{Host: "https://10.0.0.1/?a=b"},
+			attribute: "host",
+			says:      []string{"query"},
+		},
+		"a proxy that is no URL": {
+			settings:  cluster.Settings{Host: "10.0.0.1", ProxyURL: "jane:hunter2@proxy:3128"},
+			attribute: "proxy_url",
+			says:      []string{"attribute kubernetes.proxy_url", "socks5"},
+		},
+		"an insecure that is neither true nor false": {
+			variables: map[string]string{"KUBE_HOST": "10.0.0.1", "KUBE_INSECURE": "maybe"},
+			says:      []string{"environment variable KUBE_INSECURE", `"maybe"`},
+		},
+		"insecure beside a certificate authority": {
+			settings:  cluster.Settings{Host: "10.0.0.1", Insecure: &yes, ClusterCACertificate: string(ca.pem)},
+			attribute: "insecure",
+			says:      []string{"attribute kubernetes.cluster_ca_certificate"},
+		},
+		"a certificate authority that is not PEM": {
+			settings:  cluster.Settings{Host: "10.0.0.1", ClusterCACertificate: "hunter2"},
+			attribute: "cluster_ca_certificate",
+			says:      []string{"no PEM certificate", "-----BEGIN"},
+		},
+		"a certificate authority as a kubeconfig holds it": {
+			settings:  cluster.Settings{Host: "10.0.0.1", ClusterCACertificate: "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="},
+			attribute: "cluster_ca_certificate",
+			says:      []string{"base64decode()"},
+		},
+		"the path of a certificate authority": {
+			variables: map[string]string{"KUBE_HOST": "10.0.0.1", "KUBE_CLUSTER_CA_CERT_DATA": "/etc/kubernetes/pki/ca.crt"},
+			says:      []string{"environment variable KUBE_CLUSTER_CA_CERT_DATA", "file()"},
+		},
+		"a key in the place of a certificate authority": {
+			settings:  cluster.Settings{Host: "10.0.0.1", ClusterCACertificate: string(key)},
+			attribute: "cluster_ca_certificate",
+			says:      []string{"PRIVATE KEY"},
+		},
+		"a certificate authority that is damaged": {
+			settings:  cluster.Settings{Host: "10.0.0.1", ClusterCACertificate: string(ca.pem) + "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"},
+			attribute: "cluster_ca_certificate",
+			says:      []string{"PEM block 2"},
+		},
+		"a client certificate without a key": {
+			settings:  cluster.Settings{Host: "10.0.0.1", ClientCertificate: string(certificate)},
+			attribute: "client_certificate",
+			says:      []string{"client_key"},
+		},
+		"a client key without a certificate": {
+			variables: map[string]string{"KUBE_HOST": "10.0.0.1", "KUBE_CLIENT_KEY_DATA": string(key)},
+			says:      []string{"environment variable KUBE_CLIENT_KEY_DATA", "client_certificate"},
+		},
+		"a client certificate with the key of another": {
+			settings:  cluster.Settings{Host: "10.0.0.1", ClientCertificate: string(certificate), ClientKey: string(otherKey)},
+			attribute: "client_certificate",
+			says:      []string{"attribute kubernetes.client_key", "does not match"},
+		},
+		"a client key that is not PEM": {
+			settings:  cluster.Settings{Host: "10.0.0.1", ClientCertificate: string(certificate), ClientKey: "hunter2"},
+			attribute: "client_key",
+			says:      []string{"no PEM key"},
+		},
+		"a client certificate that is not PEM": {
+			settings:  cluster.Settings{Host: "10.0.0.1", ClientCertificate: "hunter2", ClientKey: string(key)},
+			attribute: "client_certificate",
+			says:      []string{"no PEM certificate"},
+		},
+		"a token of several lines": {
+			settings:  cluster.Settings{Host: "10.0.0.1", Token: "hunter2\nhunter2"},
+			attribute: "token",
+			says:      []string{"white space"},
+		},
+		"a token beside a user name": {
+			settings:  cluster.Settings{Host: "10.0.0.1", Token: "hunter2", Username: "jane"},
+			attribute: "token",
+			says:      []string{"attribute kubernetes.username"},
+		},
+		"a password without a user name": {
+			settings:  cluster.Settings{Host: "10.0.0.1", Password: "hunter2"},
+			attribute: "password",
+			says:      []string{"username"},
+		},
+		"credentials for an address without TLS, where client-go would not send them": {
+			settings:  cluster.Settings{Host: "http://127.0.0.1:8001", Token: "hunter2"},
+			attribute: "token",
+			says:      []string{"http://127.0.0.1:8001", "TLS"},
+		},
+		"exec without a command": {
+			settings:  cluster.Settings{Host: "10.0.0.1", Exec: exec(func(e *cluster.ExecSettings) { e.Command = "" })},
+			attribute: "exec",
+			says:      []string{"attribute kubernetes.exec", "command"},
+		},
+		"exec with a version that client-go dropped": {
+			settings:  cluster.Settings{Host: "10.0.0.1", Exec: exec(func(e *cluster.ExecSettings) { e.APIVersion = "client.authentication.k8s.io/v1alpha1" })},
+			attribute: "exec",
+			says:      []string{"v1alpha1", "client.authentication.k8s.io/v1 or client.authentication.k8s.io/v1beta1"},
+		},
+		"exec with a variable that has no name": {
+			settings:  cluster.Settings{Host: "10.0.0.1", Exec: exec(func(e *cluster.ExecSettings) { e.Env = map[string]string{"A=B": "hunter2"} })},
+			attribute: "exec",
+			says:      []string{`"A=B"`},
+		},
+		"exec beside a token, of which client-go would take the token": {
+			settings:  cluster.Settings{Host: "10.0.0.1", Token: "hunter2", Exec: exec(func(*cluster.ExecSettings) {})},
+			attribute: "exec",
+			says:      []string{"attribute kubernetes.token"},
+		},
+		"a limit of no requests at all": {
+			settings:  cluster.Settings{Host: "10.0.0.1", QPS: &zero},
+			attribute: "qps",
+			says:      []string{"-1"},
+		},
+		"a negative limit that is not -1": {
+			settings:  cluster.Settings{Host: "10.0.0.1", QPS: &minusTwo},
+			attribute: "qps",
+			says:      []string{"-2"},
+		},
+		"a limit that is not a number": {
+			variables: map[string]string{"KUBE_HOST": "10.0.0.1", "KUBE_QPS": "many"},
+			says:      []string{"environment variable KUBE_QPS", `"many"`},
+		},
+		"a burst of nothing": {
+			settings:  cluster.Settings{Host: "10.0.0.1", QPS: new(float32(5)), Burst: &none},
+			attribute: "burst",
+			says:      []string{"less than 1"},
+		},
+		"a burst over no limit": {
+			settings:  cluster.Settings{Host: "10.0.0.1", Burst: &ten},
+			attribute: "burst",
+			says:      []string{"qps"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := surroundings{variables: test.variables, inCluster: test.inCluster}
+			_, err := cluster.Connect(test.settings, s.environment(), "test")
+			var settings *cluster.SettingsError
+			if !errors.As(err, &settings) {
+				t.Fatalf("got %v, want a SettingsError", err)
+			}
+			if settings.Attribute != test.attribute {
+				t.Errorf("attribute %q, want %q", settings.Attribute, test.attribute)
+			}
+			for _, part := range test.says {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("the error does not say %q:\n%v", part, err)
+				}
+			}
+			for _, secret := range []string{"hunter2", "MII", "home-token", "kind-token"} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("the error gives %q away:\n%v", secret, err)
+				}
+			}
+		})
+	}
+}
+
+func TestConnectWithNothingConfiguredSaysWhereItLooked(t *testing.T) {
+	home := t.TempDir()
+	noToken := errors.New("open /var/run/secrets/kubernetes.io/serviceaccount/token: no such file or directory")
+	tests := map[string]struct {
+		variables map[string]string
+		inCluster func() (*rest.Config, error)
+		says      []string
+	}{
+		"on a machine": {
+			says: []string{"kubernetes.host", "KUBE_HOST", "config_path", "KUBE_CONFIG_PATH", "KUBECONFIG: not set", filepath.Join(home, ".kube", "config") + ": not there", "not running in a pod"},
+		},
+		"in a pod without a token": {
+			inCluster: func() (*rest.Config, error) { return nil, noToken },
+			says:      []string{"in-cluster service account: " + noToken.Error()},
+		},
+		"with KUBECONFIG switched off": {
+			variables: map[string]string{"KUBECONFIG": os.DevNull},
+			says:      []string{"KUBECONFIG: " + os.DevNull + ": holds no cluster"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := surroundings{home: home, variables: test.variables, inCluster: test.inCluster}
+			_, err := cluster.Connect(cluster.Settings{}, s.environment(), "test")
+			var unconfigured *cluster.NotConfiguredError
+			if !errors.As(err, &unconfigured) {
+				t.Fatalf("got %v, want a NotConfiguredError", err)
+			}
+			for _, part := range test.says {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("the error does not say %q:\n%v", part, err)
+				}
+			}
+		})
+	}
+}
+
+func TestConnectKeepsTheTokenFileOfThePod(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("from-file"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := surroundings{inCluster: func() (*rest.Config, error) {
+		return &rest.Config{Host: "https://10.96.0.1:443", BearerToken: "from-file", BearerTokenFile: file}, nil
+	}}
+	connection, err := cluster.Connect(cluster.Settings{}, s.environment(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if connection.Config.BearerTokenFile != file {
+		t.Errorf("token file %q: client-go would go on with a token that the kubelet has renewed", connection.Config.BearerTokenFile)
+	}
+}
+
+func TestSystemEnvironmentIsThatOfTheProcess(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("KUBE_HOST", "https://from-the-process.example.com")
+	env := cluster.SystemEnvironment()
+	if got := env.Getenv("KUBE_HOST"); got != "https://from-the-process.example.com" {
+		t.Errorf("KUBE_HOST %q", got)
+	}
+	if env.HomeDir != home {
+		t.Errorf("home %q, want %q", env.HomeDir, home)
+	}
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	if _, err := env.InCluster(); !errors.Is(err, rest.ErrNotInCluster) {
+		t.Errorf("outside of a pod: %v", err)
+	}
+}

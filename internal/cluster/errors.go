@@ -1,0 +1,199 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// NotFoundError says that the object is not there.
+type NotFoundError struct {
+	Ref Ref
+}
+
+func (e *NotFoundError) Error() string { return e.Ref.String() + " does not exist" }
+
+// NamespaceNotFoundError says that the namespace of the object is not there,
+// which is not the same as the object being gone.
+type NamespaceNotFoundError struct {
+	Ref Ref
+}
+
+func (e *NamespaceNotFoundError) Error() string {
+	return fmt.Sprintf("%s: namespace %q does not exist", e.Ref, e.Ref.Namespace)
+}
+
+// MissingKeyError says that a ConfigMap lacks a key.
+type MissingKeyError struct {
+	Ref  Ref
+	Key  string
+	Keys []string // those that it has, sorted
+}
+
+func (e *MissingKeyError) Error() string {
+	if len(e.Keys) == 0 {
+		return fmt.Sprintf("%s has no key %q: it is empty", e.Ref, e.Key)
+	}
+	return fmt.Sprintf("%s has no key %q; it has %s", e.Ref, e.Key, strings.Join(e.Keys, ", "))
+}
+
+// KindError says that objects of a kind cannot be handled here.
+type KindError struct {
+	GVK    schema.GroupVersionKind
+	Reason string
+}
+
+func (e *KindError) Error() string {
+	return fmt.Sprintf("%s %s: %s", e.GVK.GroupVersion(), e.GVK.Kind, e.Reason)
+}
+
+// ForbiddenError is the server's 403: a right is missing, a quota is used up, or
+// an admission plugin said no. The server's message tells which.
+type ForbiddenError struct {
+	Ref  Ref
+	Verb string
+	Err  *apierrors.StatusError
+}
+
+func (e *ForbiddenError) Error() string {
+	return fmt.Sprintf("%s: the server refused to %s it: %s", e.Ref, e.Verb, e.Err.ErrStatus.Message)
+}
+
+func (e *ForbiddenError) Unwrap() error { return e.Err }
+
+// Cause is one reason for a refusal.
+type Cause struct {
+	Field   string // path of the field, as the server names it; may be empty
+	Message string
+	Type    metav1.CauseType
+}
+
+// RejectedError says that the server would not take the object as it is:
+// invalid value, immutable or unknown field, or an admission policy.
+type RejectedError struct {
+	Ref    Ref
+	Verb   string
+	Causes []Cause // at least one
+	Err    *apierrors.StatusError
+}
+
+func (e *RejectedError) Error() string {
+	return fmt.Sprintf("%s: the server would not %s it: %s", e.Ref, e.Verb, joinCauses(e.Causes))
+}
+
+func (e *RejectedError) Unwrap() error { return e.Err }
+
+func joinCauses(causes []Cause) string {
+	lines := make([]string, 0, len(causes))
+	for _, cause := range causes {
+		line := cause.Message
+		if cause.Field != "" && cause.Field != "<nil>" {
+			line = cause.Field + ": " + line
+		}
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
+}
+
+// FieldOwner is a field and the manager that owns it with another value.
+type FieldOwner struct {
+	Field   string
+	Manager string
+}
+
+// ConflictError says that other managers own fields with other values, and that
+// the client may not take them.
+type ConflictError struct {
+	Ref    Ref
+	Fields []FieldOwner
+	Err    *apierrors.StatusError
+}
+
+func (e *ConflictError) Error() string {
+	lines := make([]string, 0, len(e.Fields))
+	for _, f := range e.Fields {
+		lines = append(lines, fmt.Sprintf("%s is owned by %s", f.Field, f.Manager))
+	}
+	return fmt.Sprintf("%s: %s", e.Ref, strings.Join(lines, "; "))
+}
+
+func (e *ConflictError) Unwrap() error { return e.Err }
+
+// classify turns what the API server or the transport answered into the types
+// of this package. Context errors stay recognisable.
+func (c *Client) classify(verb string, ref Ref, err error) error {
+	var status *apierrors.StatusError
+	if !errors.As(err, &status) {
+		if explained := c.connection.Explain(err); explained != err {
+			return explained
+		}
+		return fmt.Errorf("%s %s: %w", verb, ref, err)
+	}
+	details := status.ErrStatus.Details
+	switch {
+	case apierrors.IsNotFound(err):
+		if details != nil && details.Kind == "namespaces" {
+			return &NamespaceNotFoundError{Ref: ref}
+		}
+		return &NotFoundError{Ref: ref}
+	case apierrors.IsForbidden(err):
+		return &ForbiddenError{Ref: ref, Verb: verb, Err: status}
+	case apierrors.IsConflict(err):
+		if owners := conflictingOwners(status); len(owners) > 0 {
+			return &ConflictError{Ref: ref, Fields: owners, Err: status}
+		}
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
+		return &RejectedError{Ref: ref, Verb: verb, Causes: causesOf(status), Err: status}
+	case apierrors.IsInternalError(err) && verb == verbApply:
+		// A field that the schema does not know is answered with 500, before
+		// validation proper starts.
+		return &RejectedError{Ref: ref, Verb: verb, Causes: causesOf(status), Err: status}
+	}
+	if explained := c.connection.Explain(err); explained != err {
+		return explained
+	}
+	return fmt.Errorf("%s %s: %w", verb, ref, err)
+}
+
+func causesOf(status *apierrors.StatusError) []Cause {
+	var causes []Cause
+	if details := status.ErrStatus.Details; details != nil {
+		for _, cause := range details.Causes {
+			causes = append(causes, Cause{Field: cause.Field, Message: cause.Message, Type: cause.Type})
+		}
+	}
+	// Internal errors repeat the whole message as their only cause.
+	if len(causes) == 0 || status.ErrStatus.Reason == metav1.StatusReasonInternalError {
+		causes = []Cause{{Message: status.ErrStatus.Message}}
+	}
+	return causes
+}
+
+// conflictingOwners reads the managers out of a conflict between managers. The
+// manager has no field of its own in the answer: it stands quoted in a message
+// of the form `conflict with "kubectl" using v1`.
+func conflictingOwners(status *apierrors.StatusError) []FieldOwner {
+	details := status.ErrStatus.Details
+	if details == nil {
+		return nil
+	}
+	var owners []FieldOwner
+	for _, cause := range details.Causes {
+		if cause.Type != metav1.CauseTypeFieldManagerConflict {
+			continue
+		}
+		manager := cause.Message
+		if parts := strings.SplitN(manager, `"`, 3); len(parts) == 3 {
+			manager = parts[1]
+		}
+		owners = append(owners, FieldOwner{Field: strings.TrimPrefix(cause.Field, "."), Manager: manager})
+	}
+	return owners
+}

@@ -1,0 +1,224 @@
+package cluster
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
+)
+
+// Fields maps the path of a field to its value.
+//
+// A path goes by field names joined with dots; a list item stands in brackets,
+// by the values of its merge keys (`containers[mira]`, `ports[443,TCP]`), and so
+// does a map key that is not a plain word (`labels[app.kubernetes.io/name]`).
+// The keys of a list come in the order of the keys' names, as managedFields
+// gives them.
+//
+// A value is the scalar as text; a list or map that is owned as a whole is JSON.
+type Fields map[string]string
+
+// FieldsEqual tells whether both hold the same paths with the same values.
+func FieldsEqual(a, b Fields) bool { return maps.Equal(a, b) }
+
+// Owned gives the fields of a live object that this client's field manager
+// owns.
+func (c *Client) Owned(live *unstructured.Unstructured) Fields {
+	return project(live, c.ownedSet(live))
+}
+
+// Observe gives the live values of the fields that matter to a plan: those that
+// we own, and those of `before` that are still there although others changed or
+// took them.
+func (c *Client) Observe(live *unstructured.Unstructured, before Fields) Fields {
+	fields := c.Owned(live)
+	missing := make(map[string]bool)
+	for path := range before {
+		if _, ok := fields[path]; !ok {
+			missing[path] = true
+		}
+	}
+	if len(missing) == 0 {
+		return fields
+	}
+	// Whoever has these fields now, some manager's entry names them.
+	everyone := &fieldpath.Set{}
+	for _, entry := range live.GetManagedFields() {
+		if entry.Subresource == "" || entry.Subresource == "scale" {
+			everyone = everyone.Union(decodeSet(entry))
+		}
+	}
+	for path, at := range leaves(everyone) {
+		if missing[path] {
+			if text, ok := valueAt(live, at); ok {
+				fields[path] = text
+			}
+		}
+	}
+	return fields
+}
+
+// project reads the values of a set of fields, leaves only.
+func project(object *unstructured.Unstructured, set *fieldpath.Set) Fields {
+	fields := make(Fields)
+	for path, at := range leaves(set) {
+		if text, ok := valueAt(object, at); ok {
+			fields[path] = text
+		}
+	}
+	return fields
+}
+
+// leaves gives the fields of a set that have no fields below them.
+func leaves(set *fieldpath.Set) map[string]fieldpath.Path {
+	found := make(map[string]fieldpath.Path)
+	for path := range set.Leaves().All() {
+		found[FormatPath(path)] = path.Copy()
+	}
+	return found
+}
+
+// FormatPath writes a path of managedFields the way [Fields] does.
+func FormatPath(path fieldpath.Path) string {
+	var b strings.Builder
+	for _, element := range path {
+		switch {
+		case element.FieldName != nil:
+			if isWord(*element.FieldName) {
+				if b.Len() > 0 {
+					b.WriteByte('.')
+				}
+				b.WriteString(*element.FieldName)
+			} else {
+				b.WriteString("[" + *element.FieldName + "]")
+			}
+		case element.Key != nil:
+			keys := make([]string, 0, len(*element.Key))
+			for _, key := range *element.Key {
+				keys = append(keys, text(key.Value.Unstructured()))
+			}
+			b.WriteString("[" + strings.Join(keys, ",") + "]")
+		case element.Value != nil:
+			b.WriteString("[" + text((*element.Value).Unstructured()) + "]")
+		case element.Index != nil:
+			b.WriteString("[" + strconv.Itoa(*element.Index) + "]")
+		}
+	}
+	return b.String()
+}
+
+func isWord(name string) bool {
+	for _, r := range name {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-' {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// valueAt reads the value at a path; false when the object has none.
+func valueAt(object *unstructured.Unstructured, path fieldpath.Path) (string, bool) {
+	var at any = object.Object
+	for _, element := range path {
+		next, ok := descend(at, element)
+		if !ok {
+			return "", false
+		}
+		at = next
+	}
+	if at == nil {
+		return "", false
+	}
+	if object.GetKind() == "Secret" && isSecretData(path) {
+		// The state must tell a change, not the secret.
+		sum := sha256.Sum256([]byte(text(at)))
+		return "sha256:" + hex.EncodeToString(sum[:8]), true
+	}
+	return text(at), true
+}
+
+func isSecretData(path fieldpath.Path) bool {
+	return len(path) > 0 && path[0].FieldName != nil && (*path[0].FieldName == "data" || *path[0].FieldName == "stringData")
+}
+
+func descend(at any, element fieldpath.PathElement) (any, bool) {
+	switch {
+	case element.FieldName != nil:
+		fields, ok := at.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		next, ok := fields[*element.FieldName]
+		return next, ok
+	case element.Key != nil:
+		return find(at, func(item any) bool { return hasKeys(item, *element.Key) })
+	case element.Value != nil:
+		wanted := *element.Value
+		return find(at, func(item any) bool { return value.Equals(value.NewValueInterface(item), wanted) })
+	case element.Index != nil:
+		items, ok := at.([]any)
+		if !ok || *element.Index < 0 || *element.Index >= len(items) {
+			return nil, false
+		}
+		return items[*element.Index], true
+	}
+	return nil, false
+}
+
+func find(list any, matches func(any) bool) (any, bool) {
+	items, ok := list.([]any)
+	if !ok {
+		return nil, false
+	}
+	if i := slices.IndexFunc(items, matches); i >= 0 {
+		return items[i], true
+	}
+	return nil, false
+}
+
+func hasKeys(item any, keys value.FieldList) bool {
+	fields, ok := item.(map[string]any)
+	if !ok {
+		return false
+	}
+	for _, key := range keys {
+		has, ok := fields[key.Name]
+		if !ok || !value.Equals(value.NewValueInterface(has), key.Value) {
+			return false
+		}
+	}
+	return true
+}
+
+// text writes a scalar as itself and anything else as JSON.
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		// Unstructured content comes from JSON and goes back to it.
+		return fmt.Sprint(v)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

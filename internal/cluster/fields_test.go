@@ -1,0 +1,178 @@
+package cluster
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
+)
+
+// decodeObject reads a live object from JSON, numbers as the API machinery has
+// them.
+func decodeObject(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	if err := object.UnmarshalJSON([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
+
+const liveStatefulSet = `{
+  "apiVersion": "apps/v1", "kind": "StatefulSet",
+  "metadata": {
+    "name": "mira-acme", "namespace": "default",
+    "labels": {"app.kubernetes.io/managed-by": "terraform-provider-mira", "team": "a"},
+    "managedFields": [
+      {"manager": "terraform-provider-mira", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {
+        "f:metadata": {"f:labels": {"f:app.kubernetes.io/managed-by": {}}},
+        "f:spec": {
+          "f:replicas": {},
+          "f:selector": {},
+          "f:template": {"f:spec": {"f:containers": {
+            "k:{\"name\":\"mira\"}": {".": {}, "f:name": {}, "f:image": {},
+              "f:command": {},
+              "f:ports": {"k:{\"containerPort\":443,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}, "f:name": {}}},
+              "f:env": {"k:{\"name\":\"EMPTY\"}": {".": {}, "f:name": {}, "f:value": {}}}}
+          }, "f:volumes": {"k:{\"name\":\"tmp\"}": {".": {}, "f:name": {}, "f:emptyDir": {}}}}}
+        }}},
+      {"manager": "kubectl-label", "operation": "Update", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {"f:team": {}}}}},
+      {"manager": "kubectl", "operation": "Update", "subresource": "scale", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:podManagementPolicy": {}}}},
+      {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:status": {"f:replicas": {}}}}
+    ]
+  },
+  "spec": {
+    "replicas": 3, "podManagementPolicy": "OrderedReady",
+    "selector": {"matchLabels": {"app": "mira"}},
+    "template": {"spec": {
+      "containers": [
+        {"name": "other", "image": "other:1"},
+        {"name": "mira", "image": "mira:3.0", "command": ["a", "<b>"], "ports": [{"containerPort": 443, "protocol": "TCP", "name": "https"}], "env": [{"name": "EMPTY", "value": ""}]}
+      ],
+      "volumes": [{"name": "tmp", "emptyDir": {}}]
+    }}
+  },
+  "status": {"replicas": 3}
+}`
+
+func TestOwned(t *testing.T) {
+	client := &Client{manager: DefaultFieldManager}
+	got := client.Owned(decodeObject(t, liveStatefulSet))
+	want := Fields{
+		"metadata.labels[app.kubernetes.io/managed-by]": "terraform-provider-mira",
+		"spec.replicas": "3",
+		"spec.selector": `{"matchLabels":{"app":"mira"}}`,
+		"spec.template.spec.containers[mira].name":                         "mira",
+		"spec.template.spec.containers[mira].image":                        "mira:3.0",
+		"spec.template.spec.containers[mira].command":                      `["a","<b>"]`,
+		"spec.template.spec.containers[mira].ports[443,TCP].containerPort": "443",
+		"spec.template.spec.containers[mira].ports[443,TCP].name":          "https",
+		"spec.template.spec.containers[mira].env[EMPTY].name":              "EMPTY",
+		"spec.template.spec.containers[mira].env[EMPTY].value":             "",
+		"spec.template.spec.volumes[tmp].name":                             "tmp",
+		"spec.template.spec.volumes[tmp].emptyDir":                         "{}",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("owned fields (-want +got):\n%s", diff)
+	}
+}
+
+func TestObserve(t *testing.T) {
+	client := &Client{manager: DefaultFieldManager}
+	live := decodeObject(t, liveStatefulSet)
+	for _, test := range []struct {
+		name   string
+		before Fields
+		path   string
+		want   string // "" for a path that must not be there
+	}{
+		{"a field that another manager took since is shown with its live value", Fields{"metadata.labels.team": "b"}, "metadata.labels.team", "a"},
+		{"so is one that was set through a subresource", Fields{"spec.podManagementPolicy": "Parallel"}, "spec.podManagementPolicy", "OrderedReady"},
+		{"a field of another manager that was never ours is not", nil, "metadata.labels.team", ""},
+		{"a field that is gone is left out", Fields{"spec.minReadySeconds": "5"}, "spec.minReadySeconds", ""},
+		{"status is never shown", Fields{"status.replicas": "1"}, "status.replicas", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := client.Observe(live, test.before)[test.path]; got != test.want {
+				t.Errorf("%s = %q, want %q", test.path, got, test.want)
+			}
+		})
+	}
+}
+
+func TestWithout(t *testing.T) {
+	port := fieldpath.KeyByFields("port", 80, "protocol", "TCP")
+	for _, test := range []struct {
+		name string
+		path fieldpath.Path
+		want string
+	}{
+		{"a field", fieldpath.MakePathOrDie("spec", "type"), `{"spec":{"ports":[{"name":"http","port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}]}}`},
+		{"a list item", fieldpath.MakePathOrDie("spec", "ports", port), `{"spec":{"ports":[{"port":443,"protocol":"TCP"}],"type":"ClusterIP"}}`},
+		{"a field of a list item", fieldpath.MakePathOrDie("spec", "ports", port, "name"), `{"spec":{"ports":[{"port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}],"type":"ClusterIP"}}`},
+		{"a field that is not there", fieldpath.MakePathOrDie("status", "x"), `{"spec":{"ports":[{"name":"http","port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}],"type":"ClusterIP"}}`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			object := decodeObject(t, `{"kind":"Service","spec":{"type":"ClusterIP","ports":[{"name":"http","port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}]}}`)
+			delete(object.Object, "kind")
+			if got := text(without(object.Object, test.path)); got != test.want {
+				t.Errorf("without %v: %s, want %s", test.path, got, test.want)
+			}
+		})
+	}
+}
+
+func TestSecretsAreHashed(t *testing.T) {
+	const secret = `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "managedFields": [
+	  {"manager": "terraform-provider-mira", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:password": {}}, "f:type": {}}}]},
+	  "data": {"password": "aHVudGVyMg=="}, "type": "Opaque"}`
+	client := &Client{manager: DefaultFieldManager}
+	fields := client.Owned(decodeObject(t, secret))
+	if strings.Contains(fields["data.password"], "aHVudGVyMg") || !strings.HasPrefix(fields["data.password"], "sha256:") {
+		t.Errorf("data.password = %q, want a hash", fields["data.password"])
+	}
+	if fields["type"] != "Opaque" {
+		t.Errorf("type = %q, want Opaque", fields["type"])
+	}
+}
+
+func TestFormatPath(t *testing.T) {
+	for _, test := range []struct {
+		path fieldpath.Path
+		want string
+	}{
+		{fieldpath.MakePathOrDie("spec", "replicas"), "spec.replicas"},
+		{fieldpath.MakePathOrDie("metadata", "annotations", "example.com/a.b"), "metadata.annotations[example.com/a.b]"},
+		{fieldpath.MakePathOrDie("spec", "ports", fieldpath.KeyByFields("port", 443, "protocol", "TCP"), "name"), "spec.ports[443,TCP].name"},
+		{fieldpath.MakePathOrDie("metadata", "finalizers", fieldpath.ValueElement(value.NewValueInterface("a/b"))), "metadata.finalizers[a/b]"},
+		{fieldpath.MakePathOrDie("spec", "list", 2), "spec.list[2]"},
+	} {
+		if got := FormatPath(test.path); got != test.want {
+			t.Errorf("FormatPath(%v) = %q, want %q", test.path, got, test.want)
+		}
+	}
+}
+
+func TestClaimNames(t *testing.T) {
+	for _, test := range []struct {
+		name, spec string
+		want       []string
+	}{
+		{"one replica by default", `{"volumeClaimTemplates": [{"metadata": {"name": "data"}}]}`, []string{"data-mira-acme-0"}},
+		{"several, of several templates", `{"replicas": 2, "volumeClaimTemplates": [{"metadata": {"name": "data"}}, {"metadata": {"name": "cache"}}]}`,
+			[]string{"cache-mira-acme-0", "cache-mira-acme-1", "data-mira-acme-0", "data-mira-acme-1"}},
+		{"ordinals that start later", `{"replicas": 2, "ordinals": {"start": 5}, "volumeClaimTemplates": [{"metadata": {"name": "data"}}]}`, []string{"data-mira-acme-5", "data-mira-acme-6"}},
+		{"none with no replicas", `{"replicas": 0, "volumeClaimTemplates": [{"metadata": {"name": "data"}}]}`, nil},
+		{"none without templates", `{"replicas": 3}`, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			object := decodeObject(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "mira-acme"}, "spec": `+test.spec+`}`)
+			if diff := cmp.Diff(test.want, ClaimNames(object)); diff != "" {
+				t.Errorf("claims (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
