@@ -1,0 +1,233 @@
+package rollout
+
+import (
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// PodStatus is a pod that a rollout waits for, and why.
+type PodStatus struct {
+	Name string
+	// Missing says that the pod does not exist yet; nothing else is known of it
+	// then.
+	Missing bool
+	// Revision is the revision that the pod carries.
+	Revision string
+	// Updated says that this is the newest one, ToUpdate that it is not, and
+	// that the pod will be replaced by one of the newest.
+	Updated, ToUpdate bool
+	Phase             corev1.PodPhase
+	// Ready says that the pod runs and is ready.
+	Ready bool
+	// Deleting says that the pod is on its way out.
+	Deleting bool
+	// Surplus says that the pod is one too many: it lies outside of the
+	// ordinals of the StatefulSet.
+	Surplus bool
+	// Causes say why the pod is not ready, as far as its status tells.
+	Causes []Cause
+	// UnboundClaims names the claims of a pod that is not scheduled for which
+	// there is no volume. [Of] does not know claims; [Wait] fills them in.
+	UnboundClaims []string
+}
+
+// Cause is one reason for a pod not to be ready.
+type Cause struct {
+	// Container is the container it is about; "" for the pod as a whole.
+	Container string
+	// Init says that Container is an init container.
+	Init bool
+	// Reason is a word such as "ImagePullBackOff" or "Unschedulable", from the
+	// status; "NotReady" for a container that runs but is not ready.
+	Reason string
+	// Message is what the status says beyond that; may be empty.
+	Message string
+	// ExitCode is that of the container's last run, if it ended.
+	ExitCode *int32
+	// Restarts is how often the container was started again.
+	Restarts int32
+}
+
+// notReady is the reason for what the kubelet has no word for.
+const notReady = "NotReady"
+
+func (c Cause) String() string {
+	var b strings.Builder
+	if c.Container != "" {
+		if c.Init {
+			b.WriteString("init ")
+		}
+		fmt.Fprintf(&b, "container %s: ", c.Container)
+	}
+	b.WriteString(c.Reason)
+	if message := oneLine(c.Message); message != "" {
+		b.WriteString(": " + message)
+	}
+	if c.ExitCode != nil {
+		fmt.Fprintf(&b, ", last exit code %d", *c.ExitCode)
+	}
+	if c.Restarts > 0 {
+		fmt.Fprintf(&b, ", restarted %s", times(c.Restarts))
+	}
+	return b.String()
+}
+
+func times(n int32) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// oneLine undoes the line breaks that container runtimes put into messages.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// String says in one line what the pod is waited for.
+func (p PodStatus) String() string {
+	var parts []string
+	switch {
+	case p.Missing:
+		parts = append(parts, "not created yet")
+	case p.Surplus && !p.Deleting:
+		parts = append(parts, "to be deleted, it is one too many")
+	case p.Deleting:
+		parts = append(parts, "being deleted")
+	case p.ToUpdate:
+		parts = append(parts, "to be replaced, it still runs revision "+p.Revision)
+	case p.Phase != "" && p.Phase != corev1.PodRunning:
+		parts = append(parts, string(p.Phase))
+	}
+	if !p.Surplus && !p.Deleting {
+		for _, cause := range p.Causes {
+			parts = append(parts, cause.String())
+		}
+	}
+	for _, claim := range p.UnboundClaims {
+		parts = append(parts, "claim "+claim+" is not bound")
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "not ready")
+	}
+	return "pod " + p.Name + ": " + strings.Join(parts, "; ")
+}
+
+// podStatus reads one pod. revision is the newest.
+func podStatus(pod *corev1.Pod, revision string) PodStatus {
+	s := PodStatus{
+		Name:     pod.Name,
+		Revision: pod.Labels[appsv1.StatefulSetRevisionLabel],
+		Phase:    pod.Status.Phase,
+		Deleting: pod.DeletionTimestamp != nil,
+	}
+	s.Updated = s.Revision == revision
+	ready := condition(pod, corev1.PodReady)
+	s.Ready = pod.Status.Phase == corev1.PodRunning && ready != nil && ready.Status == corev1.ConditionTrue
+	if !s.Ready {
+		s.Causes = causes(pod)
+	}
+	return s
+}
+
+func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == kind {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
+}
+
+// causes finds out why a pod is not ready, from what comes first in its life to
+// what comes last.
+func causes(pod *corev1.Pod) []Cause {
+	var found []Cause
+	if pod.Status.Reason != "" { // Evicted, NodeLost, DeadlineExceeded
+		found = append(found, Cause{Reason: pod.Status.Reason, Message: pod.Status.Message})
+	}
+	if c := condition(pod, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse {
+		found = append(found, Cause{Reason: c.Reason, Message: c.Message})
+	}
+	for _, status := range pod.Status.InitContainerStatuses {
+		if cause, ok := initCause(pod, status); ok {
+			found = append(found, cause)
+		}
+	}
+	blocked := len(found) > 0
+	for _, status := range pod.Status.ContainerStatuses {
+		if cause, ok := containerCause(status); ok && (!blocked || cause.Reason != podInitializing) {
+			found = append(found, cause)
+		}
+	}
+	if len(found) == 0 {
+		// Readiness gates, a node that does not answer.
+		for _, kind := range []corev1.PodConditionType{corev1.PodReady, corev1.ContainersReady} {
+			if c := condition(pod, kind); c != nil && c.Status != corev1.ConditionTrue && c.Reason != "" {
+				return []Cause{{Reason: c.Reason, Message: c.Message}}
+			}
+		}
+	}
+	return found
+}
+
+// podInitializing is the kubelet's reason for containers behind init
+// containers.
+const podInitializing = "PodInitializing"
+
+// initCause leaves out init containers that ended well, wait for their turn, or
+// run on beside the others (sidecars, KEP-753) and have started.
+func initCause(pod *corev1.Pod, status corev1.ContainerStatus) (Cause, bool) {
+	switch {
+	case status.State.Terminated != nil && status.State.Terminated.ExitCode == 0,
+		status.State.Waiting != nil && status.State.Waiting.Reason == podInitializing:
+		return Cause{}, false
+	case status.State.Running != nil:
+		if isSidecar(pod, status.Name) && status.Started != nil && *status.Started {
+			return withLastRun(Cause{Container: status.Name, Init: true, Reason: notReady}, status), !status.Ready
+		}
+		return withLastRun(Cause{Container: status.Name, Init: true, Reason: "Running"}, status), true
+	}
+	cause, ok := containerCause(status)
+	cause.Init = true
+	return cause, ok
+}
+
+func isSidecar(pod *corev1.Pod, container string) bool {
+	for _, c := range pod.Spec.InitContainers {
+		if c.Name == container {
+			return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+		}
+	}
+	return false
+}
+
+func containerCause(status corev1.ContainerStatus) (Cause, bool) {
+	cause := Cause{Container: status.Name}
+	switch state := status.State; {
+	case state.Waiting != nil && state.Waiting.Reason != "":
+		cause.Reason, cause.Message = state.Waiting.Reason, state.Waiting.Message
+	case state.Terminated != nil:
+		cause.Reason, cause.Message = state.Terminated.Reason, state.Terminated.Message
+		if cause.Reason == "" {
+			cause.Reason = "Terminated"
+		}
+		cause.ExitCode = &state.Terminated.ExitCode
+		cause.Restarts = status.RestartCount
+		return cause, true
+	case state.Running != nil && !status.Ready:
+		cause.Reason = notReady
+	default:
+		return Cause{}, false
+	}
+	return withLastRun(cause, status), true
+}
+
+func withLastRun(cause Cause, status corev1.ContainerStatus) Cause {
+	cause.Restarts = status.RestartCount
+	if last := status.LastTerminationState.Terminated; last != nil {
+		cause.ExitCode = &last.ExitCode
+	}
+	return cause
+}
