@@ -1,0 +1,254 @@
+package mira
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
+)
+
+// undoTimeout bounds the clean-up after a create that failed half-way, also when
+// the operator has interrupted it.
+const undoTimeout = time.Minute
+
+// ApplyOptions say how a client is applied.
+type ApplyOptions struct {
+	// Planned is what the operator agreed to; nil where it was not known. An
+	// apply that would give something else writes nothing.
+	Planned map[string]cluster.Fields
+	// Wait until the new revision serves.
+	Wait bool
+}
+
+// Outcome is what an apply did. It is given along with an error, too, when
+// something was written.
+type Outcome struct {
+	Record
+	Created  []cluster.Ref
+	Adopted  []cluster.Ref // existed, and were not ours before
+	Warnings []Warning
+}
+
+// Create creates a client's objects, and adopts those that exist. If a write
+// fails, what this call created is deleted again, and adopted objects stay as
+// they are: [*PartialWriteError] tells. A [*RolloutError] comes with an outcome.
+func (f *Fleet) Create(ctx context.Context, spec Spec, options ApplyOptions) (*Outcome, error) {
+	outcome, err := f.apply(ctx, spec, nil, options)
+	var partial *PartialWriteError
+	if errors.As(err, &partial) {
+		f.undo(ctx, partial, outcome.Created)
+		return nil, partial
+	}
+	return outcome, err
+}
+
+// Update changes a client's objects to what the template asks for, and deletes
+// those that it does not ask for any more.
+func (f *Fleet) Update(ctx context.Context, spec Spec, before *Record, options ApplyOptions) (*Outcome, error) {
+	return f.apply(ctx, spec, before, options)
+}
+
+func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options ApplyOptions) (*Outcome, error) {
+	d, err := f.desire(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := f.rehearse(ctx, spec, d)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.checkPlan(options.Planned, steps); err != nil {
+		return nil, err
+	}
+
+	outcome := &Outcome{}
+	var written []cluster.Ref
+	fail := func(err error) (*Outcome, error) {
+		outcome.Refs = written
+		if before != nil {
+			outcome.Refs = union(before.Refs, written)
+		}
+		return outcome, &PartialWriteError{Written: written, Err: err}
+	}
+	for _, s := range steps {
+		if err := f.write(ctx, s, outcome); err != nil {
+			return fail(err)
+		}
+		written = append(written, cluster.RefOf(s.result))
+	}
+	if before != nil {
+		if err := f.prune(ctx, spec, before, written, outcome); err != nil {
+			return fail(err)
+		}
+	}
+
+	outcome.URL, outcome.Revision = d.url, d.revision
+	outcome.Warnings = append(outcome.Warnings, d.warnings...)
+	var claimsBefore []string
+	if before != nil {
+		claimsBefore = before.Claims
+	}
+	f.fill(ctx, &outcome.Record, spec.Namespace, steps.results(), claimsBefore)
+	f.holdPlan(options.Planned, outcome)
+	if options.Wait {
+		return outcome, f.wait(ctx, steps)
+	}
+	return outcome, nil
+}
+
+// checkPlan compares what the dry runs say now with what was planned.
+func (f *Fleet) checkPlan(planned map[string]cluster.Fields, steps trial) error {
+	if planned == nil {
+		return nil
+	}
+	now := make(map[string]cluster.Fields, len(steps))
+	for _, s := range steps {
+		now[cluster.RefOf(s.result).Key()] = f.cluster.Owned(s.result)
+	}
+	if lines := differences(planned, now); len(lines) > 0 {
+		return &OutdatedPlanError{Changes: lines}
+	}
+	return nil
+}
+
+// holdPlan keeps to what was planned where the server stored something else than
+// it said in its dry run: the next refresh shows the difference as drift.
+func (f *Fleet) holdPlan(planned map[string]cluster.Fields, outcome *Outcome) {
+	if planned == nil {
+		return
+	}
+	lines := differences(planned, outcome.Objects)
+	if len(lines) == 0 {
+		return
+	}
+	outcome.Objects = planned
+	outcome.Images = imagesOf(planned)
+	detail := "The server stored other values than its dry run had promised, which an admission webhook can do:"
+	for _, line := range lines {
+		detail += "\n" + line
+	}
+	outcome.Warnings = append(outcome.Warnings, Warning{Summary: "Server Changed Applied Fields", Detail: detail})
+}
+
+func differences(from, to map[string]cluster.Fields) []string {
+	keys := maps.Clone(from)
+	maps.Copy(keys, to)
+	var lines []string
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		lines = append(lines, changes(key, from[key], to[key])...)
+	}
+	return lines
+}
+
+// write adopts and applies one object.
+func (f *Fleet) write(ctx context.Context, s *step, outcome *Outcome) error {
+	object := s.desired.DeepCopy()
+	if s.live != nil {
+		if !f.cluster.Adopted(s.live) {
+			if err := f.adopt(ctx, s); err != nil {
+				return err
+			}
+			outcome.Adopted = append(outcome.Adopted, cluster.RefOf(s.live))
+		}
+		// An object that somebody deletes right now is not to be recreated: it
+		// would be another one than the one that was looked at.
+		object.SetUID(s.live.GetUID())
+	}
+	result, err := f.cluster.Apply(ctx, object)
+	if err != nil {
+		return err
+	}
+	if s.live == nil {
+		outcome.Created = append(outcome.Created, cluster.RefOf(result))
+	}
+	s.result = result
+	return nil
+}
+
+// adopt takes over the fields of former managers. A controller that updates the
+// status at the same moment is no reason to fail.
+func (f *Fleet) adopt(ctx context.Context, s *step) error {
+	isFirst := true
+	return retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
+		if !isFirst {
+			live, err := f.cluster.Get(ctx, cluster.RefOf(s.desired))
+			if err != nil {
+				return err
+			}
+			if live == nil {
+				return &cluster.NotFoundError{Ref: cluster.RefOf(s.live)}
+			}
+			s.live = live
+		}
+		isFirst = false
+		_, err := f.cluster.Adopt(ctx, s.live)
+		return err
+	})
+}
+
+// prune deletes, in reverse order, what the client had and the template does not
+// ask for any more.
+func (f *Fleet) prune(ctx context.Context, spec Spec, before *Record, written []cluster.Ref, outcome *Outcome) error {
+	for _, ref := range slices.Backward(before.Refs) {
+		if slices.ContainsFunc(written, ref.SameObject) {
+			continue
+		}
+		left, err := f.remove(ctx, ref, spec.Name)
+		if err != nil {
+			return err
+		}
+		if left != nil {
+			outcome.Warnings = append(outcome.Warnings, *left)
+		}
+	}
+	return nil
+}
+
+// wait follows the rollout of every StatefulSet that the apply created or
+// changed.
+func (f *Fleet) wait(ctx context.Context, steps trial) error {
+	for _, s := range steps {
+		if !isStatefulSet(s.result) || s.live != nil && s.live.GetGeneration() == s.result.GetGeneration() {
+			continue
+		}
+		ref := cluster.RefOf(s.result)
+		if _, err := rollout.Wait(ctx, f.cluster.Dynamic(), ref.Namespace, ref.Name, s.result.GetGeneration()); err != nil {
+			return &RolloutError{Err: f.cluster.Explain(err)}
+		}
+	}
+	return nil
+}
+
+// undo deletes what a failed create has created. Adopted objects were there
+// before: they stay.
+func (f *Fleet) undo(ctx context.Context, partial *PartialWriteError, created []cluster.Ref) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
+	defer cancel()
+	for _, ref := range slices.Backward(created) {
+		if err := f.cluster.Delete(ctx, ref); err != nil {
+			partial.Err = errors.Join(partial.Err, fmt.Errorf("taking back what was created: %w", err))
+			continue
+		}
+		partial.Undone = append(partial.Undone, ref)
+		partial.Written = slices.DeleteFunc(partial.Written, ref.SameObject)
+	}
+}
+
+// union adds references that are not there yet.
+func union(refs, more []cluster.Ref) []cluster.Ref {
+	all := slices.Clone(refs)
+	for _, ref := range more {
+		if !slices.ContainsFunc(all, ref.SameObject) {
+			all = append(all, ref)
+		}
+	}
+	return all
+}

@@ -1,0 +1,125 @@
+package mira
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+)
+
+// Deleted is what a delete left and took.
+type Deleted struct {
+	KeptClaims    []string
+	DeletedClaims []string
+	Warnings      []Warning
+}
+
+// Delete removes what is recorded of a client, in reverse order, and waits for
+// the pods to end. It needs no template. What is gone already counts as done;
+// what belongs to another client, or took the name of a recorded object, is left
+// alone and reported. Claims stay unless deleteData says otherwise.
+func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Record, deleteData bool) (*Deleted, error) {
+	live := make(map[string]*unstructured.Unstructured, len(record.Refs))
+	var refused []error
+	for _, ref := range record.Refs {
+		object, err := f.cluster.Get(ctx, ref)
+		if err == nil && object != nil {
+			err = checkClaimPolicy(object, deleteData)
+			live[ref.Key()] = object
+		}
+		refused = append(refused, err)
+	}
+	if err := errors.Join(refused...); err != nil {
+		return nil, err
+	}
+	deleted := &Deleted{}
+	claims, err := f.claimsLeft(ctx, namespace, record, live)
+	if err != nil {
+		// Without the list nothing can be deleted that should be; what is only
+		// to be kept needs no list.
+		if deleteData {
+			return nil, err
+		}
+		deleted.Warnings = append(deleted.Warnings, Warning{
+			Summary: "Claims Not Listed",
+			Detail:  fmt.Sprintf("The claims of client %q are kept, but which ones there are could not be read: %v", name, err),
+		})
+		deleted.KeptClaims = record.Claims
+	}
+	for _, ref := range slices.Backward(record.Refs) {
+		if live[ref.Key()] == nil {
+			continue
+		}
+		left, err := f.remove(ctx, ref, name)
+		if err != nil {
+			return nil, err
+		}
+		if left != nil {
+			deleted.Warnings = append(deleted.Warnings, *left)
+		}
+	}
+	for _, claim := range claims {
+		if !deleteData {
+			deleted.KeptClaims = append(deleted.KeptClaims, claim.Name)
+			continue
+		}
+		if err := f.cluster.Delete(ctx, claim); err != nil {
+			return nil, err
+		}
+		deleted.DeletedClaims = append(deleted.DeletedClaims, claim.Name)
+	}
+	return deleted, nil
+}
+
+// remove deletes one recorded object if it still is the client's. Otherwise it
+// leaves it alone and says so.
+func (f *Fleet) remove(ctx context.Context, ref cluster.Ref, client string) (*Warning, error) {
+	live, err := f.cluster.Get(ctx, ref)
+	if err != nil || live == nil {
+		return nil, err
+	}
+	owner := live.GetLabels()[clientLabel]
+	isRecreated := owner == "" && ref.UID != "" && live.GetUID() != ref.UID
+	if owner != client && owner != "" || isRecreated {
+		reason := fmt.Sprintf("it belongs to client %q now", owner)
+		if isRecreated {
+			reason = "somebody deleted it and created another one of that name, which does not carry the client's label"
+		}
+		return &Warning{
+			Summary: "Object Left Alone",
+			Detail:  fmt.Sprintf("%s was not deleted with client %q: %s.", ref, client, reason),
+		}, nil
+	}
+	return nil, f.cluster.Delete(ctx, cluster.RefOf(live))
+}
+
+// claimsLeft finds the claims of the recorded StatefulSets. Where one is gone by
+// now, the names of its claim templates come from the claims recorded.
+func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record, live map[string]*unstructured.Unstructured) ([]cluster.Ref, error) {
+	var claims []cluster.Ref
+	for _, ref := range record.Refs {
+		if ref.Kind != statefulSetKind {
+			continue
+		}
+		var templates []string
+		if object := live[ref.Key()]; object != nil {
+			templates = cluster.ClaimTemplates(object)
+		}
+		for _, claim := range record.Claims {
+			if i := strings.LastIndex(claim, "-"+ref.Name+"-"); i > 0 && !slices.Contains(templates, claim[:i]) {
+				templates = append(templates, claim[:i])
+			}
+		}
+		found, err := f.cluster.Claims(ctx, namespace, ref.Name, templates)
+		if err != nil {
+			return nil, err
+		}
+		claims = append(claims, found...)
+	}
+	return claims, nil
+}

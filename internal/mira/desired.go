@@ -1,0 +1,119 @@
+package mira
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
+)
+
+// desired is what the template asks for one client.
+type desired struct {
+	objects  []*unstructured.Unstructured // in template order, labelled as the client's
+	url      string                       // empty when no Ingress names a host
+	revision string
+	warnings []Warning
+}
+
+// desire renders and checks the template for a client, without asking the server
+// about the objects.
+func (f *Fleet) desire(ctx context.Context, spec Spec) (*desired, error) {
+	t, err := f.template(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	values, err := f.values(ctx, t, spec)
+	if err != nil {
+		return nil, err
+	}
+	rendered, err := t.Render(values, template.Policy{Namespace: spec.Namespace, AllowedKinds: f.settings.AllowedKinds})
+	if err != nil {
+		return nil, &TemplateError{Source: spec.Template, Err: err}
+	}
+	d := &desired{revision: t.Revision()}
+	var refused []error
+	for _, object := range rendered {
+		if err := checkClaimPolicy(object.Unstructured, spec.DeleteData); err != nil {
+			refused = append(refused, err)
+		}
+		label(object.Unstructured, spec.Name)
+		d.objects = append(d.objects, object.Unstructured)
+	}
+	if len(refused) > 0 {
+		return nil, errors.Join(refused...)
+	}
+	d.url = urlOf(d.objects)
+	if unused := t.Unused(spec.Variables); len(unused) > 0 {
+		d.warnings = append(d.warnings, Warning{
+			Summary: "Unused Template Variable",
+			Detail: fmt.Sprintf("Client %q sets %s, which the template does not use (%s).",
+				spec.Name, "%"+strings.Join(unused, "%, %")+"%", spec.Template),
+		})
+	}
+	return d, nil
+}
+
+// label marks an object as the client's. Only the object itself: labels in
+// selectors or pod templates would restart pods.
+func label(object *unstructured.Unstructured, client string) {
+	labels := object.GetLabels()
+	if labels == nil {
+		labels = make(map[string]string, 2)
+	}
+	labels[managedByLabel] = managedBy
+	labels[clientLabel] = client
+	object.SetLabels(labels)
+}
+
+// checkOwner refuses a live object that another client owns.
+func checkOwner(live *unstructured.Unstructured, client string) error {
+	if owner := live.GetLabels()[clientLabel]; owner != "" && owner != client {
+		return &ForeignObjectError{Ref: cluster.RefOf(live), Owner: owner}
+	}
+	return nil
+}
+
+// checkClaimPolicy refuses a StatefulSet that lets Kubernetes delete claims, see
+// https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention.
+func checkClaimPolicy(object *unstructured.Unstructured, deleteData bool) error {
+	if deleteData || !isStatefulSet(object) {
+		return nil
+	}
+	for _, policy := range []string{"whenDeleted", "whenScaled"} {
+		if value, _, _ := unstructured.NestedString(object.Object, "spec", retentionPolicyKey, policy); value == "Delete" {
+			return &ClaimPolicyError{Ref: cluster.RefOf(object), Policy: policy}
+		}
+	}
+	return nil
+}
+
+func isStatefulSet(object *unstructured.Unstructured) bool {
+	return object.GroupVersionKind().GroupKind() == schema.GroupKind{Group: "apps", Kind: statefulSetKind}
+}
+
+// urlOf gives the address under which a client answers: the first host that an
+// Ingress of it names.
+func urlOf(objects []*unstructured.Unstructured) string {
+	for _, object := range objects {
+		if object.GetKind() != "Ingress" {
+			continue
+		}
+		rules, _, _ := unstructured.NestedSlice(object.Object, "spec", "rules")
+		for _, rule := range rules {
+			fields, ok := rule.(map[string]any)
+			if !ok {
+				continue
+			}
+			if host, _, _ := unstructured.NestedString(fields, "host"); host != "" && !strings.Contains(host, "*") {
+				return "https://" + host
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,108 @@
+package mira
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+)
+
+// TemplateUnavailableError says that the template could not be read.
+type TemplateUnavailableError struct {
+	Source TemplateSource
+	Err    error
+}
+
+func (e *TemplateUnavailableError) Error() string {
+	return fmt.Sprintf("reading the client template (%s): %v", e.Source, e.Err)
+}
+
+func (e *TemplateUnavailableError) Unwrap() error { return e.Err }
+
+// TemplateError says what a template, or a value for it, does wrong. It wraps one
+// or several *template.Error.
+type TemplateError struct {
+	Source TemplateSource
+	Err    error
+}
+
+func (e *TemplateError) Error() string { return fmt.Sprintf("%s: %v", e.Source, e.Err) }
+
+func (e *TemplateError) Unwrap() error { return e.Err }
+
+// RevisionError says that the template is not the one that the client is pinned
+// to.
+type RevisionError struct {
+	Source        TemplateSource
+	Pinned, Found string
+}
+
+func (e *RevisionError) Error() string {
+	return fmt.Sprintf("%s has revision %s, and the client is pinned to %s", e.Source, e.Found, e.Pinned)
+}
+
+// ForeignObjectError says that an object belongs to another client.
+type ForeignObjectError struct {
+	Ref   cluster.Ref
+	Owner string // the other client's name
+}
+
+func (e *ForeignObjectError) Error() string {
+	return fmt.Sprintf("%s belongs to client %q (label %s)", e.Ref, e.Owner, clientLabel)
+}
+
+// ClaimPolicyError says that deleting or scaling a StatefulSet would delete
+// claims, which the configuration does not allow.
+type ClaimPolicyError struct {
+	Ref    cluster.Ref
+	Policy string // whenDeleted or whenScaled
+}
+
+func (e *ClaimPolicyError) Error() string {
+	return fmt.Sprintf("%s asks Kubernetes to delete its claims (spec.%s.%s is Delete)", e.Ref, retentionPolicyKey, e.Policy)
+}
+
+// OutdatedPlanError says that applying now would not give what was planned.
+// Nothing was written.
+type OutdatedPlanError struct {
+	Changes []string // one line a field
+}
+
+func (e *OutdatedPlanError) Error() string {
+	return "the result would differ from the plan:\n" + strings.Join(e.Changes, "\n")
+}
+
+// PartialWriteError says that a write failed after others had been done.
+type PartialWriteError struct {
+	Written []cluster.Ref // in the order they were written; still there
+	Undone  []cluster.Ref // created by this call and deleted again
+	Err     error
+}
+
+func (e *PartialWriteError) Error() string { return e.Err.Error() }
+
+func (e *PartialWriteError) Unwrap() error { return e.Err }
+
+// RolloutError says that the objects are written but the new revision does not
+// serve. It wraps what package rollout says about it.
+type RolloutError struct {
+	Err error
+}
+
+func (e *RolloutError) Error() string { return e.Err.Error() }
+
+func (e *RolloutError) Unwrap() error { return e.Err }
+
+// NoSuchClientError says that no object of a client was found.
+type NoSuchClientError struct {
+	Namespace, Name string
+	Looked          []cluster.Ref
+}
+
+func (e *NoSuchClientError) Error() string {
+	names := make([]string, 0, len(e.Looked))
+	for _, ref := range e.Looked {
+		names = append(names, ref.Key())
+	}
+	return fmt.Sprintf("namespace %q holds none of the objects of client %q: %s", e.Namespace, e.Name, strings.Join(names, ", "))
+}

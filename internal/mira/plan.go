@@ -1,0 +1,168 @@
+package mira
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+)
+
+// Plan is what applying a [Spec] would give.
+type Plan struct {
+	Record
+	// Unforeseeable: the namespace is not there yet, so the server cannot say
+	// what it would make of the objects. Only URL and Revision are known.
+	Unforeseeable bool
+	Warnings      []Warning
+}
+
+// Plan asks the server, by dry runs, what applying the client would make of its
+// objects. `before` is what is recorded of the client; nil for one that is to be
+// created. Nothing is written. All objects are tried, so that the error names
+// every refusal.
+func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, error) {
+	d, err := f.desire(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{Record: Record{URL: d.url, Revision: d.revision}, Warnings: d.warnings}
+	trial, err := f.rehearse(ctx, spec, d)
+	var noNamespace *cluster.NamespaceNotFoundError
+	if errors.As(err, &noNamespace) {
+		plan.Unforeseeable = true
+		plan.Warnings = append(plan.Warnings, Warning{
+			Summary: "Namespace Not There Yet",
+			Detail: fmt.Sprintf("Namespace %q of client %q does not exist. Unless something creates it before the client is applied, that will fail. "+
+				"What the client's objects will be is known only then.", spec.Namespace, spec.Name),
+		})
+		return plan, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var claimsBefore []string
+	if before != nil {
+		claimsBefore = before.Claims
+	} else {
+		warnings, err := f.adoptionWarnings(ctx, spec, trial)
+		if err != nil {
+			return nil, err
+		}
+		plan.Warnings = append(plan.Warnings, warnings...)
+	}
+	f.fill(ctx, &plan.Record, spec.Namespace, trial.results(), claimsBefore)
+	return plan, nil
+}
+
+// step is one object of a client, before and after an apply.
+type step struct {
+	desired *unstructured.Unstructured
+	live    *unstructured.Unstructured // nil when there is none
+	result  *unstructured.Unstructured // of the dry run, later of the apply
+}
+
+// trial is the outcome of dry runs, in template order.
+type trial []*step
+
+func (t trial) results() []*unstructured.Unstructured {
+	objects := make([]*unstructured.Unstructured, 0, len(t))
+	for _, s := range t {
+		objects = append(objects, s.result)
+	}
+	return objects
+}
+
+// rehearse reads what is there, refuses what belongs to others, and has the
+// server dry-run every object.
+func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired) (trial, error) {
+	steps := make(trial, 0, len(d.objects))
+	var refused []error
+	for _, object := range d.objects {
+		live, err := f.cluster.Get(ctx, cluster.RefOf(object))
+		if err == nil && live != nil {
+			err = checkOwner(live, spec.Name)
+		}
+		var result *unstructured.Unstructured
+		if err == nil {
+			result, err = f.cluster.DryRun(ctx, object)
+		}
+		if err != nil {
+			refused = append(refused, err)
+			if isHopeless(ctx, err) {
+				break
+			}
+			continue
+		}
+		steps = append(steps, &step{desired: object, live: live, result: result})
+	}
+	return steps, errors.Join(refused...)
+}
+
+// isHopeless tells whether the next object would meet the same error.
+func isHopeless(ctx context.Context, err error) bool {
+	var unreachable *cluster.UnreachableError
+	var noNamespace *cluster.NamespaceNotFoundError
+	return ctx.Err() != nil || errors.As(err, &unreachable) || errors.As(err, &noNamespace)
+}
+
+// fill records objects as the server gave them.
+func (f *Fleet) fill(ctx context.Context, record *Record, namespace string, objects []*unstructured.Unstructured, claimsBefore []string) {
+	record.Objects = make(map[string]cluster.Fields, len(objects))
+	record.Refs = nil
+	for _, object := range objects {
+		ref := cluster.RefOf(object)
+		record.Refs = append(record.Refs, ref)
+		record.Objects[ref.Key()] = f.cluster.Owned(object)
+	}
+	record.Images = imagesOf(record.Objects)
+	record.Claims = f.claimsOf(ctx, namespace, objects, claimsBefore)
+}
+
+// before gives the live values of what adopting an object will change: of the
+// fields that are applied, and of those that a former manager set and that go.
+func (f *Fleet) before(ctx context.Context, s *step) (cluster.Fields, error) {
+	dropped, err := f.cluster.Dropped(ctx, s.live, s.result)
+	if err != nil {
+		return nil, err
+	}
+	fields := f.cluster.Observe(s.live, f.cluster.Owned(s.result))
+	maps.Copy(fields, dropped)
+	return fields, nil
+}
+
+// adoptionWarnings tells what of the objects that exist a create takes over, and
+// what it changes on them: a plan of a create shows only what will be.
+func (f *Fleet) adoptionWarnings(ctx context.Context, spec Spec, t trial) ([]Warning, error) {
+	var names, lines []string
+	for _, s := range t {
+		if s.live == nil {
+			continue
+		}
+		ref := cluster.RefOf(s.live)
+		names = append(names, ref.String())
+		before, err := f.before(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range changes(ref.Key(), before, f.cluster.Owned(s.result)) {
+			if !strings.Contains(line, managedByLabel) && !strings.Contains(line, clientLabel) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	detail := fmt.Sprintf("Objects of client %q exist already and will be adopted: %s.", spec.Name, strings.Join(names, ", "))
+	if len(lines) == 0 {
+		detail += " They match the template; only the ownership labels are added, and no pod restarts."
+	} else {
+		detail += " These fields change:\n" + strings.Join(lines, "\n")
+	}
+	return []Warning{{Summary: "Existing Objects Will Be Adopted", Detail: detail}}, nil
+}

@@ -1,0 +1,185 @@
+package mira
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
+)
+
+// Read refreshes what is recorded of a client with the live objects; nil when
+// none of them is left. It needs no template. References keep the objects that
+// are gone: a later delete or update must still know of them.
+func (f *Fleet) Read(ctx context.Context, before *Record) (*Record, error) {
+	record := &Record{
+		Objects:  make(map[string]cluster.Fields, len(before.Refs)),
+		Claims:   before.Claims,
+		URL:      before.URL,
+		Revision: before.Revision,
+	}
+	var live []*unstructured.Unstructured
+	for _, ref := range before.Refs {
+		object, err := f.cluster.Get(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		if object == nil {
+			record.Refs = append(record.Refs, ref)
+			continue
+		}
+		record.Refs = append(record.Refs, cluster.RefOf(object))
+		record.Objects[ref.Key()] = f.cluster.Observe(object, before.Objects[ref.Key()])
+		live = append(live, object)
+	}
+	if len(live) == 0 {
+		return nil, nil
+	}
+	record.Images = imagesOf(record.Objects)
+	if find(live, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Ingress" }) != nil {
+		record.URL = urlOf(live)
+	}
+	return record, nil
+}
+
+func find(objects []*unstructured.Unstructured, matches func(*unstructured.Unstructured) bool) *unstructured.Unstructured {
+	if i := slices.IndexFunc(objects, matches); i >= 0 {
+		return objects[i]
+	}
+	return nil
+}
+
+// Imported is a client found in the cluster.
+type Imported struct {
+	Record
+	AdminEmail string
+	// Variables whose values differ from the fleet's, or that the fleet lacks.
+	Variables map[string]string
+	Warnings  []Warning
+}
+
+// Import finds the objects of a client that the template names, whoever wrote
+// them, and recovers the e-mail and the variables from them.
+func (f *Fleet) Import(ctx context.Context, spec Spec) (*Imported, error) {
+	t, err := f.template(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	values, err := f.values(ctx, t, spec)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]string{"CLIENT_NAME": spec.Name}
+	if values.ClusterDomain != nil {
+		known[ClusterDomainKey] = *values.ClusterDomain
+	}
+	var failed error
+	read := make(map[string]*unstructured.Unstructured)
+	recovered := t.Recover(known, func(kind schema.GroupKind, name string) *unstructured.Unstructured {
+		if failed != nil || !slices.Contains(f.settings.AllowedKinds, kind) {
+			return nil
+		}
+		ref := cluster.NewRef(kind.WithVersion(""), spec.Namespace, name)
+		if object, ok := read[ref.Key()]; ok {
+			return object
+		}
+		object, err := f.cluster.Get(ctx, ref)
+		failed = err
+		read[ref.Key()] = object
+		return object
+	})
+	if failed != nil {
+		return nil, failed
+	}
+
+	imported := &Imported{
+		AdminEmail: recovered.Values["EMAIL_ADMIN"],
+		Variables:  make(map[string]string),
+		Warnings:   recoveryWarnings(spec, recovered),
+	}
+	for name, value := range recovered.Values {
+		if template.ValidVariableName(name) == nil && f.settings.Variables[name] != value {
+			imported.Variables[name] = value
+		}
+	}
+	return imported, f.fillImported(ctx, spec, imported, recovered.Missing)
+}
+
+// fillImported records the live objects that the template, rendered with what
+// was recovered, names: of their fields those that adopting them will take over
+// or drop, so that the next plan shows what adoption changes, and only that.
+func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported, missing []string) error {
+	spec.AdminEmail = imported.AdminEmail
+	spec.Variables = maps.Clone(imported.Variables)
+	for _, name := range missing {
+		if _, ok := f.settings.Variables[name]; !ok {
+			spec.Variables[name] = "" // the objects' names are all that matters then
+		}
+	}
+	d, err := f.desire(ctx, spec)
+	if err != nil {
+		return err
+	}
+	imported.Objects = make(map[string]cluster.Fields)
+	var live []*unstructured.Unstructured
+	var looked []cluster.Ref
+	for _, object := range d.objects {
+		ref := cluster.RefOf(object)
+		looked = append(looked, ref)
+		s := &step{desired: object}
+		if s.live, err = f.cluster.Get(ctx, ref); err != nil {
+			return err
+		}
+		if s.live == nil {
+			continue
+		}
+		if err := checkOwner(s.live, spec.Name); err != nil {
+			return err
+		}
+		live = append(live, s.live)
+		imported.Refs = append(imported.Refs, cluster.RefOf(s.live))
+		imported.Objects[ref.Key()] = f.cluster.Owned(s.live)
+		if len(missing) > 0 {
+			continue // what the template would give is not known
+		}
+		if s.result, err = f.cluster.DryRun(ctx, object); err != nil {
+			return err
+		}
+		if imported.Objects[ref.Key()], err = f.before(ctx, s); err != nil {
+			return err
+		}
+	}
+	if len(live) == 0 {
+		return &NoSuchClientError{Namespace: spec.Namespace, Name: spec.Name, Looked: looked}
+	}
+	imported.Images = imagesOf(imported.Objects)
+	imported.Claims = f.claimsOf(ctx, spec.Namespace, live, nil)
+	imported.URL = urlOf(live)
+	imported.Revision = d.revision
+	return nil
+}
+
+// recoveryWarnings tells what the live objects did not give away.
+func recoveryWarnings(spec Spec, recovered template.Recovered) []Warning {
+	var warnings []Warning
+	if len(recovered.Missing) > 0 {
+		warnings = append(warnings, Warning{
+			Summary: "Value Not Recovered",
+			Detail: fmt.Sprintf("The live objects of client %q do not tell the value of %s. The next plan shows the value from the configuration as a change.",
+				spec.Name, "%"+strings.Join(recovered.Missing, "%, %")+"%"),
+		})
+	}
+	for _, conflict := range recovered.Conflicts {
+		warnings = append(warnings, Warning{
+			Summary: "Value Not Recovered",
+			Detail:  fmt.Sprintf("The live objects of client %q disagree: %v. The next plan shows the value from the configuration as a change.", spec.Name, conflict),
+		})
+	}
+	return warnings
+}

@@ -1,0 +1,115 @@
+package mira
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+)
+
+// Record is what is known of a client's objects: live, or as planned.
+type Record struct {
+	// Objects are the fields that the provider owns, by `Kind/name`.
+	Objects map[string]cluster.Fields
+	// Refs name the objects in the order of their creation.
+	Refs []cluster.Ref
+	// Images by the name of the container, init containers included.
+	Images map[string]string
+	// Claims are the names of the PersistentVolumeClaims with the client's data,
+	// sorted.
+	Claims []string
+	// URL is empty when no Ingress names a host.
+	URL string
+	// Revision of the template.
+	Revision string
+}
+
+// imagesOf reads the containers' images out of the fields.
+func imagesOf(objects map[string]cluster.Fields) map[string]string {
+	images := make(map[string]string)
+	for key, fields := range objects {
+		if !strings.HasPrefix(key, statefulSetKind+"/") {
+			continue
+		}
+		for path, value := range fields {
+			path, isImage := strings.CutSuffix(path, "].image")
+			for _, list := range []string{"spec.template.spec.containers[", "spec.template.spec.initContainers["} {
+				if name, ok := strings.CutPrefix(path, list); ok && isImage {
+					images[name] = value
+				}
+			}
+		}
+	}
+	return images
+}
+
+// claimsOf gives the claims that the StatefulSets among the objects use, and of
+// those recorded before the ones that are still there: a replica that is no more
+// leaves its claim behind.
+func (f *Fleet) claimsOf(ctx context.Context, namespace string, objects []*unstructured.Unstructured, before []string) []string {
+	var names []string
+	for _, object := range objects {
+		if isStatefulSet(object) {
+			names = append(names, cluster.ClaimNames(object)...)
+		}
+	}
+	for _, name := range before {
+		if slices.Contains(names, name) {
+			continue
+		}
+		live, err := f.cluster.Get(ctx, cluster.NewRef(cluster.ClaimKind, namespace, name))
+		// Better a name too many than one forgotten: it may hold data.
+		if err != nil || live != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// changes lists the differences between two sets of fields, a line a field,
+// sorted.
+func changes(key string, from, to cluster.Fields) []string {
+	paths := make(map[string]bool)
+	for path := range from {
+		paths[path] = true
+	}
+	for path := range to {
+		paths[path] = true
+	}
+	var lines []string
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		before, had := from[path]
+		after, has := to[path]
+		switch {
+		case had && has && before == after:
+		case had && has:
+			lines = append(lines, fmt.Sprintf("  ~ %s %s: %q -> %q", key, path, before, after))
+		case has:
+			lines = append(lines, fmt.Sprintf("  + %s %s: %q", key, path, after))
+		default:
+			lines = append(lines, fmt.Sprintf("  - %s %s: %q", key, path, before))
+		}
+	}
+	return lines
+}
+
+// RefsOf names objects by their keys alone, for a state that has lost its
+// references. The order is that in which Kubernetes likes to have them: what
+// others refer to first.
+func RefsOf(namespace string, objects map[string]cluster.Fields) []cluster.Ref {
+	var refs []cluster.Ref
+	for _, kind := range DefaultAllowedKinds() {
+		for _, key := range slices.Sorted(maps.Keys(objects)) {
+			if name, ok := strings.CutPrefix(key, kind.Kind+"/"); ok {
+				refs = append(refs, cluster.NewRef(kind.WithVersion("v1"), namespace, name))
+			}
+		}
+	}
+	return refs
+}
