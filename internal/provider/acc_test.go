@@ -1,0 +1,172 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+// factories serve the provider under test to the CLI, in this process.
+var factories = map[string]func() (tfprotov6.ProviderServer, error){
+	"mira": providerserver.NewProtocol6WithError(New("test")()),
+}
+
+// objectChanges is a plan check: of the resource's objects, exactly these fields
+// change, a line each: `~ Kind/name path: old -> new`, `+ ...: new`, `- ...: old`.
+// A whole object that comes or goes is one line of its own: `+ Kind/name`.
+func objectChanges(address string, lines ...string) plancheck.PlanCheck {
+	return changesCheck{address: address, want: lines}
+}
+
+type changesCheck struct {
+	address string
+	want    []string
+}
+
+func (c changesCheck) CheckPlan(_ context.Context, req plancheck.CheckPlanRequest, resp *plancheck.CheckPlanResponse) {
+	for _, change := range req.Plan.ResourceChanges {
+		if change.Address != c.address {
+			continue
+		}
+		got := diffObjects(objectsOf(change.Change.Before), objectsOf(change.Change.After))
+		want := slices.Sorted(slices.Values(c.want))
+		if diff := cmp.Diff(want, got); diff != "" {
+			resp.Error = fmt.Errorf("changes of %s (-want +got):\n%s", c.address, diff)
+		}
+		return
+	}
+	resp.Error = fmt.Errorf("the plan does not have %s", c.address)
+}
+
+func objectsOf(values any) map[string]map[string]string {
+	objects := make(map[string]map[string]string)
+	attributes, _ := values.(map[string]any)
+	all, _ := attributes["objects"].(map[string]any)
+	for key, fields := range all {
+		objects[key] = make(map[string]string)
+		for path, value := range fields.(map[string]any) {
+			objects[key][path] = value.(string)
+		}
+	}
+	return objects
+}
+
+func diffObjects(before, after map[string]map[string]string) []string {
+	keys := make(map[string]bool)
+	for key := range before {
+		keys[key] = true
+	}
+	for key := range after {
+		keys[key] = true
+	}
+	var lines []string
+	for key := range keys {
+		switch {
+		case before[key] == nil:
+			lines = append(lines, "+ "+key)
+			continue
+		case after[key] == nil:
+			lines = append(lines, "- "+key)
+			continue
+		}
+		paths := maps.Clone(before[key])
+		maps.Copy(paths, after[key])
+		for path := range paths {
+			old, had := before[key][path]
+			now, has := after[key][path]
+			switch {
+			case had && has && old != now:
+				lines = append(lines, fmt.Sprintf("~ %s %s: %s -> %s", key, path, old, now))
+			case had && !has:
+				lines = append(lines, fmt.Sprintf("- %s %s: %s", key, path, old))
+			case has && !had:
+				lines = append(lines, fmt.Sprintf("+ %s %s: %s", key, path, now))
+			}
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// inline is a resource or data block with its attributes, for short tests.
+func client(label string, lines ...string) string {
+	return fmt.Sprintf("resource \"mira_client\" %q {\n  %s\n}\n", label, strings.Join(lines, "\n  "))
+}
+
+// message matches words of a diagnostic however the CLI wraps its lines.
+func message(words string) *regexp.Regexp {
+	var parts []string
+	for _, word := range strings.Fields(words) {
+		parts = append(parts, regexp.QuoteMeta(word))
+	}
+	return regexp.MustCompile(strings.Join(parts, `[\s│|]+`))
+}
+
+// noneLeft checks, at the end of a test, that destroying left no object of a
+// client in the sandbox.
+func noneLeft(t *testing.T, s *acctest.Sandbox) func(*terraform.State) error {
+	return func(*terraform.State) error {
+		for _, kind := range []string{"Service", "Ingress", "StatefulSet"} {
+			if names := s.Names(t, kind); len(names) > 0 {
+				return fmt.Errorf("%s left behind: %s", kind, strings.Join(names, ", "))
+			}
+		}
+		return nil
+	}
+}
+
+// edit replaces text in a template, and fails the test where it does not occur.
+func edit(t *testing.T, template string, oldnew ...string) string {
+	t.Helper()
+	for i := 0; i < len(oldnew); i += 2 {
+		if !strings.Contains(template, oldnew[i]) {
+			t.Fatalf("the template does not contain %q", oldnew[i])
+		}
+		template = strings.ReplaceAll(template, oldnew[i], oldnew[i+1])
+	}
+	return template
+}
+
+// onlyObjectsChange is a plan check: no attribute but `objects` changes.
+func onlyObjectsChange(address string) plancheck.PlanCheck { return onlyObjects{address} }
+
+type onlyObjects struct{ address string }
+
+func (c onlyObjects) CheckPlan(_ context.Context, req plancheck.CheckPlanRequest, resp *plancheck.CheckPlanResponse) {
+	for _, change := range req.Plan.ResourceChanges {
+		if change.Address != c.address {
+			continue
+		}
+		before, _ := change.Change.Before.(map[string]any)
+		after, _ := change.Change.After.(map[string]any)
+		for _, attributes := range []map[string]any{before, after} {
+			delete(attributes, "objects")
+		}
+		if diff := cmp.Diff(before, after); diff != "" {
+			resp.Error = fmt.Errorf("other attributes of %s change (-before +after):\n%s", c.address, diff)
+		}
+		return
+	}
+	resp.Error = fmt.Errorf("the plan does not have %s", c.address)
+}
+
+// inCluster is a state check that looks at the cluster, not at the state: unlike
+// a step's Check, it can follow a configuration with for_each.
+type inCluster func() error
+
+func (c inCluster) CheckState(_ context.Context, _ statecheck.CheckStateRequest, resp *statecheck.CheckStateResponse) {
+	resp.Error = c()
+}

@@ -1,0 +1,202 @@
+package provider
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+// Whatever is wrong with a template is one clear error at plan, and nothing is
+// written.
+func TestAccClient_wrongTemplates(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	var steps []resource.TestStep
+	for _, wrong := range []struct{ name, template, message string }{
+		{"an undefined placeholder", edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%"), "%IMAGE_TAG%"},
+		{"broken YAML", edit(t, sample, "  replicas: 1", " replicas: 1"), "line"},
+		{"a kind not allowed", sample + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: mira-%CLIENT_NAME%}\n", "allowed_kinds"},
+		{"a document in another namespace", sample + "---\napiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-x, namespace: kube-system}\n", "kube-system"},
+		{"a name without the client in it", sample + "---\napiVersion: v1\nkind: Service\nmetadata: {name: shared}\n", "%CLIENT_NAME%"},
+		{"a duplicate key", edit(t, sample, "  replicas: 1", "  replicas: 1\n  replicas: 2"), "replicas"},
+		{"an empty template", "# nothing\n", "Invalid Client Template"},
+		{"a field that does not exist", edit(t, sample, "  replicas: 1", "  replica: 1"), ".spec.replica"},
+		{"a value that the server refuses", edit(t, sample, "port: 443", "port: 443000"), "spec.ports[1].port"},
+		{"claims that Kubernetes would delete", edit(t, sample, "  replicas: 1", "  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}"), "Kubernetes Would Delete Claims"},
+	} {
+		steps = append(steps, resource.TestStep{
+			PreConfig:   func() { t.Log(wrong.name); s.PutTemplate(t, wrong.template) },
+			Config:      config,
+			ExpectError: message(wrong.message),
+		})
+	}
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps:                    steps,
+	})
+}
+
+// So is a template that is not there.
+func TestAccClient_missingTemplate(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config, ExpectError: message("ConfigMap " + s.Namespace + "/templates-yaml does not exist")},
+			{
+				PreConfig:   func() { s.PutConfigMap(t, "templates-yaml", map[string]string{"other.yaml": "x"}) },
+				Config:      config,
+				ExpectError: message(`has no key "client_template.yaml"; it has other.yaml`),
+			},
+		},
+	})
+}
+
+// A wrong name or e-mail is an error where it is written.
+func TestAccClient_wrongArguments(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	var steps []resource.TestStep
+	for _, wrong := range []struct{ lines, message string }{
+		{`name = "Acme"` + "\n" + `admin_email = "a@b.example"`, "Invalid Client Name"},
+		{`name = "-acme"` + "\n" + `admin_email = "a@b.example"`, "Invalid Client Name"},
+		{`name = ""` + "\n" + `admin_email = "a@b.example"`, "Invalid Client Name"},
+		{`name = "` + strings.Repeat("a", 41) + `"` + "\n" + `admin_email = "a@b.example"`, "of at most 40 characters"},
+		{`name = "acme"` + "\n" + `admin_email = "acme"`, "Invalid E-Mail Address"},
+		{`name = "acme"` + "\n" + `admin_email = "Acme <a@b.example>"`, "more than the address itself"},
+		{`name = "acme"` + "\n" + `admin_email = ""`, "Invalid E-Mail Address"},
+		{`name = "acme"` + "\n" + `admin_email = "a@b.example"` + "\n" + `variables = { tag = "1" }`, "Invalid Variable Name"},
+		{`name = "acme"` + "\n" + `admin_email = "a@b.example"` + "\n" + `variables = { CLIENT_NAME = "1" }`, "Invalid Variable Name"},
+	} {
+		steps = append(steps, resource.TestStep{Config: s.Provider() + client("acme", wrong.lines), ExpectError: message(wrong.message)})
+	}
+	// A legal name that the template makes illegal ones of.
+	steps = append(steps, resource.TestStep{
+		PreConfig: func() {
+			s.PutTemplate(t, "apiVersion: v1\nkind: Service\nmetadata: {name: %CLIENT_NAME%}\nspec: {ports: [{port: 80}]}\n")
+		},
+		Config:      s.Provider() + client("acme", `name = "123"`, `admin_email = "a@b.example"`),
+		ExpectError: message("Client Name Gives Illegal Names"),
+	})
+	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+}
+
+// A missing right is named at plan.
+func TestAccClient_missingRight(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	s.Withdraw(t, "ingresses", "create", "patch")
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{{
+			Config:      s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
+			ExpectError: message(`Ingress ` + s.Namespace + `/mira-acme: the server refused to apply it`),
+		}},
+	})
+}
+
+// A cluster that cannot be reached: which address, from which configuration, and
+// why.
+func TestAccClient_unreachableCluster(t *testing.T) {
+	acctest.RequireCluster(t)
+	config := client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	missing := filepath.Join(t.TempDir(), "none")
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{
+			{
+				Config:      `provider "mira" { kubernetes = { host = "https://127.0.0.1:1", token = "x" } }
+` + config,
+				ExpectError: message("https://127.0.0.1:1"),
+			},
+			{
+				Config:      fmt.Sprintf("provider \"mira\" { kubernetes = { config_path = %q } }\n", missing) + config,
+				ExpectError: message(missing),
+			},
+		},
+	})
+}
+
+// A provider configuration that only an apply makes known gives unknown results
+// at plan, and known ones then.
+func TestAccClient_unknownProviderConfiguration(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{{
+			Config: fmt.Sprintf(`
+resource "terraform_data" "cluster" {
+  input = %q
+}
+provider "mira" {
+  namespace      = %q
+  cluster_domain = %q
+  template       = { namespace = %[2]q }
+  kubernetes     = { config_path = terraform_data.cluster.output }
+}
+`, filepath.ToSlash(s.Kubeconfig), s.Namespace, acctest.Domain) + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
+			ConfigPlanChecks: resource.ConfigPlanChecks{
+				PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectUnknownValue("mira_client.acme", tfjsonpath.New("objects")),
+					plancheck.ExpectUnknownValue("mira_client.acme", tfjsonpath.New("url")),
+				},
+				PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+			},
+		}},
+	})
+}
+
+// An e-mail that only an apply makes known leaves the objects unknown, not the
+// rest.
+func TestAccClient_unknownEmail(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{{
+			Config: s.Provider() + `
+resource "terraform_data" "admin" {
+  input = "admin@acme.example"
+}
+` + client("acme", `name = "acme"`, `admin_email = terraform_data.admin.output`),
+			ConfigPlanChecks: resource.ConfigPlanChecks{
+				PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectUnknownValue("mira_client.acme", tfjsonpath.New("objects")),
+				},
+				PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+			},
+		}},
+	})
+}
+
+// A namespace that is not there yet is a warning at plan, and an error at apply.
+func TestAccClient_missingNamespace(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	absent := s.Namespace + "-absent"
+	s.GrantEverywhere(t)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             func(*terraform.State) error { return nil },
+		Steps: []resource.TestStep{{
+			Config:      s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, fmt.Sprintf("namespace = %q", absent)),
+			ExpectError: message(fmt.Sprintf("namespace %q does not exist", absent)),
+		}},
+	})
+}

@@ -1,0 +1,190 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+)
+
+type clientModel struct {
+	Name           types.String   `tfsdk:"name"`
+	AdminEmail     types.String   `tfsdk:"admin_email"`
+	Namespace      types.String   `tfsdk:"namespace"`
+	Variables      types.Map      `tfsdk:"variables"`
+	Template       types.Object   `tfsdk:"template"`
+	WaitForRollout types.Bool     `tfsdk:"wait_for_rollout"`
+	DeleteData     types.Bool     `tfsdk:"delete_data"`
+	Timeouts       timeouts.Value `tfsdk:"timeouts"`
+
+	ID               types.String `tfsdk:"id"`
+	URL              types.String `tfsdk:"url"`
+	TemplateRevision types.String `tfsdk:"template_revision"`
+	Objects          types.Map    `tfsdk:"objects"`
+	Images           types.Map    `tfsdk:"images"`
+	Claims           types.List   `tfsdk:"persistent_volume_claims"`
+}
+
+type clientTemplateModel struct {
+	Namespace types.String `tfsdk:"namespace"`
+	ConfigMap types.String `tfsdk:"config_map"`
+	Key       types.String `tfsdk:"key"`
+	Revision  types.String `tfsdk:"revision"`
+}
+
+var clientTemplateType = map[string]attr.Type{
+	"namespace": types.StringType, "config_map": types.StringType, "key": types.StringType, "revision": types.StringType,
+}
+
+type clientIdentityModel struct {
+	Namespace types.String `tfsdk:"namespace"`
+	Name      types.String `tfsdk:"name"`
+}
+
+func (m clientModel) identity() clientIdentityModel {
+	return clientIdentityModel{Namespace: m.Namespace, Name: m.Name}
+}
+
+// isKnown tells whether everything that a client's objects follow from is known.
+func (m clientModel) isKnown(ctx context.Context) bool {
+	for _, value := range []attr.Value{m.Name, m.AdminEmail, m.Namespace, m.Variables, m.Template, m.DeleteData} {
+		// Unknown elements make a collection unknown here, which IsUnknown does
+		// not say.
+		terraformValue, err := value.ToTerraformValue(ctx)
+		if err != nil || !terraformValue.IsFullyKnown() {
+			return false
+		}
+	}
+	return true
+}
+
+func (m clientModel) spec(ctx context.Context, base mira.TemplateSource) (mira.Spec, diag.Diagnostics) {
+	spec := mira.Spec{
+		Namespace:  m.Namespace.ValueString(),
+		Name:       m.Name.ValueString(),
+		AdminEmail: m.AdminEmail.ValueString(),
+		Template:   base,
+		DeleteData: m.DeleteData.ValueBool(),
+	}
+	var diags diag.Diagnostics
+	if !m.Variables.IsNull() {
+		diags.Append(m.Variables.ElementsAs(ctx, &spec.Variables, false)...)
+	}
+	if !m.Template.IsNull() {
+		var override clientTemplateModel
+		diags.Append(m.Template.As(ctx, &override, basetypes.ObjectAsOptions{})...)
+		spec.Template = overrideSource(base, providerTemplateModel{Namespace: override.Namespace, ConfigMap: override.ConfigMap, Key: override.Key})
+		spec.Revision = override.Revision.ValueString()
+	}
+	return spec, diags
+}
+
+// setRecord puts what is known of the objects into the computed attributes.
+func (m *clientModel) setRecord(ctx context.Context, record mira.Record) diag.Diagnostics {
+	var diags, more diag.Diagnostics
+	m.ID = types.StringValue(m.Namespace.ValueString() + "/" + m.Name.ValueString())
+	m.URL = types.StringNull()
+	if record.URL != "" {
+		m.URL = types.StringValue(record.URL)
+	}
+	m.TemplateRevision = types.StringValue(record.Revision)
+	m.Objects, more = types.MapValueFrom(ctx, fieldsType, record.Objects)
+	diags.Append(more...)
+	m.Images, more = types.MapValueFrom(ctx, types.StringType, record.Images)
+	diags.Append(more...)
+	claims := record.Claims
+	if claims == nil {
+		claims = []string{}
+	}
+	m.Claims, more = types.ListValueFrom(ctx, types.StringType, claims)
+	diags.Append(more...)
+	return diags
+}
+
+// record reads the computed attributes back; references come from the private
+// state.
+func (m clientModel) record(ctx context.Context, refs []cluster.Ref) (*mira.Record, diag.Diagnostics) {
+	record := &mira.Record{Refs: refs, URL: m.URL.ValueString(), Revision: m.TemplateRevision.ValueString()}
+	var diags diag.Diagnostics
+	if known(m.Objects) {
+		diags.Append(m.Objects.ElementsAs(ctx, &record.Objects, false)...)
+	}
+	if known(m.Images) {
+		diags.Append(m.Images.ElementsAs(ctx, &record.Images, false)...)
+	}
+	if known(m.Claims) {
+		diags.Append(m.Claims.ElementsAs(ctx, &record.Claims, false)...)
+	}
+	if record.Refs == nil {
+		record.Refs = mira.RefsOf(m.Namespace.ValueString(), record.Objects)
+	}
+	return record, diags
+}
+
+func known(value attr.Value) bool { return !value.IsNull() && !value.IsUnknown() }
+
+// setUnknown leaves to apply what cannot be known yet.
+func (m *clientModel) setUnknown() {
+	m.URL = types.StringUnknown()
+	m.TemplateRevision = types.StringUnknown()
+	m.Objects = types.MapUnknown(fieldsType)
+	m.Images = types.MapUnknown(types.StringType)
+	m.Claims = types.ListUnknown(types.StringType)
+	m.ID = types.StringUnknown()
+	if known(m.Namespace) && known(m.Name) {
+		m.ID = types.StringValue(m.Namespace.ValueString() + "/" + m.Name.ValueString())
+	}
+}
+
+// sameAs tells whether nothing but the template's revision differs.
+func (m clientModel) sameAs(other clientModel) bool {
+	pairs := [][2]attr.Value{
+		{m.Name, other.Name}, {m.AdminEmail, other.AdminEmail}, {m.Namespace, other.Namespace},
+		{m.Variables, other.Variables}, {m.Template, other.Template},
+		{m.WaitForRollout, other.WaitForRollout}, {m.DeleteData, other.DeleteData}, {m.Timeouts, other.Timeouts},
+		{m.ID, other.ID}, {m.URL, other.URL}, {m.Objects, other.Objects}, {m.Images, other.Images}, {m.Claims, other.Claims},
+	}
+	for _, pair := range pairs {
+		if !pair[0].Equal(pair[1]) {
+			return false
+		}
+	}
+	return true
+}
+
+// privateState is what Terraform keeps of a resource beside its attributes.
+type privateState interface {
+	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
+	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
+}
+
+// refsKey holds the references to the client's objects, in the order of their
+// creation and with their UIDs: attributes would show both in every plan.
+const refsKey = "objects"
+
+func loadRefs(ctx context.Context, private privateState) ([]cluster.Ref, diag.Diagnostics) {
+	data, diags := private.GetKey(ctx, refsKey)
+	if diags.HasError() || len(data) == 0 {
+		return nil, diags
+	}
+	var refs []cluster.Ref
+	if err := json.Unmarshal(data, &refs); err != nil {
+		diags.AddError("Unreadable Private State", sentence("the references to the client's objects cannot be read: "+err.Error()))
+	}
+	return refs, diags
+}
+
+func saveRefs(ctx context.Context, private privateState, refs []cluster.Ref) diag.Diagnostics {
+	data, err := json.Marshal(refs)
+	if err != nil {
+		return diag.Diagnostics{diag.NewErrorDiagnostic("Unwritable Private State", sentence(err.Error()))}
+	}
+	return private.SetKey(ctx, refsKey, data)
+}

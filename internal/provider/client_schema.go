@@ -1,0 +1,124 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+)
+
+// fieldsType is the type of one object in `objects`: values by field path.
+var fieldsType = types.MapType{ElemType: types.StringType}
+
+func clientSchema(ctx context.Context) schema.Schema {
+	return schema.Schema{
+		MarkdownDescription: "A client of the MIRA fleet: the Service, Ingress and StatefulSet that the client template gives for its name and administrator e-mail. " +
+			"Objects that exist are adopted. Deleting a client keeps its PersistentVolumeClaims, and creating it again finds its data.",
+		Attributes: map[string]schema.Attribute{
+			"name": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: fmt.Sprintf("The name of the client; replaces `%%CLIENT_NAME%%` in the template. An RFC 1123 label of at most %d characters. Changing it makes another client.", mira.MaximumClientName),
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
+				Validators:          []validator.String{nameValidator{}},
+			},
+			"admin_email": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: "The e-mail address of the client's administrator; replaces `%EMAIL_ADMIN%` in the template. The bare address, such as `admin@example.com`.",
+				Validators:          []validator.String{emailValidator{}},
+			},
+			"namespace": schema.StringAttribute{
+				Optional:            true,
+				Computed:            true,
+				MarkdownDescription: "The namespace in which the client lives. Defaults to the provider's. Changing it makes another client, whose data is another's.",
+				Validators:          []validator.String{namespaceValidator{}},
+			},
+			"variables": schema.MapAttribute{
+				ElementType:         types.StringType,
+				Optional:            true,
+				MarkdownDescription: "Placeholders of this client; they go before the provider's of the same names.",
+				Validators:          []validator.Map{variablesValidator{}},
+			},
+			"template": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "Where the template of this client lies, where that differs from the provider's.",
+				Attributes: map[string]schema.Attribute{
+					"namespace":  schema.StringAttribute{Optional: true, MarkdownDescription: "The namespace of the ConfigMap. Defaults to the provider's."},
+					"config_map": schema.StringAttribute{Optional: true, MarkdownDescription: "The name of the ConfigMap. Defaults to the provider's."},
+					"key":        schema.StringAttribute{Optional: true, MarkdownDescription: "The key that holds the template. Defaults to the provider's."},
+					"revision": schema.StringAttribute{
+						Optional:            true,
+						MarkdownDescription: "The revision that the template must have, as `template_revision` gives it. Another one is an error, and nothing is changed.",
+						Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+					},
+				},
+			},
+			"wait_for_rollout": schema.BoolAttribute{
+				Optional:            true,
+				Computed:            true,
+				Default:             booldefault.StaticBool(true),
+				MarkdownDescription: "Whether to wait, after a create or a change of the StatefulSet, until its new revision serves. Defaults to `true`.",
+			},
+			"delete_data": schema.BoolAttribute{
+				Optional:            true,
+				Computed:            true,
+				Default:             booldefault.StaticBool(false),
+				MarkdownDescription: "Whether deleting the client deletes its PersistentVolumeClaims, and with them its data. Defaults to `false`. It must be applied before the client is deleted.",
+			},
+			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{Create: true, Read: true, Update: true, Delete: true}),
+
+			"id": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "`namespace/name`.",
+			},
+			"url": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "The address under which the client answers: that of the first host of its Ingress. Null when the template has no Ingress with a host.",
+			},
+			"template_revision": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "A short hash of the template's content at the last change of this client. Comments, white space and quoting do not count.",
+			},
+			"objects": schema.MapAttribute{
+				ElementType: fieldsType,
+				Computed:    true,
+				MarkdownDescription: "The fields that the provider owns on the client's objects: by `Kind/name`, then by field path. List items stand in brackets by the values of their merge keys, " +
+					"as in `spec.template.spec.containers[mira].image`.",
+			},
+			"images": schema.MapAttribute{
+				ElementType:         types.StringType,
+				Computed:            true,
+				MarkdownDescription: "The images of the StatefulSet's containers, init containers included, by the name of the container.",
+			},
+			"persistent_volume_claims": schema.ListAttribute{
+				ElementType:         types.StringType,
+				Computed:            true,
+				MarkdownDescription: "The names of the PersistentVolumeClaims with the client's data, sorted.",
+			},
+		},
+	}
+}
+
+func clientIdentitySchema() identityschema.Schema {
+	return identityschema.Schema{
+		Attributes: map[string]identityschema.Attribute{
+			"namespace": identityschema.StringAttribute{
+				OptionalForImport: true,
+				Description:       "The namespace in which the client lives. Defaults to the provider's.",
+			},
+			"name": identityschema.StringAttribute{
+				RequiredForImport: true,
+				Description:       "The name of the client.",
+			},
+		},
+	}
+}

@@ -1,0 +1,172 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
+)
+
+// addErrors reports what went wrong with a client, one diagnostic for each error
+// that was joined: an operator mends them one by one.
+func addErrors(diags *diag.Diagnostics, spec mira.Spec, err error) {
+	var noTemplate *mira.TemplateError
+	joined, ok := err.(interface{ Unwrap() []error })
+	if ok && !errors.As(err, &noTemplate) {
+		for _, single := range joined.Unwrap() {
+			addErrors(diags, spec, single)
+		}
+		return
+	}
+	diags.Append(diagnostic(spec, err))
+}
+
+// diagnostic gives an error its title, and the advice that follows from it.
+func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
+	client := fmt.Sprintf("Client %q: ", spec.Name)
+	var (
+		unreachable  *cluster.UnreachableError
+		noTemplate   *mira.TemplateUnavailableError
+		badTemplate  *mira.TemplateError
+		revision     *mira.RevisionError
+		foreign      *mira.ForeignObjectError
+		claimPolicy  *mira.ClaimPolicyError
+		outdated     *mira.OutdatedPlanError
+		partial      *mira.PartialWriteError
+		pending      *rollout.PendingError
+		vanished     *rollout.DeletedError
+		stillThere   *cluster.StillThereError
+		noNamespace  *cluster.NamespaceNotFoundError
+		noClient     *mira.NoSuchClientError
+		conflict     *cluster.ConflictError
+		forbidden    *cluster.ForbiddenError
+		rejected     *cluster.RejectedError
+		badKind      *cluster.KindError
+		noObject     *cluster.NotFoundError
+		noKey        *cluster.MissingKeyError
+		isUnreadable = errors.As(err, &noTemplate)
+	)
+	switch {
+	case errors.As(err, &partial):
+		inner := diagnostic(spec, partial.Err)
+		return diag.NewErrorDiagnostic(inner.Summary(), inner.Detail()+"\n\n"+whatIsThere(partial))
+	case errors.As(err, &unreachable):
+		return diag.NewErrorDiagnostic("Cluster Not Reachable", sentence(client+err.Error()))
+	case isUnreadable && (errors.As(err, &noObject) || errors.As(err, &noKey)):
+		return diag.NewErrorDiagnostic("Client Template Not Found", sentence(client+err.Error())+
+			fmt.Sprintf("\n\nThe template is looked for in %s: check the provider's `template`, or create it with\n"+
+				"kubectl create configmap -n %s %s --from-file=%s", noTemplate.Source, noTemplate.Source.Namespace, noTemplate.Source.ConfigMap, noTemplate.Source.Key))
+	case errors.As(err, &badTemplate):
+		return templateDiagnostic(spec, badTemplate)
+	case errors.As(err, &revision):
+		return diag.NewAttributeErrorDiagnostic(path.Root("template").AtName("revision"), "Template Has Another Revision",
+			sentence(client+err.Error())+" Nothing was changed. Set the revision to the one found, or restore the template.")
+	case errors.As(err, &foreign):
+		return diag.NewErrorDiagnostic("Object Belongs To Another Client", sentence(client+err.Error())+
+			" Two clients cannot share an object: check that the template makes the names of the objects differ. "+
+			"If the other client is no more, remove the label from the object.")
+	case errors.As(err, &claimPolicy):
+		return diag.NewAttributeErrorDiagnostic(path.Root("delete_data"), "Kubernetes Would Delete Claims", sentence(client+err.Error())+
+			" That would delete the client's data. Remove the policy from the template, or set `delete_data = true`.")
+	case errors.As(err, &outdated):
+		return diag.NewErrorDiagnostic("Plan Is Out Of Date", sentence(client+err.Error())+
+			"\n\nThe template or the objects have changed since the plan was made. Nothing was changed. Plan again, and read the new plan.")
+	case errors.As(err, &pending):
+		return diag.NewErrorDiagnostic("Rollout Did Not Complete", client+pending.Error())
+	case errors.As(err, &vanished):
+		return diag.NewErrorDiagnostic("Rollout Did Not Complete", sentence(client+vanished.Error()))
+	case errors.As(err, &stillThere):
+		return diag.NewErrorDiagnostic("Object Not Deleted Yet", sentence(client+err.Error())+
+			" The client stays in the state; the next apply goes on with the deletion. A finalizer or a pod that does not end can hold an object: "+
+			fmt.Sprintf("kubectl get %s -n %s %s -o yaml", strings.ToLower(stillThere.Ref.Kind), stillThere.Ref.Namespace, stillThere.Ref.Name))
+	case errors.As(err, &noNamespace):
+		return diag.NewErrorDiagnostic("Namespace Not Found", sentence(client+err.Error()))
+	case errors.As(err, &noClient):
+		return diag.NewErrorDiagnostic("Client Not Found", sentence(err.Error())+" Check the name and the namespace.")
+	case errors.As(err, &conflict):
+		return diag.NewErrorDiagnostic("Field Owned By Another Manager", sentence(client+err.Error())+
+			" Remove these fields from the template, or set `force_conflicts = true` in the provider's configuration to take them.")
+	case errors.As(err, &forbidden):
+		return diag.NewErrorDiagnostic("Server Refused Request", sentence(client+err.Error())+
+			" If a right is missing, compare with the Role in the guide \"Getting started\".")
+	case errors.As(err, &rejected):
+		return diag.NewErrorDiagnostic("Server Rejected Object", sentence(client+err.Error()))
+	case errors.As(err, &badKind):
+		return diag.NewErrorDiagnostic("Kind Not Supported", sentence(client+err.Error()))
+	}
+	return diag.NewErrorDiagnostic("Client Not Processed", sentence(client+err.Error()))
+}
+
+// templateDiagnostic lists everything that is wrong with a template. Where the
+// client's name is at fault, so says the diagnostic.
+func templateDiagnostic(spec mira.Spec, err *mira.TemplateError) diag.Diagnostic {
+	faults := template.Errors(err.Err)
+	lines := make([]string, 0, len(faults))
+	isName := len(faults) > 0
+	for _, fault := range faults {
+		isName = isName && fault.InvalidClientName
+		lines = append(lines, fault.Error())
+	}
+	detail := fmt.Sprintf("Client %q cannot be rendered from %s:\n\n%s", spec.Name, err.Source, strings.Join(lines, "\n"))
+	if isName {
+		return diag.NewAttributeErrorDiagnostic(path.Root("name"), "Client Name Gives Illegal Names", detail)
+	}
+	return diag.NewErrorDiagnostic("Invalid Client Template", detail)
+}
+
+// whatIsThere tells what a write that failed half-way left.
+func whatIsThere(partial *mira.PartialWriteError) string {
+	var parts []string
+	if len(partial.Undone) > 0 {
+		parts = append(parts, "Deleted again, as this apply had created it: "+list(partial.Undone)+".")
+	}
+	switch {
+	case len(partial.Written) > 0:
+		parts = append(parts, "Written before the error, and still there: "+list(partial.Written)+".")
+	case len(partial.Undone) == 0:
+		parts = append(parts, "Nothing was written.")
+	}
+	return strings.Join(append(parts, "The next apply starts from what is there."), " ")
+}
+
+func list(refs []cluster.Ref) string {
+	names := make([]string, 0, len(refs))
+	for _, ref := range refs {
+		names = append(names, ref.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// addInterrupted reports an apply that the operator ended while it waited. It is
+// a warning: an error would taint a new client.
+func addInterrupted(diags *diag.Diagnostics, spec mira.Spec, err error) {
+	diags.AddWarning("Rollout Goes On", fmt.Sprintf("Client %q: its objects are written, and recorded in the state. %s", spec.Name, err))
+}
+
+func addWarnings(diags *diag.Diagnostics, warnings []mira.Warning) {
+	for _, warning := range warnings {
+		diags.AddWarning(warning.Summary, warning.Detail)
+	}
+}
+
+// sentence makes an error's text one: a capital at the beginning, unless it
+// begins with a name, and a full stop at the end.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if second, _ := utf8.DecodeRuneInString(text[size:]); unicode.IsLower(first) && (unicode.IsLower(second) || second == ' ') {
+		text = string(unicode.ToUpper(first)) + text[size:]
+	}
+	if !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "\n") {
+		text += "."
+	}
+	return text
+}

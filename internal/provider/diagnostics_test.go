@@ -1,0 +1,117 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
+)
+
+func TestDiagnostics(t *testing.T) {
+	spec := mira.Spec{Namespace: "default", Name: "acme"}
+	source := mira.TemplateSource{Namespace: "controller", ConfigMap: "templates-yaml", Key: "client_template.yaml"}
+	service := cluster.NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Service"}, "default", "mira-acme")
+	ingress := cluster.NewRef(schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, "default", "mira-acme")
+	forbidden := &apierrors.StatusError{ErrStatus: metav1.Status{Message: `services "mira-acme" is forbidden: User "x" cannot patch resource "services"`}}
+	for _, test := range []struct {
+		name            string
+		err             error
+		summary, detail string
+	}{
+		{
+			"a template that is not there says how to create it",
+			&mira.TemplateUnavailableError{Source: source, Err: &cluster.NotFoundError{Ref: cluster.NewRef(schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, "controller", "templates-yaml")}},
+			"Client Template Not Found",
+			`Client "acme": reading the client template (ConfigMap controller/templates-yaml, key client_template.yaml): ConfigMap controller/templates-yaml does not exist.` +
+				"\n\nThe template is looked for in ConfigMap controller/templates-yaml, key client_template.yaml: check the provider's `template`, or create it with\n" +
+				"kubectl create configmap -n controller templates-yaml --from-file=client_template.yaml",
+		},
+		{
+			"the errors of a template stand together, a line each",
+			&mira.TemplateError{Source: source, Err: errors.Join(
+				&template.Error{Line: 3, Reason: "placeholder %A% has no value"}, &template.Error{Line: 9, Path: "spec.x", Reason: "duplicate key"})},
+			"Invalid Client Template",
+			"Client \"acme\" cannot be rendered from ConfigMap controller/templates-yaml, key client_template.yaml:\n\nline 3: placeholder %A% has no value\nline 9: spec.x: duplicate key",
+		},
+		{
+			"a missing right names the verb and the guide",
+			&cluster.ForbiddenError{Ref: service, Verb: "apply", Err: forbidden},
+			"Server Refused Request",
+			`Client "acme": Service default/mira-acme: the server refused to apply it: services "mira-acme" is forbidden: User "x" cannot patch resource "services". ` +
+				`If a right is missing, compare with the Role in the guide "Getting started".`,
+		},
+		{
+			"a refused object names field and reason, once",
+			&cluster.RejectedError{Ref: service, Verb: "apply", Causes: []cluster.Cause{
+				{Field: "spec.ports[0].port", Message: "Invalid value: 443000"}, {Field: "spec.ports[0].port", Message: "Invalid value: 443000"}}},
+			"Server Rejected Object",
+			`Client "acme": Service default/mira-acme: the server would not apply it: spec.ports[0].port: Invalid value: 443000.`,
+		},
+		{
+			"a conflict names field and manager",
+			&cluster.ConflictError{Ref: service, Fields: []cluster.FieldOwner{{Field: "spec.type", Manager: "kubectl"}}},
+			"Field Owned By Another Manager",
+			`Client "acme": Service default/mira-acme: spec.type is owned by kubectl. Remove these fields from the template, or set ` +
+				"`force_conflicts = true` in the provider's configuration to take them.",
+		},
+		{
+			"a write that failed half-way says what is where",
+			&mira.PartialWriteError{Undone: []cluster.Ref{service}, Err: &cluster.RejectedError{Ref: ingress, Verb: "apply", Causes: []cluster.Cause{{Message: "no"}}}},
+			"Server Rejected Object",
+			"Client \"acme\": Ingress default/mira-acme: the server would not apply it: no.\n\n" +
+				"Deleted again, as this apply had created it: Service default/mira-acme. The next apply starts from what is there.",
+		},
+		{
+			"anything else still names the client",
+			fmt.Errorf("get %s: %w", service, context.DeadlineExceeded),
+			"Client Not Processed",
+			`Client "acme": get Service default/mira-acme: context deadline exceeded.`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var diags diag.Diagnostics
+			addErrors(&diags, spec, test.err)
+			if len(diags) != 1 {
+				t.Fatalf("%d diagnostics, want 1: %v", len(diags), diags)
+			}
+			if diags[0].Summary() != test.summary {
+				t.Errorf("summary %q, want %q", diags[0].Summary(), test.summary)
+			}
+			if diff := cmp.Diff(test.detail, diags[0].Detail()); diff != "" {
+				t.Errorf("detail (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDiagnosticsOfJoinedErrors(t *testing.T) {
+	var diags diag.Diagnostics
+	addErrors(&diags, mira.Spec{Name: "acme"}, errors.Join(errors.New("one"), errors.Join(errors.New("two"), errors.New("three"))))
+	if len(diags) != 3 {
+		t.Errorf("%d diagnostics, want one for each of three errors: %v", len(diags), diags)
+	}
+}
+
+func TestSentence(t *testing.T) {
+	for text, want := range map[string]string{
+		"cannot reach it":       "Cannot reach it.",
+		"Service a/b is there.": "Service a/b is there.",
+		"a b":                   "A b.",
+		"kubectl's":             "Kubectl's.",
+		"":                      ".",
+	} {
+		if got := sentence(text); got != want {
+			t.Errorf("sentence(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

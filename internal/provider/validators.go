@@ -1,0 +1,155 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
+)
+
+// nameValidator holds the rule for the name of a client: an RFC 1123 label, no
+// longer than the Django controller allowed.
+type nameValidator struct{}
+
+func (nameValidator) Description(context.Context) string {
+	return fmt.Sprintf("must be an RFC 1123 label (lower-case letters, digits and hyphens, beginning and ending with a letter or digit) of at most %d characters", mira.MaximumClientName)
+}
+
+func (v nameValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+func (v nameValidator) ValidateString(ctx context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	name := req.ConfigValue.ValueString()
+	if len(name) > mira.MaximumClientName || len(validation.IsDNS1123Label(name)) > 0 {
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid Client Name", fmt.Sprintf("The name of a client %s. %q, of %d characters, is not.", v.Description(ctx), name, len(name)))
+	}
+}
+
+// namespaceValidator holds the rule for the name of a namespace.
+type namespaceValidator struct{}
+
+func (namespaceValidator) Description(context.Context) string { return "must be an RFC 1123 label" }
+
+func (v namespaceValidator) MarkdownDescription(ctx context.Context) string {
+	return v.Description(ctx)
+}
+
+func (v namespaceValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	if reasons := validation.IsDNS1123Label(req.ConfigValue.ValueString()); len(reasons) > 0 {
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid Namespace", fmt.Sprintf("%q cannot name a namespace: %s.", req.ConfigValue.ValueString(), strings.Join(reasons, "; ")))
+	}
+}
+
+// emailValidator holds the rule for an administrator's address: what net/mail
+// reads as a bare addr-spec (RFC 5322, section 3.4.1) with a domain.
+type emailValidator struct{}
+
+func (emailValidator) Description(context.Context) string {
+	return "must be a bare e-mail address, such as `admin@example.com`"
+}
+
+func (v emailValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+func (v emailValidator) ValidateString(ctx context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	if err := checkEmail(req.ConfigValue.ValueString()); err != nil {
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid E-Mail Address", fmt.Sprintf("The administrator's address %s. %q is not: %v.", strings.ReplaceAll(v.Description(ctx), "`", ""), req.ConfigValue.ValueString(), err))
+	}
+}
+
+func checkEmail(text string) error {
+	address, err := mail.ParseAddress(text)
+	switch {
+	case err != nil:
+		return errors.New(strings.TrimPrefix(err.Error(), "mail: "))
+	case address.Name != "" || address.Address != text:
+		return errors.New("it has more than the address itself (a display name, angle brackets, a comment or blanks)")
+	case strings.HasSuffix(text, "@"):
+		return errors.New("it has no domain")
+	}
+	return nil
+}
+
+// variablesValidator holds the rule for the names of variables, and refuses null
+// values, which no placeholder can take.
+type variablesValidator struct{}
+
+func (variablesValidator) Description(context.Context) string {
+	return "keys must be names of placeholders"
+}
+
+func (v variablesValidator) MarkdownDescription(ctx context.Context) string {
+	return v.Description(ctx)
+}
+
+func (v variablesValidator) ValidateMap(_ context.Context, req validator.MapRequest, resp *validator.MapResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	for name, value := range req.ConfigValue.Elements() {
+		at := req.Path.AtMapKey(name)
+		if err := template.ValidVariableName(name); err != nil {
+			resp.Diagnostics.AddAttributeError(at, "Invalid Variable Name", sentence(err.Error()))
+		}
+		if value.IsNull() {
+			resp.Diagnostics.AddAttributeError(at, "Missing Variable Value", fmt.Sprintf("Variable %s is null. Leave it out, or give it a value; \"\" is one.", name))
+		}
+	}
+}
+
+// kindsValidator holds the rule for allowed_kinds.
+type kindsValidator struct{}
+
+func (kindsValidator) Description(context.Context) string {
+	return "must be `group/Kind`, or one of `Service`, `Ingress`, `StatefulSet`"
+}
+
+func (v kindsValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+func (v kindsValidator) ValidateSet(_ context.Context, req validator.SetRequest, resp *validator.SetResponse) {
+	for _, element := range req.ConfigValue.Elements() {
+		name, ok := element.(types.String)
+		if !ok || name.IsNull() || name.IsUnknown() {
+			continue
+		}
+		if _, err := parseKind(name.ValueString()); err != nil {
+			resp.Diagnostics.AddAttributeError(req.Path.AtSetValue(element), "Invalid Kind", sentence(err.Error()))
+		}
+	}
+}
+
+// parseKind reads an element of allowed_kinds.
+func parseKind(text string) (schema.GroupKind, error) {
+	group, kind, hasGroup := strings.Cut(text, "/")
+	if !hasGroup {
+		for _, usual := range mira.DefaultAllowedKinds() {
+			if usual.Kind == text {
+				return usual, nil
+			}
+		}
+		return schema.GroupKind{}, fmt.Errorf("%q names no API group: write group/Kind, such as apps/Deployment, or core/ConfigMap for the core group", text)
+	}
+	if group == "" || kind == "" || strings.Contains(kind, "/") || kind[0] < 'A' || kind[0] > 'Z' {
+		return schema.GroupKind{}, fmt.Errorf("%q is not of the form group/Kind, such as apps/Deployment (without a version)", text)
+	}
+	if group == "core" {
+		group = ""
+	}
+	return schema.GroupKind{Group: group, Kind: kind}, nil
+}
