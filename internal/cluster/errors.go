@@ -131,10 +131,7 @@ func (e *ConflictError) Unwrap() error { return e.Err }
 func (c *Client) classify(verb string, ref Ref, err error) error {
 	var status *apierrors.StatusError
 	if !errors.As(err, &status) {
-		if explained := c.connection.Explain(err); explained != err {
-			return explained
-		}
-		return fmt.Errorf("%s %s: %w", verb, ref, err)
+		return c.explain(verb, ref, err)
 	}
 	details := status.ErrStatus.Details
 	switch {
@@ -156,7 +153,14 @@ func (c *Client) classify(verb string, ref Ref, err error) error {
 		// validation proper starts.
 		return &RejectedError{Ref: ref, Verb: verb, Causes: causesOf(status), Err: status}
 	}
-	if explained := c.connection.Explain(err); explained != err {
+	return c.explain(verb, ref, err)
+}
+
+// explain tells a server that could not be reached from an answer that has no
+// type here.
+func (c *Client) explain(verb string, ref Ref, err error) error {
+	var unreachable *UnreachableError
+	if explained := c.connection.Explain(err); errors.As(explained, &unreachable) {
 		return explained
 	}
 	return fmt.Errorf("%s %s: %w", verb, ref, err)

@@ -143,7 +143,25 @@ func valueAt(object *unstructured.Unstructured, path fieldpath.Path) (string, bo
 		sum := sha256.Sum256([]byte(text(at)))
 		return "sha256:" + hex.EncodeToString(sum[:8]), true
 	}
+	if claims, ok := at.([]any); ok && FormatPath(path) == "spec.volumeClaimTemplates" {
+		return text(withoutStatus(claims)), true
+	}
 	return text(at), true
+}
+
+// withoutStatus leaves out the status that the server gives each claim template:
+// it is nobody's field, but stands inside a list that is owned as a whole.
+func withoutStatus(claims []any) []any {
+	without := make([]any, 0, len(claims))
+	for _, claim := range claims {
+		if fields, ok := claim.(map[string]any); ok {
+			fields = maps.Clone(fields)
+			delete(fields, "status")
+			claim = fields
+		}
+		without = append(without, claim)
+	}
+	return without
 }
 
 func isSecretData(path fieldpath.Path) bool {

@@ -139,6 +139,17 @@ func TestSecretsAreHashed(t *testing.T) {
 	}
 }
 
+func TestClaimTemplatesAreShownWithoutTheirStatus(t *testing.T) {
+	const set = `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s", "managedFields": [
+	  {"manager": "terraform-provider-mira", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:volumeClaimTemplates": {}}}}]},
+	  "spec": {"volumeClaimTemplates": [{"metadata": {"name": "data"}, "status": {"phase": "Pending"}}]}}`
+	client := &Client{manager: DefaultFieldManager}
+	want := Fields{"spec.volumeClaimTemplates": `[{"metadata":{"name":"data"}}]`}
+	if diff := cmp.Diff(want, client.Owned(decodeObject(t, set))); diff != "" {
+		t.Errorf("owned fields (-want +got):\n%s", diff)
+	}
+}
+
 func TestFormatPath(t *testing.T) {
 	for _, test := range []struct {
 		path fieldpath.Path

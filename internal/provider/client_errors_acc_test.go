@@ -118,7 +118,7 @@ func TestAccClient_unreachableCluster(t *testing.T) {
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{
-				Config:      `provider "mira" { kubernetes = { host = "https://127.0.0.1:1", token = "x" } }
+				Config: `provider "mira" { kubernetes = { host = "https://127.0.0.1:1", token = "x" } }
 ` + config,
 				ExpectError: message("https://127.0.0.1:1"),
 			},

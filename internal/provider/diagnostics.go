@@ -106,6 +106,20 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 	return diag.NewErrorDiagnostic("Client Not Processed", sentence(client+err.Error()))
 }
 
+// connectionDiagnostic reports connection settings that cannot be used, at the
+// attribute that is at fault if one is.
+func connectionDiagnostic(err error) diag.Diagnostic {
+	var setting *cluster.SettingsError
+	if !errors.As(err, &setting) || setting.Attribute == "" {
+		return diag.NewErrorDiagnostic("Invalid Cluster Connection", sentence(err.Error()))
+	}
+	at := path.Root("kubernetes")
+	for _, name := range strings.Split(setting.Attribute, ".") {
+		at = at.AtName(name)
+	}
+	return diag.NewAttributeErrorDiagnostic(at, "Invalid Cluster Connection", sentence(err.Error()))
+}
+
 // templateDiagnostic lists everything that is wrong with a template. Where the
 // client's name is at fault, so says the diagnostic.
 func templateDiagnostic(spec mira.Spec, err *mira.TemplateError) diag.Diagnostic {

@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -77,21 +76,24 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	connection, err := cluster.Connect(connectionSettings, p.environment, "terraform-provider-mira/"+p.version)
-	if err != nil {
-		resp.Diagnostics.AddAttributeError(path.Root("kubernetes"), "Invalid Cluster Connection", sentence(err.Error()))
-		return
-	}
-	client, err := cluster.New(connection, cluster.Options{
+	client, err := connect(connectionSettings, p.environment, "terraform-provider-mira/"+p.version, cluster.Options{
 		FieldManager: model.FieldManager.ValueString(),
 		Force:        model.ForceConflicts.IsNull() || model.ForceConflicts.ValueBool(),
 	})
 	if err != nil {
-		resp.Diagnostics.AddAttributeError(path.Root("kubernetes"), "Invalid Cluster Connection", sentence(err.Error()))
+		resp.Diagnostics.Append(connectionDiagnostic(err))
 		return
 	}
 	data.template = source
 	data.fleet = mira.NewFleet(client, settings)
+}
+
+func connect(settings cluster.Settings, environment cluster.Environment, userAgent string, options cluster.Options) (*cluster.Client, error) {
+	connection, err := cluster.Connect(settings, environment, userAgent)
+	if err != nil {
+		return nil, err
+	}
+	return cluster.New(connection, options)
 }
 
 func (p *miraProvider) Resources(context.Context) []func() resource.Resource {

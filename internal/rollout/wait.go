@@ -27,9 +27,9 @@ var statefulSets = appsv1.SchemeGroupVersion.WithResource("statefulsets")
 // the object, which a busy server may still hand out, is not believed.
 //
 // It costs one GET and one WATCH of the one object, and both again whenever the
-// watch breaks off; it does not poll. Where the numbers in its
-// status do not suffice, see [Of], and when the context ends, it lists the
-// StatefulSet's pods; without the right to do so it makes do with the numbers.
+// watch breaks off; it does not poll. Where the numbers in the status do not
+// suffice, see [Of], and when the context ends, it lists the StatefulSet's pods;
+// without the right to do so it makes do with the numbers.
 //
 // When the context ends the error is a [*PendingError], when the StatefulSet
 // goes away a [*DeletedError], and otherwise what the API server answered. The

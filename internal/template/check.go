@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
@@ -111,7 +111,7 @@ func (c *checker) allowed(kind schema.GroupKind, o *Object, fail failFunc) {
 		}
 	}
 	fail(o.LineOf("kind"), "kind", Error{Reason: fmt.Sprintf(
-		"a template may not hold a %s (allowed: %s)%s; to allow it, add %q to allowed_kinds",
+		"a template may not hold objects of the kind %s (allowed: %s)%s; to allow it, add %q to allowed_kinds",
 		kindName(kind), strings.Join(allowed, ", "), reason, kindName(kind))})
 }
 
@@ -166,7 +166,7 @@ func nameProblem(kind schema.GroupKind, name string, o *Object) string {
 			problems = []string{fmt.Sprintf("it has %d characters and may have %d, because its Jobs have names that begin with it", len(name), maxPrefixLength)}
 		}
 	case kind.Group == "rbac.authorization.k8s.io":
-		problems = path.IsValidPathSegmentName(name)
+		problems = content.IsPathSegmentName(name)
 	default:
 		problems = validation.IsDNS1123Subdomain(name)
 	}
@@ -198,12 +198,12 @@ func claimProblems(name string, o *Object) []string {
 }
 
 // value gives what stands at a path of keys, or nil.
-func value(content any, keys ...string) any {
+func value(object any, keys ...string) any {
 	for _, key := range keys {
-		fields, _ := content.(map[string]any)
-		content = fields[key]
+		fields, _ := object.(map[string]any)
+		object = fields[key]
 	}
-	return content
+	return object
 }
 
 // strings checks the fields in which a number or boolean is the most common mistake: labels, annotations and the values
@@ -218,6 +218,10 @@ func (c *checker) strings(o *Object, kind schema.GroupKind, fail failFunc) {
 		}
 		scalar, ok := scalarText(v)
 		if !ok {
+			return
+		}
+		if c.errs.count() >= maxErrors {
+			fail(o.Line, "", Error{Reason: "must be text"}) // counted and not shown
 			return
 		}
 		n, line := o.find(at)

@@ -47,40 +47,55 @@ func FuzzRender(f *testing.F) {
 	for _, text := range []string{"a: *a", "&a [*a]", "- ? {a: b}\n", "!!x y", "%YAML 1.1\n---\na", "a: \"\\\n", "<<: {a: b}", "? a\n", "---\n...\n---\n", "#\n  #", "- # a\n  - b\n# c\n"} {
 		f.Add(text, "", "", "")
 	}
-	f.Fuzz(func(t *testing.T, text, email, first, second string) {
-		parsed, err := Parse(text)
-		if err != nil {
-			wantOnlyErrors(t, err, lines(text))
-			return
-		}
-		v := valuesFor(parsed, "acme", email, first, second)
-		objects, err := parsed.Render(v, testPolicy)
-		if err != nil {
-			wantOnlyErrors(t, err, lines(text))
-			return
-		}
-		if again := mustRender(t, text, v); !cmp.Equal(contents(objects), contents(again)) {
-			t.Errorf("another rendering differs:\n%s", cmp.Diff(contents(objects), contents(again)))
-		}
-		for _, o := range objects {
-			o.DeepCopy() // ends the process if a value is of a type that objects cannot hold
-		}
-		if slices.ContainsFunc(parsed.objects, func(s *source) bool { return keysDepend(s.root) }) {
-			return
-		}
-		for _, value := range v.Variables {
-			if value, err := resolvePlain(value); err != nil || value == nil {
-				return
-			}
-		}
-		plain, err := parsed.Render(valuesFor(parsed, "acme", "x", "x"), testPolicy)
-		if err != nil {
-			return // such as a tag that x does not fit
-		}
-		if diff := cmp.Diff(structure(contents(plain)), structure(contents(objects))); diff != "" {
-			t.Errorf("the values change the structure (-x +values):\n%s", diff)
-		}
+	f.Fuzz(checkRender)
+}
+
+// FuzzValues leaves the templates alone and looks for values alone.
+func FuzzValues(f *testing.F) {
+	texts := seeds(f)
+	for i := range texts {
+		f.Add(i, "o'brien+mira@exa-mple.com", "1.0", "]")
+	}
+	f.Fuzz(func(t *testing.T, i int, email, first, second string) {
+		text := texts[uint(i)%uint(len(texts))]
+		checkRender(t, text, email, first, second)
+		checkRecover(t, text, email, first, second)
 	})
+}
+
+func checkRender(t *testing.T, text, email, first, second string) {
+	parsed, err := Parse(text)
+	if err != nil {
+		wantOnlyErrors(t, err, lines(text))
+		return
+	}
+	v := valuesFor(parsed, "acme", email, first, second)
+	objects, err := parsed.Render(v, testPolicy)
+	if err != nil {
+		wantOnlyErrors(t, err, lines(text))
+		return
+	}
+	if again := mustRender(t, text, v); !cmp.Equal(contents(objects), contents(again)) {
+		t.Errorf("another rendering differs:\n%s", cmp.Diff(contents(objects), contents(again)))
+	}
+	for _, o := range objects {
+		o.DeepCopy() // ends the process if a value is of a type that objects cannot hold
+	}
+	if slices.ContainsFunc(parsed.objects, func(s *source) bool { return keysDepend(s.root) }) {
+		return
+	}
+	for _, value := range v.Variables {
+		if value, err := resolvePlain(value); err != nil || value == nil {
+			return
+		}
+	}
+	plain, err := parsed.Render(valuesFor(parsed, "acme", "x", "x"), testPolicy)
+	if err != nil {
+		return // such as a tag that x does not fit
+	}
+	if diff := cmp.Diff(structure(contents(plain)), structure(contents(objects))); diff != "" {
+		t.Errorf("the values change the structure (-x +values):\n%s", diff)
+	}
 }
 
 // lines counts the line breaks that the YAML library knows, so that no line is beyond the last one.
@@ -145,40 +160,42 @@ func FuzzRecover(f *testing.F) {
 		f.Add(text, "o'brien+mira@exa-mple.com", "latest", "3")
 		f.Add(text, "a", "1.0", "0644")
 	}
-	f.Fuzz(func(t *testing.T, text, email, first, second string) {
-		parsed, err := Parse(text)
-		if err != nil {
-			return
+	f.Fuzz(checkRecover)
+}
+
+func checkRecover(t *testing.T, text, email, first, second string) {
+	parsed, err := Parse(text)
+	if err != nil {
+		return
+	}
+	v := valuesFor(parsed, "acme", email, first, second)
+	objects, err := parsed.Render(v, testPolicy)
+	if err != nil {
+		return
+	}
+	got := parsed.Recover(map[string]string{"CLIENT_NAME": "acme"}, unstructuredObjects(objects).get)
+	if len(got.Conflicts) > 0 {
+		t.Errorf("a rendering disagrees with itself: %v", got.Conflicts)
+	}
+	again := v
+	again.Variables = maps.Clone(v.Variables)
+	for name, value := range got.Values {
+		switch name {
+		case PlaceholderAdminEmail:
+			again.AdminEmail = value
+		case PlaceholderClusterDomain:
+			again.ClusterDomain = &value
+		default:
+			again.Variables[name] = value
 		}
-		v := valuesFor(parsed, "acme", email, first, second)
-		objects, err := parsed.Render(v, testPolicy)
-		if err != nil {
-			return
-		}
-		got := parsed.Recover(map[string]string{"CLIENT_NAME": "acme"}, unstructuredObjects(objects).get)
-		if len(got.Conflicts) > 0 {
-			t.Errorf("a rendering disagrees with itself: %v", got.Conflicts)
-		}
-		again := v
-		again.Variables = maps.Clone(v.Variables)
-		for name, value := range got.Values {
-			switch name {
-			case PlaceholderAdminEmail:
-				again.AdminEmail = value
-			case PlaceholderClusterDomain:
-				again.ClusterDomain = &value
-			default:
-				again.Variables[name] = value
-			}
-		}
-		anew, err := parsed.Render(again, testPolicy)
-		if err != nil {
-			t.Fatalf("rendering with %v: %v", got.Values, err)
-		}
-		if diff := cmp.Diff(asJSON(contents(objects)), asJSON(contents(anew))); diff != "" {
-			t.Errorf("with %v (-original +recovered):\n%s", got.Values, diff)
-		}
-	})
+	}
+	anew, err := parsed.Render(again, testPolicy)
+	if err != nil {
+		t.Fatalf("rendering with %v: %v", got.Values, err)
+	}
+	if diff := cmp.Diff(asJSON(contents(objects)), asJSON(contents(anew))); diff != "" {
+		t.Errorf("with %v (-original +recovered):\n%s", got.Values, diff)
+	}
 }
 
 // asJSON makes numbers equal that are the same in JSON.

@@ -90,6 +90,14 @@ func manyKeys(n int) string {
 	return b.String()
 }
 
+func manyPlaceholders(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%%A%d%%", i)
+	}
+	return b.String()
+}
+
 func TestRenderedSizeIsBounded(t *testing.T) {
 	entries := []string{"a: &a ['%LONG%', '%LONG%', '%LONG%', '%LONG%']", "b: [*a, *a, *a, *a]"}
 	parsed := mustParse(t, configMap(entries...))
@@ -111,6 +119,9 @@ func TestLargeTextsTakeLittleTime(t *testing.T) {
 		"percent signs":              fill("%"),
 		"open placeholders":          fill("%A"),
 		"placeholders":               configMap("a: " + fill("%AB%")),
+		"placeholders in list items": configMap("a: [" + strings.Repeat("'%AB%',", 90_000) + "]"),
+		"names in list items":        configMap("a: [" + strings.Repeat("{name: '%AB%'},", 30_000) + "]"),
+		"different placeholders":     configMap("a: " + manyPlaceholders(60_000)),
 		"placeholders in a block":    configMap("a: |\n" + fill("    %AB%\n")),
 		"line breaks":                fill("\n"),
 		"keys of one mapping":        fill("a%A1%: b\n"),
@@ -132,7 +143,9 @@ func TestLargeTextsTakeLittleTime(t *testing.T) {
 			inTime(t, func() {
 				parsed, err := Parse(text)
 				if err == nil {
-					_, err = parsed.Render(testValues("AB", "x"), testPolicy)
+					var objects []*Object
+					objects, err = parsed.Render(testValues("AB", "x"), testPolicy)
+					parsed.Recover(map[string]string{"CLIENT_NAME": "acme"}, unstructuredObjects(objects).get)
 				}
 				if err != nil && len(Errors(err)) == 0 {
 					t.Errorf("an error of another type: %v", err)
@@ -140,4 +153,15 @@ func TestLargeTextsTakeLittleTime(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestManyMistakesTakeLittleTime(t *testing.T) {
+	parsed := mustParse(t, "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: '%CLIENT_NAME%'\n  labels: {"+strings.ReplaceAll(manyKeys(40_000), "v", "1")+"}\n")
+	inTime(t, func() {
+		_, err := parsed.Render(testValues(), testPolicy)
+		errs := Errors(err)
+		if len(errs) != maxErrors+1 || errs[maxErrors].Reason != "and 39980 more errors" {
+			t.Errorf("got %d errors, the last of which is %v", len(errs), errs[len(errs)-1])
+		}
+	})
 }

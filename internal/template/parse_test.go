@@ -1,6 +1,7 @@
 package template
 
 import (
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -46,6 +47,13 @@ func TestParseRefuses(t *testing.T) {
 		{"a name with another placeholder only", head + "metadata:\n  name: mira-%FOO%\n", []string{
 			"line 4: metadata.name: must contain %CLIENT_NAME%, and is mira-%FOO%: all clients would share, and overwrite, one object",
 		}},
+		{"a name that is a number, a boolean, and a long text",
+			head + "metadata: {name: 1}\n---\n" + head + "metadata: {name: yes}\n---\n" + head + "metadata: {name: " + strings.Repeat("é", 50) + "}\n",
+			[]string{
+				"line 3: metadata.name: must contain %CLIENT_NAME%, and is the number 1: all clients would share, and overwrite, one object",
+				"line 7: metadata.name: must contain %CLIENT_NAME%, and is the boolean true: all clients would share, and overwrite, one object",
+				`line 11: metadata.name: must contain %CLIENT_NAME%, and is the text "` + strings.Repeat("é", 40) + `...": all clients would share, and overwrite, one object`,
+			}},
 		{"generateName", head + "metadata:\n  name: '%CLIENT_NAME%'\n  generateName: a-\n", []string{
 			"line 5: metadata.generateName: is not possible: the objects of a client have names of their own, so that they can be found again",
 		}},
@@ -59,6 +67,11 @@ func TestParseRefuses(t *testing.T) {
 			"line 5: metadata.%FOO%: a field of metadata cannot be chosen by a placeholder",
 			"line 7: %FOO%: a field of an object cannot be chosen by a placeholder",
 		}},
+		{"an item of a typed list that names half a type", "apiVersion: v1\nkind: ServiceList\nitems:\n- kind: Service\n- apiVersion: v1\n", []string{
+			"line 4: apiVersion: is missing: every document of a template is a Kubernetes object",
+			"line 5: kind: is missing: every document of a template is a Kubernetes object",
+		}},
+		{"a List without a field items", "apiVersion: v1\nkind: List\n", []string{"line 1: the template holds no Kubernetes object"}},
 		{"items that are no list", "apiVersion: v1\nkind: List\nitems: {}\n", []string{"line 3: items: must be a list, and is a mapping"}},
 		{"fields beside the items of a List", "apiVersion: v1\nkind: List\nitems: []\nspec: {}\n", []string{
 			"line 4: spec: a List has no such field: it holds objects in items",
@@ -205,11 +218,19 @@ func TestValidVariableName(t *testing.T) {
 }
 
 func TestMaskCannotBeForged(t *testing.T) {
-	// A text that spells the hidden form of its own placeholders would have to hold its own hash. One that holds a
-	// hash that is not its own is only text.
+	// A text that spells the hidden form of its own placeholders would have to hold its own hash. One that holds
+	// another text's is only text.
 	hidden := newMask("x").hide("%FOO%")
-	got := data(t, configMap("a: "+hidden, "b: \""+hidden[:3]+"\\\n    "+hidden[3:]+"\"", "c: %FOO%"), testValues("FOO", "bar"))
-	if diff := cmp.Diff(map[string]any{"a": hidden, "b": hidden, "c": "bar"}, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	for name, entry := range map[string]string{
+		"spelled out":          hidden,
+		"spelled with escape":  `"\x` + hex.EncodeToString([]byte(hidden[:1])) + hidden[1:] + `"`,
+		"spelled in two lines": "\"" + hidden[:3] + "\\\n    " + hidden[3:] + "\"",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := data(t, configMap("a: "+entry, "b: %FOO%"), testValues("FOO", "bar"))
+			if diff := cmp.Diff(any(map[string]any{"a": hidden, "b": "bar"}), got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
 	}
 }

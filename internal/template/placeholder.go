@@ -30,7 +30,7 @@ func isBuiltIn(name string) bool {
 // underscores, at least two characters, no underscore at the end, and not the name of a built-in. The error is an
 // *Error without a line.
 func ValidVariableName(name string) error {
-	reason := ""
+	var reason string
 	switch {
 	case isBuiltIn(name):
 		reason = "has a value of its own for every client and cannot be set as a variable"

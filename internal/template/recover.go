@@ -75,6 +75,7 @@ type recovery struct {
 	conflicts map[string][]Finding // names that will not be told any more
 	values    map[string]string    // known and found as text
 	findings  map[string][]finding // of names that are not known
+	noted     map[notedFinding]bool
 
 	object string
 	path   fieldPath
@@ -86,13 +87,18 @@ type finding struct {
 	typed bool
 }
 
+type notedFinding struct {
+	name string
+	finding
+}
+
 // solve goes over the template again and again, as each value that is found can tell others. It gives false when it
 // comes upon a conflict: all that was derived from the values in it is doubtful, so the search must begin anew, without
 // the names in conflict.
 func (r *recovery) solve(t *Template, live func(gk schema.GroupKind, name string) *unstructured.Unstructured) bool {
 	r.values = map[string]string{}
 	maps.Copy(r.values, r.known)
-	r.findings = map[string][]finding{}
+	r.findings, r.noted = map[string][]finding{}, map[notedFinding]bool{}
 	for progress := true; progress; {
 		for _, s := range t.objects {
 			r.visit(s, live)
@@ -136,7 +142,7 @@ func best(findings []finding) finding {
 // agree says whether all findings can be of the same value as one of them.
 func agree(best finding, findings []finding) bool {
 	return !slices.ContainsFunc(findings, func(f finding) bool {
-		return f.Value != best.Value && !(f.typed && sameScalar(f.Value, best.Value))
+		return f.Value != best.Value && (!f.typed || !sameScalar(f.Value, best.Value))
 	})
 }
 
@@ -169,7 +175,8 @@ func byLine(findings []finding) []Finding {
 
 // note keeps a finding of this or an earlier look at the same place once.
 func (r *recovery) note(name string, f finding) {
-	if !slices.Contains(r.findings[name], f) {
+	if key := (notedFinding{name, f}); !r.noted[key] {
+		r.noted[key] = true
 		r.findings[name] = append(r.findings[name], f)
 	}
 }
@@ -286,10 +293,12 @@ func (r *recovery) observe(n *node, live any) {
 // solveParts notes what a text tells of each placeholder in it whose value is not given and without which all others
 // have one. Names that have been found already are looked at again, so that places that disagree are noticed.
 func (r *recovery) solveParts(parts []part, typed bool, text string) {
-	for i, p := range parts {
-		if _, ok := r.known[p.name]; ok || p.name == "" || slices.ContainsFunc(parts[:i], func(q part) bool { return q.name == p.name }) {
+	looked := map[string]bool{"": true} // literal text has no name
+	for _, p := range parts {
+		if _, ok := r.known[p.name]; ok || looked[p.name] {
 			continue
 		}
+		looked[p.name] = true
 		if value, ok := r.solveFor(p.name, parts, text); ok {
 			r.note(p.name, finding{Finding{Value: value, Object: r.object, Path: r.path.String(), Line: p.line}, typed})
 		}

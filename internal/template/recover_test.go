@@ -112,8 +112,8 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"AA": "x", "BB": "y-z", "CC": "1"}},
 		},
 		{
-			"one that stands twice in a scalar", []string{"a: '%AA%:%AA%'", "b: x%BB%%BB%", "c: '%CC%-%CC%'"}, nil, "{a: 'a:b:a:b', b: xabab, c: a-b}",
-			Recovered{Values: map[string]string{"AA": "a:b", "BB": "ab"}, Missing: []string{"CC"}},
+			"one that stands twice in a scalar", []string{"a: '%AA%:%AA%'", "b: x%BB%%BB%", "c: '%CC%-%CC%'", "d: '%DD%%DD%'"}, nil, "{a: 'a:b:a:b', b: xabab, c: a-b, d: aaa}",
+			Recovered{Values: map[string]string{"AA": "a:b", "BB": "ab"}, Missing: []string{"CC", "DD"}},
 		},
 		{
 			"text of several lines", []string{"a: |", "  #!/bin/sh", "  echo %AA%", "  # %BB%"}, map[string]string{"BB": "x"}, "a: \"#!/bin/sh\\necho a\\n  b\\n# x\\n\"",
@@ -134,6 +134,16 @@ func TestRecover(t *testing.T) {
 		{
 			"a key that fits several live ones tells nothing", []string{"a: {x-%AA%: %BB%}"}, nil, "a: {x-foo: 1, x-bar: 2}",
 			Recovered{Values: map[string]string{}, Missing: []string{"AA", "BB"}},
+		},
+		{
+			"a key with two unknown ones, of which nothing can be told but its value", []string{"a: {'%AA%-x-%BB%-%CLIENT_NAME%': %CC%}"}, nil,
+			"a: {a-x-b-acme: 1, a-y-b-acme: 2, -x-b-acme: 3, a-x-b: 4, a-x--other: 5}",
+			Recovered{Values: map[string]string{"CC": "1"}, Missing: []string{"AA", "BB"}},
+		},
+		{
+			"a key whose value is a list, and one whose value is a mapping", []string{"a: {x%AA%: [%BB%]}", "b: {'%CC%': {d: %DD%}, e: 1}"}, nil,
+			"{a: {x1: text, x2: [y], x: [z]}, b: {f: 2, g: {d: 3}}}",
+			Recovered{Values: map[string]string{"AA": "2", "BB": "y", "CC": "g", "DD": "3"}},
 		},
 		{
 			"two keys that fit one live one tell nothing", []string{"a: {x-%AA%: 1, '%BB%-y': 1}"}, nil, "a: {x-y: 1}",
@@ -159,6 +169,11 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"AA": "a", "BB": "b"}},
 		},
 		{
+			"list items with a name that only the template has once go by the next key", []string{"a: [{name: data, mountPath: /x, subPath: %AA%}]"}, nil,
+			"a: [{name: data, mountPath: /x, subPath: a}, {name: data, mountPath: /y, subPath: b}]",
+			Recovered{Values: map[string]string{"AA": "a"}},
+		},
+		{
 			"list items go by hosts and paths with placeholders that are known", []string{"a: [{host: '%CLIENT_NAME%.x', p: [{path: /, s: %AA%}, {path: /y, s: %BB%}]}]"}, nil,
 			"a: [{host: other, p: []}, {host: acme.x, p: [{path: /y, s: b}, {path: /, s: a}]}]",
 			Recovered{Values: map[string]string{"AA": "a", "BB": "b"}},
@@ -178,8 +193,9 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"EMAIL_ADMIN": "a@b.c", "TAG": "1"}},
 		},
 		{
-			"scalars in a list that has changed tell nothing", []string{"a: [--email, %EMAIL_ADMIN%]", "b: [--tag, %TAG%]"}, nil, "{a: [--quiet, --email, a@b.c], b: [--quiet, x]}",
-			Recovered{Values: map[string]string{}, Missing: []string{"EMAIL_ADMIN", "TAG"}},
+			"scalars in a list that has changed tell nothing", []string{"a: [--email, %EMAIL_ADMIN%]", "b: [--tag, %TAG%]", "c: [--tag, %CC%]"}, nil,
+			"{a: [--quiet, --email, a@b.c], b: [--quiet, x], c: [--tag, x, y]}",
+			Recovered{Values: map[string]string{}, Missing: []string{"CC", "EMAIL_ADMIN", "TAG"}},
 		},
 		{
 			"items without keys go by their place", []string{"a: [{x: %AA%}, {x: %BB%}]"}, nil, "a: [{x: 1}, {x: 2}]",
@@ -202,6 +218,15 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{}, Missing: []string{"BB"}, Conflicts: []Conflict{{Name: "AA", Found: []Finding{
 				{Value: "v", Object: "ConfigMap/mira-acme", Path: "data.a", Line: 3},
 				{Value: "w", Object: "ConfigMap/mira-acme", Path: "data.b", Line: 4},
+			}}}},
+		},
+		{
+			"what was told before a conflict showed is not told either", []string{"a: '%AA%'", "b: '%AA%/%BB%'", "c: '%BB%:%CC%'", "d: '%CC%=%AA%'"}, nil,
+			"{a: v, b: v/x, c: 'x:z', d: z=w}",
+			Recovered{Values: map[string]string{}, Missing: []string{"BB", "CC"}, Conflicts: []Conflict{{Name: "AA", Found: []Finding{
+				{Value: "v", Object: "ConfigMap/mira-acme", Path: "data.a", Line: 3},
+				{Value: "v", Object: "ConfigMap/mira-acme", Path: "data.b", Line: 4},
+				{Value: "w", Object: "ConfigMap/mira-acme", Path: "data.d", Line: 6},
 			}}}},
 		},
 		{

@@ -239,6 +239,17 @@ data: *m
 			}},
 		},
 		{
+			"claim templates that an anchor shares stay elsewhere",
+			object("apps/v1", "StatefulSet", "'%CLIENT_NAME%'") + "spec: {volumeClaimTemplates: &c [{status: {}, metadata: {name: a, uid: b}}], x: *c}\n",
+			[]map[string]any{{
+				"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "acme", "namespace": "default"},
+				"spec": map[string]any{
+					"volumeClaimTemplates": []any{map[string]any{"metadata": map[string]any{"name": "a"}}},
+					"x":                    []any{map[string]any{"status": map[string]any{}, "metadata": map[string]any{"name": "a", "uid": "b"}}},
+				},
+			}},
+		},
+		{
 			"in a StatefulSet's pod template and claim templates too",
 			`
 apiVersion: apps/v1
@@ -311,12 +322,30 @@ func TestRenderRefuses(t *testing.T) {
 			"apiVersion: v1\nkind: Secret\nmetadata: {name: '%CLIENT_NAME%', namespace: other}\ndata: {a: %FOO%}\n---\n" + configMap("a: [%NULL%]", "b: %FOO%"),
 			testValues("NULL", ""),
 			[]string{
-				`line 2: kind: a template may not hold a Secret (allowed: Service, networking.k8s.io/Ingress, apps/StatefulSet, ConfigMap); to allow it, add "Secret" to allowed_kinds`,
+				`line 2: kind: a template may not hold objects of the kind Secret (allowed: Service, networking.k8s.io/Ingress, apps/StatefulSet, ConfigMap); to allow it, add "Secret" to allowed_kinds`,
 				`line 3: metadata.namespace: the document is in namespace "other", and the client's objects belong in "default": remove the field`,
 				"line 4: placeholder %FOO% (also in line 9) has no value: set variables.FOO; defined are %CLIENT_NAME%, %CLUSTER_DOMAIN%, %EMAIL_ADMIN%, %NULL%;" +
 					" if it is meant as text, set variables.FOO to \"%FOO%\"",
 				"line 8: data.a[0]: the value of %NULL% makes the list item null",
 			},
+		},
+		{
+			"a placeholder without a value in what an object is called, without further errors",
+			"apiVersion: '%GROUP%/v1'\nkind: '%KIND%'\nmetadata: {name: '%CLIENT_NAME%-%ZONE%', namespace: '%NAMESPACE%'}\n", testValues("GROUP", "apps"),
+			[]string{
+				"line 2: placeholder %KIND% has no value: set variables.KIND; defined are %CLIENT_NAME%, %CLUSTER_DOMAIN%, %EMAIL_ADMIN%, %GROUP%;" +
+					" if it is meant as text, set variables.KIND to \"%KIND%\"",
+				"line 3: placeholder %NAMESPACE% has no value: set variables.NAMESPACE; defined are %CLIENT_NAME%, %CLUSTER_DOMAIN%, %EMAIL_ADMIN%, %GROUP%;" +
+					" if it is meant as text, set variables.NAMESPACE to \"%NAMESPACE%\"",
+				"line 3: placeholder %ZONE% has no value: set variables.ZONE; defined are %CLIENT_NAME%, %CLUSTER_DOMAIN%, %EMAIL_ADMIN%, %GROUP%;" +
+					" if it is meant as text, set variables.ZONE to \"%ZONE%\"",
+			},
+		},
+		{
+			"a placeholder without a value in many lines",
+			configMap("a: %AA%", "b: %AA%", "c: %AA%", "d: %AA%", "e: %AA%", "f: %AA%", "g: %AA%", "h: {%AA%: x}"), testValues(),
+			[]string{"line 3: placeholder %AA% (also in line 4, 5, 6, 7, 8, ...) has no value: set variables.AA;" +
+				" defined are %CLIENT_NAME%, %CLUSTER_DOMAIN%, %EMAIL_ADMIN%; if it is meant as text, set variables.AA to \"%AA%\""},
 		},
 		{
 			"keys that values make the same", configMap("%AA%: 1", "x: 2", "a: {%AA%: 1, %BB%: 2}", "b: {%AA%: ~, c: {%BB%: %NULL%, %AA%: 1}}"),

@@ -59,12 +59,7 @@ func writeScalar(w io.Writer, n *node) {
 		fmt.Fprintf(w, "f%s;", strconv.FormatFloat(v, 'g', -1, 64))
 		return
 	}
-	switch n.form {
-	case formPlain:
-		io.WriteString(w, "p")
-	case formTagged:
-		io.WriteString(w, n.tag)
-	}
+	fmt.Fprintf(w, "%d%s", n.form, n.tag)
 	writeText(w, "", n.parts)
 }
 

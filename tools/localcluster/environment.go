@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/cluster"
+)
+
+// variable is an environment variable.
+type variable struct {
+	name, value string
+}
+
+// clusterVariables point tools (KUBECONFIG) and this repository's tests
+// (MIRA_TEST_CLUSTER) at the cluster.
+func clusterVariables(c *cluster.Cluster) []variable {
+	return []variable{
+		{"KUBECONFIG", c.Kubeconfig()},
+		{"MIRA_TEST_CLUSTER", "local"},
+	}
+}
+
+// shellQuote quotes a word for POSIX shells.
+func shellQuote(word string) string {
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// runEnvironment is what the command of `run` gets: environ with the variables
+// set, and with kubectl's folder at the front of PATH.
+//
+// The KUBE_* variables are taken away. Terraform's Kubernetes providers prefer
+// them to KUBECONFIG, so what a user has set for another cluster would send a
+// test there.
+func runEnvironment(environ []string, variables []variable, kubectl string) []string {
+	path := filepath.Dir(kubectl)
+	result := slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		name, value, _ := strings.Cut(entry, "=")
+		if name == "PATH" {
+			path += string(os.PathListSeparator) + value
+			return true
+		}
+		return strings.HasPrefix(name, "KUBE_") || slices.ContainsFunc(variables, func(v variable) bool { return v.name == name })
+	})
+	result = append(result, "PATH="+path)
+	for _, variable := range variables {
+		result = append(result, variable.name+"="+variable.value)
+	}
+	return result
+}

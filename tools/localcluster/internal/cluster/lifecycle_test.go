@@ -1,0 +1,488 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long a condition may take to come true on a busy machine.
+const patience = 60 * time.Second
+
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for !condition() {
+		select {
+		case <-deadline:
+			t.Fatalf("still waiting after %s until %s", patience, what)
+		case <-ticker.C:
+		}
+	}
+}
+
+// alive reports whether the process runs; a zombie, which waits for its parent
+// to take notice, does not.
+func alive(pid int) bool {
+	if syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist) || !exists("/proc/self/stat")
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(rest, "Z")
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func newCluster(t *testing.T, name string) *Cluster {
+	t.Helper()
+	cluster, err := NewStore(t.TempDir()).Cluster(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := cluster.Stop(context.WithoutCancel(t.Context()), nil); err != nil {
+			t.Errorf("stop in the end: %v", err)
+		}
+	})
+	return cluster
+}
+
+func newOptions(t *testing.T, flaws map[string]string) StartOptions {
+	t.Helper()
+	options, err := fakeOptions(fakeBinaries(t, flaws))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return options
+}
+
+func start(t *testing.T, cluster *Cluster, options StartOptions) *Session {
+	t.Helper()
+	session, err := cluster.Start(t.Context(), options)
+	if err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	runtime.GC() // a session that nobody holds on to must not close itself
+	return session
+}
+
+// processesOf lists the supervisor and the components.
+func processesOf(t *testing.T, cluster *Cluster) []int {
+	t.Helper()
+	state, err := readState(cluster.statePath())
+	if err != nil || state == nil {
+		t.Fatalf("state: %v, %v", state, err)
+	}
+	pids := []int{state.Supervisor}
+	for _, component := range state.Components {
+		pids = append(pids, component.PID)
+	}
+	return pids
+}
+
+func allGone(pids []int) func() bool {
+	return func() bool {
+		for _, pid := range pids {
+			if alive(pid) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func TestClusterRunsUntilItIsStopped(t *testing.T) {
+	t.Parallel()
+	cluster := newCluster(t, "demo")
+	session := start(t, cluster, newOptions(t, nil))
+	if err := session.Detach(); err != nil {
+		t.Fatal(err)
+	}
+
+	status, err := cluster.Status(t.Context())
+	if err != nil || !status.Up() || status.Summary != "up" {
+		t.Fatalf("Status = %+v, %v; want up", status, err)
+	}
+	var names []string
+	for _, component := range status.Components {
+		names = append(names, component.Name)
+	}
+	if got, want := strings.Join(names, " "), "etcd kube-apiserver kube-controller-manager kube-scheduler kwok"; got != want {
+		t.Errorf("components = %s, want %s", got, want)
+	}
+
+	_, err = cluster.Start(t.Context(), newOptions(t, nil))
+	var running *RunningError
+	if !errors.As(err, &running) || running.Version != "v1.2.3" {
+		t.Errorf("second Start = %v, want a RunningError with the version", err)
+	}
+
+	pids := processesOf(t, cluster)
+	stopped, err := cluster.Stop(t.Context(), nil)
+	if err != nil || !stopped {
+		t.Errorf("Stop = %v, %v; want true", stopped, err)
+	}
+	eventually(t, "no process is left", allGone(pids))
+	if entries, err := os.ReadDir(filepath.Dir(cluster.dir)); err != nil || len(entries) > 0 {
+		t.Errorf("after Stop, files are left: %v, %v", entries, err)
+	}
+	stopped, err = cluster.Stop(t.Context(), nil)
+	if err != nil || stopped {
+		t.Errorf("second Stop = %v, %v; want false", stopped, err)
+	}
+}
+
+func TestFilesAreForTheirOwnerAlone(t *testing.T) {
+	t.Parallel()
+	cluster := newCluster(t, "demo")
+	start(t, cluster, newOptions(t, nil))
+	path, err := cluster.ServiceAccountKubeconfig(t.Context(), "default", "reader", time.Hour, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	err = filepath.WalkDir(cluster.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		seen[path] = true
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %s", path, info.Mode())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{cluster.Kubeconfig(), cluster.pki("admin.key"), cluster.pki("service-accounts.key"), path} {
+		if !seen[file] {
+			t.Errorf("%s is missing", file)
+		}
+	}
+	if entries, _ := filepath.Glob(cluster.pki("*ca.key")); entries != nil {
+		t.Errorf("keys of authorities lie on disk: %v", entries)
+	}
+}
+
+func TestStagesOfLaterFoldersTakePrecedence(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "stages")
+	if err := copyStages(dir, []string{"testdata/stages", "testdata/override"}); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{"pod.yaml": "takes the place", "node.yaml": "further"} {
+		data, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil || !strings.Contains(string(data), want) {
+			t.Errorf("%s = %q, %v; want the one that %q", file, data, err, want)
+		}
+	}
+	if err := copyStages(dir, []string{t.TempDir()}); err == nil {
+		t.Error("a folder without stages is accepted")
+	}
+}
+
+func TestClusterEndsWithItsSession(t *testing.T) {
+	t.Parallel()
+	cluster := newCluster(t, "demo")
+	session := start(t, cluster, newOptions(t, nil))
+	pids := processesOf(t, cluster)
+	if err := session.Close(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "no process is left", allGone(pids))
+	if exists(cluster.dir) {
+		t.Error("the data are left")
+	}
+}
+
+func TestClusterEndsWhenItsStarterIsKilled(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	starter := exec.Command(self, "start", store, fakeBinaries(t, nil))
+	starter.Stderr = os.Stderr
+	out, err := starter.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := starter.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "started\n" {
+		t.Fatalf("the starter says %q, %v", line, err)
+	}
+	cluster, err := NewStore(store).Cluster("orphan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := processesOf(t, cluster)
+
+	if err := starter.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = starter.Wait() // "signal: killed"
+	eventually(t, "no process is left", allGone(pids))
+	eventually(t, "the data are gone", func() bool { return !exists(cluster.dir) })
+}
+
+func TestFailedStartNamesTheComponentAndLeavesNothing(t *testing.T) {
+	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := newCluster(t, "demo")
+			_, err := cluster.Start(t.Context(), newOptions(t, map[string]string{name: crashes}))
+			var component *ComponentError
+			if !errors.As(err, &component) {
+				t.Fatalf("Start = %v, want a ComponentError", err)
+			}
+			if component.Component != name || !strings.Contains(component.Reason, "exit status 3") || component.Tail != "boom: I cannot go on" {
+				t.Errorf("Start = %+v", component)
+			}
+			if exists(cluster.dir) {
+				t.Error("the data are left")
+			}
+		})
+	}
+}
+
+func TestFailedStartCanKeepItsLogs(t *testing.T) {
+	t.Parallel()
+	cluster := newCluster(t, "demo")
+	options := newOptions(t, map[string]string{"kube-scheduler": crashes})
+	options.KeepFailed = true
+	if _, err := cluster.Start(t.Context(), options); err == nil {
+		t.Fatal("Start succeeded")
+	}
+	eventually(t, "no process is left", allGone(processesOf(t, cluster)))
+	status, err := cluster.Status(t.Context())
+	if err != nil || status.Up() || status.Running {
+		t.Fatalf("Status = %+v, %v", status, err)
+	}
+	for _, want := range []string{"the last start failed", "kube-scheduler", "boom"} {
+		if !strings.Contains(status.Summary, want) {
+			t.Errorf("%q is missing in %q", want, status.Summary)
+		}
+	}
+	if got := logTail(cluster.log("kube-scheduler"), 1); !strings.Contains(got, "boom") {
+		t.Errorf("the log of kube-scheduler ends with %q", got)
+	}
+
+	start(t, cluster, newOptions(t, nil)) // cleans up and works
+}
+
+func TestStartTriesOtherPortsWhenOneWasTaken(t *testing.T) {
+	t.Parallel()
+	cluster := newCluster(t, "demo")
+	options := newOptions(t, map[string]string{"kube-apiserver": losesAPort})
+	var messages []string
+	options.Progress = func(message string) { messages = append(messages, message) }
+	start(t, cluster, options)
+	if len(messages) != 1 || !strings.Contains(messages[0], "kube-apiserver found its port taken") {
+		t.Errorf("progress = %q", messages)
+	}
+}
+
+func TestCancelledStartLeavesNothing(t *testing.T) {
+	t.Parallel()
+	cluster := newCluster(t, "demo")
+	enough := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	result := make(chan error, 1)
+	options := newOptions(t, map[string]string{"kube-apiserver": hangs})
+	go func() {
+		_, err := cluster.Start(ctx, options)
+		result <- err
+	}()
+	var pids []int
+	eventually(t, "the API server runs", func() bool {
+		state, err := readState(cluster.statePath())
+		if err != nil || state == nil || len(state.Components) < 2 {
+			return false
+		}
+		pids = processesOf(t, cluster)
+		return true
+	})
+	cancel(enough)
+	if err := <-result; !errors.Is(err, enough) {
+		t.Errorf("Start = %v, want %v", err, enough)
+	}
+	eventually(t, "no process is left", allGone(pids))
+	if exists(cluster.dir) {
+		t.Error("the data are left")
+	}
+}
+
+func TestDeadComponentIsReportedAndCuredByAnotherStart(t *testing.T) {
+	t.Parallel()
+	cluster := newCluster(t, "demo")
+	session := start(t, cluster, newOptions(t, nil))
+	if err := session.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	state, err := cluster.Check()
+	if err != nil {
+		t.Fatalf("Check of a cluster that is well = %v", err)
+	}
+	victim := state.Components[3]
+	if err := syscall.Kill(victim.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var component *ComponentError
+	eventually(t, "the death is noticed", func() bool {
+		_, err = cluster.Check()
+		return errors.As(err, &component)
+	})
+	if component.Component != victim.Name || !strings.Contains(component.Reason, "killed") {
+		t.Errorf("Check = %v, want that %s was killed", err, victim.Name)
+	}
+	status, err := cluster.Status(t.Context())
+	if err != nil || status.Up() || !status.Running || status.Summary != "degraded" {
+		t.Errorf("Status = %+v, %v; want degraded", status, err)
+	}
+	for _, component := range status.Components {
+		if (component.Problem != "") != (component.Name == victim.Name) {
+			t.Errorf("%s: %q", component.Name, component.Problem)
+		}
+	}
+
+	old := processesOf(t, cluster)
+	start(t, cluster, newOptions(t, nil))
+	eventually(t, "no process of the crashed cluster is left", allGone(old))
+	if _, err := cluster.Check(); err != nil {
+		t.Errorf("Check after another Start = %v", err)
+	}
+}
+
+func TestKilledSupervisorLeavesNothingBehindAfterTheNextCommand(t *testing.T) {
+	for name, next := range map[string]func(t *testing.T, cluster *Cluster){
+		"start": func(t *testing.T, cluster *Cluster) { start(t, cluster, newOptions(t, nil)) },
+		"stop": func(t *testing.T, cluster *Cluster) {
+			if stopped, err := cluster.Stop(t.Context(), nil); err != nil || !stopped {
+				t.Errorf("Stop = %v, %v", stopped, err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := newCluster(t, "demo")
+			start(t, cluster, newOptions(t, nil))
+			pids := processesOf(t, cluster)
+			if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the supervisor is gone", func() bool {
+				state, err := cluster.live()
+				return err == nil && state == nil
+			})
+			status, err := cluster.Status(t.Context())
+			if err != nil || status.Up() || !strings.Contains(status.Summary, "supervisor was killed") {
+				t.Errorf("Status = %+v, %v", status, err)
+			}
+			trash := filepath.Join(filepath.Dir(cluster.dir), ".demo.trash-1")
+			if err := os.Mkdir(trash, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			next(t, cluster)
+			if exists(trash) {
+				t.Error("what the killed supervisor was discarding is left")
+			}
+			eventually(t, "no process is left", allGone(pids))
+		})
+	}
+}
+
+func TestOfTwoConcurrentStartsOneWins(t *testing.T) {
+	t.Parallel()
+	cluster := newCluster(t, "demo")
+	options := newOptions(t, nil)
+	var wait sync.WaitGroup
+	results := make([]error, 2)
+	sessions := make([]*Session, 2)
+	for i := range results {
+		wait.Go(func() { sessions[i], results[i] = cluster.Start(t.Context(), options) })
+	}
+	wait.Wait()
+	var running *RunningError
+	if (results[0] == nil) == (results[1] == nil) || !errors.As(errors.Join(results...), &running) {
+		t.Errorf("results = %v; want one success and one RunningError", results)
+	}
+	for _, session := range sessions {
+		if session != nil {
+			if err := session.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+func TestClustersRunSideBySide(t *testing.T) {
+	t.Parallel()
+	store := NewStore(t.TempDir())
+	servers := map[string]bool{}
+	for _, name := range []string{"one", "two"} {
+		cluster, err := store.Cluster(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start(t, cluster, newOptions(t, nil))
+		state, err := cluster.Check()
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers[state.Server] = true
+	}
+	clusters, err := store.List()
+	if err != nil || len(clusters) != 2 || len(servers) != 2 {
+		t.Fatalf("List = %v, %v; servers = %v", clusters, err, servers)
+	}
+	for _, cluster := range clusters {
+		if _, err := cluster.Stop(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if clusters, err := store.List(); err != nil || len(clusters) != 0 {
+		t.Errorf("List after stopping all = %v, %v", clusters, err)
+	}
+}
+
+func TestNamesOfClusters(t *testing.T) {
+	t.Parallel()
+	store := NewStore(t.TempDir())
+	for name, valid := range map[string]bool{
+		"demo": true, "run-123": true, "a": true, strings.Repeat("x", 40): true,
+		"": false, "Demo": false, "-a": false, "a-": false, "a/b": false, "..": false, "a.b": false, strings.Repeat("x", 41): false,
+	} {
+		_, err := store.Cluster(name)
+		var invalid *NameError
+		if valid && err != nil || !valid && !errors.As(err, &invalid) {
+			t.Errorf("Cluster(%q) = %v, want valid: %v", name, err, valid)
+		}
+	}
+}

@@ -1,0 +1,24 @@
+package cluster
+
+import (
+	"errors"
+	"net"
+)
+
+// loopback is the one address that components listen on.
+const loopback = "127.0.0.1"
+
+// pickPorts finds free TCP ports on loopback, all different. They are held
+// until all are known and then let go; somebody else may take one before the
+// component listens, which is noticed (portTaken) and tried again with others.
+func pickPorts(count int) (ports []int, err error) {
+	for range count {
+		listener, listenErr := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+		if listenErr != nil {
+			return nil, errors.Join(err, listenErr)
+		}
+		defer func() { err = errors.Join(err, listener.Close()) }()
+		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}

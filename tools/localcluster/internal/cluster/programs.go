@@ -1,0 +1,210 @@
+package cluster
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/kubeapi"
+)
+
+// podNetwork holds the addresses of pods.
+const podNetwork = "10.244.0.0/16"
+
+// nodeAddress is the address that the simulated node claims to have.
+const nodeAddress = "10.0.0.1"
+
+// controllers are the parts of kube-controller-manager that run: what makes
+// StatefulSets, claims, service accounts and deletion behave as in any cluster.
+// Those that need cloud, certificates or metrics do not.
+var controllers = []string{
+	"clusterrole-aggregation-controller",
+	"daemonset-controller",
+	"deployment-controller",
+	"disruption-controller",
+	"endpoints-controller",
+	"endpointslice-controller",
+	"garbage-collector-controller",
+	"job-controller",
+	"namespace-controller",
+	"node-lifecycle-controller",
+	"persistentvolume-binder-controller",
+	"persistentvolume-expander-controller",
+	"persistentvolume-protection-controller",
+	"persistentvolumeclaim-protection-controller",
+	"pod-garbage-collector-controller",
+	"replicaset-controller",
+	"resourcequota-controller",
+	"root-ca-certificate-publisher-controller",
+	"serviceaccount-controller",
+	"serviceaccount-token-controller",
+	"statefulset-controller",
+	"taint-eviction-controller",
+	"validatingadmissionpolicy-status-controller",
+}
+
+// addresses are the ports of one start.
+type addresses struct {
+	etcd, etcdPeer, apiServer, controllerManager, scheduler int
+}
+
+func newAddresses() (addresses, error) {
+	ports, err := pickPorts(5)
+	if err != nil {
+		return addresses{}, fmt.Errorf("find free ports on %s: %w", loopback, err)
+	}
+	return addresses{etcd: ports[0], etcdPeer: ports[1], apiServer: ports[2], controllerManager: ports[3], scheduler: ports[4]}, nil
+}
+
+func serverURL(port int) string {
+	return "https://" + net.JoinHostPort(loopback, strconv.Itoa(port))
+}
+
+// program is one component, ready to be started.
+type program struct {
+	name    string
+	args    []string
+	address string // URL; empty if it serves nothing
+}
+
+// health says how to ask a component whether it is well.
+func (c *Cluster) health(name string) (path string, credentials kubeapi.Credentials) {
+	credentials = kubeapi.Credentials{CA: c.pki("ca.crt")}
+	switch name {
+	case "etcd":
+		return "/health", kubeapi.Credentials{CA: c.pki("etcd-ca.crt"), Certificate: c.pki("etcd-client.crt"), Key: c.pki("etcd-client.key")}
+	case "kube-apiserver":
+		credentials.Certificate, credentials.Key = c.pki("admin.crt"), c.pki("admin.key")
+		return "/readyz", credentials
+	default:
+		// These two answer this one path to anybody, and others to nobody.
+		return "/healthz", credentials
+	}
+}
+
+func (c *Cluster) adminClient(server string) (*kubeapi.Client, error) {
+	return kubeapi.New(server, kubeapi.Credentials{CA: c.pki("ca.crt"), Certificate: c.pki("admin.crt"), Key: c.pki("admin.key")})
+}
+
+func (c *Cluster) etcdProgram(at addresses) program {
+	client, peer := serverURL(at.etcd), serverURL(at.etcdPeer)
+	certificate, key, ca := c.pki("etcd.crt"), c.pki("etcd.key"), c.pki("etcd-ca.crt")
+	return program{name: "etcd", address: client, args: []string{
+		"--name=local",
+		"--data-dir=" + c.etcdData(),
+		"--listen-client-urls=" + client,
+		"--advertise-client-urls=" + client,
+		"--listen-peer-urls=" + peer,
+		"--initial-advertise-peer-urls=" + peer,
+		"--initial-cluster=local=" + peer,
+		// Both ports want a certificate: other users of this machine reach
+		// loopback too.
+		"--client-cert-auth", "--trusted-ca-file=" + ca, "--cert-file=" + certificate, "--key-file=" + key,
+		"--peer-client-cert-auth", "--peer-trusted-ca-file=" + ca, "--peer-cert-file=" + certificate, "--peer-key-file=" + key,
+		// The data are thrown away with the cluster, so nothing needs to
+		// survive a power cut, and every write waits for the disk otherwise.
+		"--unsafe-no-fsync",
+		"--log-level=warn",
+	}}
+}
+
+func (c *Cluster) apiServerProgram(at addresses) program {
+	return program{name: "kube-apiserver", address: serverURL(at.apiServer), args: []string{
+		"--bind-address=" + loopback,
+		"--secure-port=" + strconv.Itoa(at.apiServer),
+		// No pod exists that could call the Service "kubernetes", and a
+		// loopback address is not allowed in its endpoints.
+		"--advertise-address=" + loopback,
+		"--endpoint-reconciler-type=none",
+		"--tls-cert-file=" + c.pki("kube-apiserver-serving.crt"),
+		"--tls-private-key-file=" + c.pki("kube-apiserver-serving.key"),
+		"--client-ca-file=" + c.pki("ca.crt"),
+		"--etcd-servers=" + serverURL(at.etcd),
+		"--etcd-cafile=" + c.pki("etcd-ca.crt"),
+		"--etcd-certfile=" + c.pki("etcd-client.crt"),
+		"--etcd-keyfile=" + c.pki("etcd-client.key"),
+		"--authorization-mode=Node,RBAC",
+		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+		"--service-account-signing-key-file=" + c.pki("service-accounts.key"),
+		"--service-account-key-file=" + c.pki("service-accounts.pub"),
+		"--service-cluster-ip-range=" + serviceNetwork,
+		"--allow-privileged=true",
+		"--profiling=false",
+	}}
+}
+
+func (c *Cluster) controllerManagerProgram(at addresses) program {
+	return program{name: "kube-controller-manager", address: serverURL(at.controllerManager), args: []string{
+		"--bind-address=" + loopback,
+		"--secure-port=" + strconv.Itoa(at.controllerManager),
+		"--tls-cert-file=" + c.pki("kube-controller-manager-serving.crt"),
+		"--tls-private-key-file=" + c.pki("kube-controller-manager-serving.key"),
+		"--kubeconfig=" + c.pki("kube-controller-manager.kubeconfig"),
+		"--controllers=" + strings.Join(controllers, ","),
+		// As kubeadm sets it up: each controller has the rights of its own
+		// role and no more.
+		"--use-service-account-credentials=true",
+		"--service-account-private-key-file=" + c.pki("service-accounts.key"),
+		"--root-ca-file=" + c.pki("ca.crt"),
+		"--leader-elect=false",
+		"--profiling=false",
+		// A fleet of a thousand clients comes up at once in a test; the
+		// defaults are made for slow growth.
+		"--kube-api-qps=500",
+		"--kube-api-burst=1000",
+		"--concurrent-statefulset-syncs=20",
+	}}
+}
+
+func (c *Cluster) schedulerProgram(at addresses) program {
+	return program{name: "kube-scheduler", address: serverURL(at.scheduler), args: []string{
+		"--bind-address=" + loopback,
+		"--secure-port=" + strconv.Itoa(at.scheduler),
+		"--tls-cert-file=" + c.pki("kube-scheduler-serving.crt"),
+		"--tls-private-key-file=" + c.pki("kube-scheduler-serving.key"),
+		"--config=" + c.schedulerConfig(),
+	}}
+}
+
+func (c *Cluster) schedulerConfig() string { return filepath.Join(c.dir, "kube-scheduler.yaml") }
+
+// writeSchedulerConfig sets what has no flag. A pod waits for its claim to be
+// bound for a moment, and the scheduler should look again soon.
+func (c *Cluster) writeSchedulerConfig() error {
+	config := fmt.Sprintf(`apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+clientConnection:
+  kubeconfig: %q
+  qps: 500
+  burst: 1000
+leaderElection:
+  leaderElect: false
+enableProfiling: false
+enableContentionProfiling: false
+podInitialBackoffSeconds: 1
+podMaxBackoffSeconds: 2
+`, c.pki("kube-scheduler.kubeconfig"))
+	return os.WriteFile(c.schedulerConfig(), []byte(config), 0o600)
+}
+
+func (c *Cluster) kwokProgram() (program, error) {
+	args := []string{
+		"--kubeconfig=" + c.pki("kwok.kubeconfig"),
+		"--manage-all-nodes=true",
+		"--node-ip=" + nodeAddress,
+		"--cidr=" + podNetwork,
+		// Without a Lease the node counts as dead after 50 seconds, and so do its pods.
+		"--node-lease-duration-seconds=40",
+	}
+	stages, err := filepath.Glob(filepath.Join(c.stages(), "*.yaml"))
+	if err != nil {
+		return program{}, err
+	}
+	for _, stage := range stages {
+		args = append(args, "--config="+stage)
+	}
+	return program{name: "kwok", args: args}, nil
+}

@@ -1,0 +1,157 @@
+package component
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestFind(t *testing.T) {
+	for name, test := range map[string]struct {
+		component, program string
+	}{
+		"etcd":           {"etcd", "etcd"},
+		"kube-apiserver": {"kubernetes", "kube-apiserver"},
+		"kubectl":        {"kubernetes", "kubectl"},
+		"tofu":           {"opentofu", "tofu"},
+		"opentofu":       {"opentofu", "tofu"},
+		"kubernetes":     {"kubernetes", ""},
+	} {
+		component, program, err := Find(name)
+		if err != nil || component.Name != test.component || program.Name != test.program {
+			t.Errorf("Find(%q) = %s, %s, %v; want %s, %s", name, component.Name, program.Name, err, test.component, test.program)
+		}
+	}
+	_, _, err := Find("docker")
+	var unknown *UnknownError
+	if !errors.As(err, &unknown) || !strings.Contains(err.Error(), "kube-apiserver") {
+		t.Errorf("Find(docker) = %v, want an UnknownError that lists what is known", err)
+	}
+}
+
+func TestKubernetesIsStampedWithItsVersion(t *testing.T) {
+	component, _, err := Find("kubernetes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags, err := component.flags("v1.36.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	linker := flags[len(flags)-1]
+	for _, part := range []string{
+		"-ldflags=-s -w ",
+		"-X k8s.io/component-base/version.gitVersion=v1.36.3 ",
+		"-X k8s.io/component-base/version.gitMajor=1 ",
+		"-X k8s.io/component-base/version.gitMinor=36 ",
+		"-X k8s.io/client-go/pkg/version.gitVersion=v1.36.3 ",
+	} {
+		if !strings.Contains(linker, part) {
+			t.Errorf("%q is missing in %q", part, linker)
+		}
+	}
+	if _, err := component.flags("master"); err == nil {
+		t.Error("a version without numbers is accepted")
+	}
+}
+
+// module is the part of `go mod edit -json` that the checks below need.
+type module struct {
+	Require []struct{ Path, Version string }
+	Replace []struct {
+		Old, New struct{ Path, Version string }
+	}
+}
+
+func readModule(t *testing.T, name string) (versions, replacements map[string]string) {
+	t.Helper()
+	command := exec.Command("go", "mod", "edit", "-json")
+	command.Dir = filepath.Join("..", "..", "components", name)
+	out, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mod module
+	if err := json.Unmarshal(out, &mod); err != nil {
+		t.Fatal(err)
+	}
+	versions, replacements = map[string]string{}, map[string]string{}
+	for _, require := range mod.Require {
+		versions[require.Path] = require.Version
+	}
+	for _, replace := range mod.Replace {
+		replacements[replace.Old.Path] = replace.New.Version
+	}
+	return versions, replacements
+}
+
+func TestPinnedVersionsFitTogether(t *testing.T) {
+	kubernetes, staging := readModule(t, "kubernetes")
+	version := kubernetes["k8s.io/kubernetes"]
+	want := "v0." + strings.TrimPrefix(version, "v1.")
+	if len(staging) < 30 {
+		t.Errorf("only %d staging modules of Kubernetes are replaced", len(staging))
+	}
+	for path, got := range staging {
+		if got != want {
+			t.Errorf("%s is replaced by %s, but k8s.io/kubernetes %s goes with %s", path, got, version, want)
+		}
+	}
+
+	etcd, _ := readModule(t, "etcd")
+	const server, client = "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/client/v3"
+	if etcd[server] != kubernetes[client] {
+		t.Errorf("etcd is %s, but Kubernetes %s comes with %s", etcd[server], version, kubernetes[client])
+	}
+
+	opentofu, replaced := readModule(t, "opentofu")
+	const hcl = "github.com/hashicorp/hcl/v2"
+	if opentofu[hcl] == "" || replaced[hcl] == "" {
+		t.Errorf("OpenTofu requires %s %q, replaced by %q; want its fork", hcl, opentofu[hcl], replaced[hcl])
+	}
+}
+
+func TestSourceIsFoundAboveAFolder(t *testing.T) {
+	root := t.TempDir()
+	tool := filepath.Join(root, "tools", "localcluster")
+	for _, component := range All {
+		dir := filepath.Join(tool, "components", component.Name)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "go.mod"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	elsewhere := t.TempDir()
+	for name, starts := range map[string][]string{
+		"the checkout":            {root},
+		"a folder in it":          {filepath.Join(root, "bin")},
+		"the tool's own folder":   {tool},
+		"a folder in that":        {filepath.Join(tool, "internal", "component")},
+		"the second of two":       {elsewhere, root},
+		"the first of two, twice": {root, root},
+	} {
+		if got, err := findSource(starts); err != nil || got != Source(tool) {
+			t.Errorf("from %s: %s, %v; want %s", name, got, err, tool)
+		}
+	}
+	_, err := findSource([]string{elsewhere})
+	var missing *SourceError
+	if !errors.As(err, &missing) || !strings.Contains(err.Error(), SourceEnv) {
+		t.Errorf("from elsewhere: %v, want a SourceError that tells the way out", err)
+	}
+
+	t.Setenv(SourceEnv, tool)
+	if got, err := FindSource(); err != nil || got != Source(tool) {
+		t.Errorf("with %s: %s, %v", SourceEnv, got, err)
+	}
+	t.Setenv(SourceEnv, elsewhere)
+	if _, err := FindSource(); err == nil || !strings.Contains(err.Error(), elsewhere) {
+		t.Errorf("with a wrong %s: %v", SourceEnv, err)
+	}
+}
