@@ -115,10 +115,10 @@ func (c *checker) allowed(kind schema.GroupKind, o *Object, fail failFunc) {
 		kindName(kind), strings.Join(allowed, ", "), reason, kindName(kind))})
 }
 
-// kindName writes a kind as allowed_kinds does: group/Kind, and the kind alone for the core group.
+// kindName writes a kind as allowed_kinds does: group/Kind, with the group "core" for the one that has no name.
 func kindName(k schema.GroupKind) string {
 	if k.Group == "" {
-		return k.Kind
+		return "core/" + k.Kind
 	}
 	return k.Group + "/" + k.Kind
 }

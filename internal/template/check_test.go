@@ -22,15 +22,15 @@ func TestPolicy(t *testing.T) {
 	}{
 		{"allowed kinds in any version", object("networking.k8s.io/v1beta1", "Ingress", "'%CLIENT_NAME%'"), defaults, nil},
 		{"a kind that is not allowed", object("rbac.authorization.k8s.io/v1", "RoleBinding", "'%CLIENT_NAME%'"), defaults, []string{
-			`line 2: kind: a template may not hold objects of the kind rbac.authorization.k8s.io/RoleBinding (allowed: Service, networking.k8s.io/Ingress, apps/StatefulSet);` +
+			`line 2: kind: a template may not hold objects of the kind rbac.authorization.k8s.io/RoleBinding (allowed: core/Service, networking.k8s.io/Ingress, apps/StatefulSet);` +
 				` to allow it, add "rbac.authorization.k8s.io/RoleBinding" to allowed_kinds`,
 		}},
 		{"a kind of another group than the allowed one", object("extensions/v1beta1", "Ingress", "'%CLIENT_NAME%'"), defaults, []string{
-			`line 2: kind: a template may not hold objects of the kind extensions/Ingress (allowed: Service, networking.k8s.io/Ingress, apps/StatefulSet);` +
+			`line 2: kind: a template may not hold objects of the kind extensions/Ingress (allowed: core/Service, networking.k8s.io/Ingress, apps/StatefulSet);` +
 				` if networking.k8s.io/Ingress is meant, correct the apiVersion; to allow it, add "extensions/Ingress" to allowed_kinds`,
 		}},
 		{"a kind of a variable, which must be allowed like any other", object("v1", "'%KIND%'", "'%CLIENT_NAME%'"), defaults, []string{
-			`line 2: kind: a template may not hold objects of the kind Secret (allowed: Service, networking.k8s.io/Ingress, apps/StatefulSet); to allow it, add "Secret" to allowed_kinds`,
+			`line 2: kind: a template may not hold objects of the kind core/Secret (allowed: core/Service, networking.k8s.io/Ingress, apps/StatefulSet); to allow it, add "core/Secret" to allowed_kinds`,
 		}},
 		{"a kind of a variable that gives a number", object("v1", "%NUMBER%", "'%CLIENT_NAME%'"), defaults, []string{
 			"line 2: kind: must be a string, and the value of %NUMBER% is none",

@@ -322,7 +322,7 @@ func TestRenderRefuses(t *testing.T) {
 			"apiVersion: v1\nkind: Secret\nmetadata: {name: '%CLIENT_NAME%', namespace: other}\ndata: {a: %FOO%}\n---\n" + configMap("a: [%NULL%]", "b: %FOO%"),
 			testValues("NULL", ""),
 			[]string{
-				`line 2: kind: a template may not hold objects of the kind Secret (allowed: Service, networking.k8s.io/Ingress, apps/StatefulSet, ConfigMap); to allow it, add "Secret" to allowed_kinds`,
+				`line 2: kind: a template may not hold objects of the kind core/Secret (allowed: core/Service, networking.k8s.io/Ingress, apps/StatefulSet, core/ConfigMap); to allow it, add "core/Secret" to allowed_kinds`,
 				`line 3: metadata.namespace: the document is in namespace "other", and the client's objects belong in "default": remove the field`,
 				"line 4: placeholder %FOO% (also in line 9) has no value: set variables.FOO; defined are %CLIENT_NAME%, %CLUSTER_DOMAIN%, %EMAIL_ADMIN%, %NULL%;" +
 					" if it is meant as text, set variables.FOO to \"%FOO%\"",

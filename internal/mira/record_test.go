@@ -1,0 +1,132 @@
+package mira
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+)
+
+func object(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	o := &unstructured.Unstructured{}
+	if err := o.UnmarshalJSON([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestImagesOf(t *testing.T) {
+	got := imagesOf(map[string]cluster.Fields{
+		"StatefulSet/mira-acme": {
+			"spec.template.spec.containers[mira].image":           "mira:3.0",
+			"spec.template.spec.containers[mira].imagePullPolicy": "Always",
+			"spec.template.spec.initContainers[migrate].image":    "mira:3.0",
+			"spec.template.spec.volumes[x].image":                 "not a container",
+		},
+		"Deployment/other": {"spec.template.spec.containers[other].image": "other:1"},
+	})
+	if diff := cmp.Diff(map[string]string{"mira": "mira:3.0", "migrate": "mira:3.0"}, got); diff != "" {
+		t.Errorf("images (-want +got):\n%s", diff)
+	}
+}
+
+func TestURLOf(t *testing.T) {
+	for _, test := range []struct{ name, rules, want string }{
+		{"the first host", `[{"host": "acme.mira.example"}, {"host": "www.acme.example"}]`, "https://acme.mira.example"},
+		{"no address from a wildcard", `[{"host": "*.mira.example"}, {"host": "acme.mira.example"}]`, "https://acme.mira.example"},
+		{"none without a host", `[{}]`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			service := object(t, `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}`)
+			ingress := object(t, `{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "i"}, "spec": {"rules": `+test.rules+`}}`)
+			if got := urlOf([]*unstructured.Unstructured{service, ingress}); got != test.want {
+				t.Errorf("url %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestClaimPolicy(t *testing.T) {
+	for _, test := range []struct {
+		name, policy string
+		deleteData   bool
+		want         string
+	}{
+		{"claims that stay are no matter", `{"whenDeleted": "Retain", "whenScaled": "Retain"}`, false, ""},
+		{"claims deleted with the StatefulSet are refused", `{"whenDeleted": "Delete"}`, false, "whenDeleted"},
+		{"so are claims deleted when it shrinks", `{"whenScaled": "Delete"}`, false, "whenScaled"},
+		{"unless the data may go", `{"whenDeleted": "Delete", "whenScaled": "Delete"}`, true, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s"}, "spec": {"persistentVolumeClaimRetentionPolicy": `+test.policy+`}}`)
+			err := checkClaimPolicy(o, test.deleteData)
+			var refused *ClaimPolicyError
+			switch {
+			case test.want == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case test.want != "" && (!errors.As(err, &refused) || refused.Policy != test.want):
+				t.Errorf("error %v, want one about %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestLabelsGoOnTheObjectOnly(t *testing.T) {
+	o := object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s", "labels": {"app.kubernetes.io/managed-by": "Helm", "team": "a"}},
+	  "spec": {"selector": {"matchLabels": {"app": "mira"}}, "template": {"metadata": {"labels": {"app": "mira"}}}}}`)
+	label(o, "acme")
+	want := object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s", "labels": {"app.kubernetes.io/managed-by": "terraform-provider-mira", "mira-cluster.io/client": "acme", "team": "a"}},
+	  "spec": {"selector": {"matchLabels": {"app": "mira"}}, "template": {"metadata": {"labels": {"app": "mira"}}}}}`)
+	if diff := cmp.Diff(want.Object, o.Object); diff != "" {
+		t.Errorf("labelled object (-want +got):\n%s", diff)
+	}
+}
+
+func TestRefsOfAStateWithoutReferences(t *testing.T) {
+	var keys []string
+	for _, ref := range RefsOf("default", map[string]cluster.Fields{"StatefulSet/a": nil, "Service/b": nil, "Service/a": nil, "Ingress/a": nil}) {
+		keys = append(keys, ref.APIVersion+" "+ref.String())
+	}
+	want := []string{"v1 Service default/a", "v1 Service default/b", "networking.k8s.io/v1 Ingress default/a", "apps/v1 StatefulSet default/a"}
+	if diff := cmp.Diff(want, keys); diff != "" {
+		t.Errorf("references (-want +got):\n%s", diff)
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	from := map[string]cluster.Fields{"Service/a": {"x": "1", "y": "2"}, "Ingress/a": {"z": "3"}}
+	to := map[string]cluster.Fields{"Service/a": {"x": "1", "y": "4", "w": "5"}}
+	want := []string{`  - Ingress/a z: "3"`, `  + Service/a w: "5"`, `  ~ Service/a y: "2" -> "4"`}
+	if diff := cmp.Diff(want, differences(from, to)); diff != "" {
+		t.Errorf("differences (-want +got):\n%s", diff)
+	}
+	if lines := differences(from, from); len(lines) > 0 {
+		t.Errorf("an object differs from itself: %v", lines)
+	}
+}
+
+func TestSharedLoadsOnceAndForgetsFailures(t *testing.T) {
+	var s shared[string, int]
+	never := func(int) bool { return false }
+	loads := 0
+	load := func() (int, error) { loads++; return loads, nil }
+	fail := func() (int, error) { return 0, errors.New("no") }
+	if _, err := s.get("a", never, fail); err == nil {
+		t.Error("a failure is not reported")
+	}
+	for range 3 {
+		if got, err := s.get("a", never, load); got != 1 || err != nil {
+			t.Errorf("get = %d, %v; want 1", got, err)
+		}
+	}
+	if got, _ := s.get("a", func(int) bool { return true }, load); got != 2 {
+		t.Errorf("get after renewal = %d, want 2", got)
+	}
+	if got, _ := s.get("b", never, load); got != 3 {
+		t.Errorf("get of another key = %d, want 3", got)
+	}
+}
