@@ -1,0 +1,219 @@
+package provider
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+// cli runs Terraform or OpenTofu the way a user does: the provider as a binary
+// of its own, installed in a filesystem mirror, in a directory with a copy of an
+// example.
+type cli struct {
+	path      string
+	directory string
+	env       []string
+}
+
+// buildMirror builds the provider into a filesystem mirror, and gives the
+// environment in which a CLI finds it.
+func buildMirror(t *testing.T, kubeconfig string) []string {
+	t.Helper()
+	mirror := t.TempDir()
+	for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
+		target := filepath.Join(mirror, host, "mira-cluster", "mira", "0.1.0", runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-mira_v0.1.0")
+		build := exec.CommandContext(t.Context(), "go", "build", "-o", target, acctest.Root())
+		build.Dir = acctest.Root()
+		if output, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("building the provider: %v\n%s", err, output)
+		}
+	}
+	configuration := filepath.Join(t.TempDir(), "cli.tfrc")
+	content := "provider_installation {\n  filesystem_mirror {\n    path = \"" + filepath.ToSlash(mirror) + "\"\n  }\n}\n"
+	if err := os.WriteFile(configuration, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"TF_CLI_CONFIG_FILE=" + configuration, "KUBECONFIG=" + kubeconfig, "TF_IN_AUTOMATION=1", "TF_INPUT=0", "TF_CLI_ARGS=-no-color", "CHECKPOINT_DISABLE=1"}
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if !strings.HasPrefix(name, "TF_") && !strings.HasPrefix(name, "KUBE") {
+			env = append(env, variable)
+		}
+	}
+	return env
+}
+
+// newCLI copies files and directories of examples/ into an empty directory.
+func newCLI(t *testing.T, env []string, sources ...string) *cli {
+	t.Helper()
+	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
+	if path == "" {
+		t.Fatal("TF_ACC_TERRAFORM_PATH is not set: `make testacc` sets it")
+	}
+	c := &cli{path: path, directory: t.TempDir(), env: env}
+	for _, source := range sources {
+		source = filepath.Join(acctest.Root(), "examples", source)
+		info, err := os.Stat(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.IsDir() {
+			err = os.CopyFS(c.directory, os.DirFS(source))
+		} else {
+			var data []byte
+			if data, err = os.ReadFile(source); err == nil {
+				err = os.WriteFile(filepath.Join(c.directory, filepath.Base(source)), data, 0o600)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.run(t, 0, "init")
+	return c
+}
+
+// run gives the output of a command that must end with the exit code.
+func (c *cli) run(t *testing.T, exitCode int, arguments ...string) string {
+	t.Helper()
+	var output bytes.Buffer
+	command := exec.CommandContext(t.Context(), c.path, append([]string{"-chdir=" + c.directory}, arguments...)...)
+	command.Env = c.env
+	command.Stdout, command.Stderr = &output, &output
+	err := command.Run()
+	var exit *exec.ExitError
+	got := 0
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if got != exitCode {
+		t.Fatalf("%s ended with exit code %d, want %d:\n%s", strings.Join(arguments, " "), got, exitCode, output.String())
+	}
+	return output.String()
+}
+
+// apply applies, and checks that nothing is left to do.
+func (c *cli) apply(t *testing.T, arguments ...string) string {
+	t.Helper()
+	output := c.run(t, 0, append([]string{"apply", "-auto-approve"}, arguments...)...)
+	c.run(t, 0, append([]string{"plan", "-detailed-exitcode"}, arguments...)...)
+	return output
+}
+
+func (c *cli) destroy(t *testing.T) string {
+	t.Helper()
+	return c.run(t, 0, "destroy", "-auto-approve")
+}
+
+func wantOutput(t *testing.T, output string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !message(word).MatchString(output) {
+			t.Errorf("the output does not have %q:\n%s", word, output)
+		}
+	}
+}
+
+// Every example is applied, by the CLI alone, with the provider as a binary and
+// the documented rights; the settings come from the Django controller's
+// ConfigMap. What each promises is looked at.
+func TestAccExamples(t *testing.T) {
+	s := acctest.NewFleet(t)
+	env := buildMirror(t, s.Kubeconfig)
+	sample := acctest.SampleTemplate(t)
+
+	t.Run("quickstart", func(t *testing.T) {
+		c := newCLI(t, env, "quickstart")
+		wantOutput(t, c.apply(t), "3 added, 0 changed, 0 destroyed", `"acme" = "https://acme.`+acctest.Domain+`"`)
+		wantOutput(t, c.destroy(t), "Client Data Kept", "mira-data-mira-acme-0")
+		s.Empty(t)
+	})
+
+	t.Run("provider and resource", func(t *testing.T) {
+		c := newCLI(t, env, "provider/provider.tf", "resources/mira_client/resource.tf")
+		wantOutput(t, c.apply(t), "2 added", "https://acme."+acctest.Domain)
+		c.destroy(t)
+		if diff := cmp.Diff([]string{"mira-data-mira-acme-0"}, s.Names(t, "PersistentVolumeClaim")); diff != "" {
+			t.Errorf("claims after the destroy, of which that of the trial has delete_data (-want +got):\n%s", diff)
+		}
+		s.Empty(t)
+	})
+
+	t.Run("import by id", func(t *testing.T) {
+		djangoClient(t, s, sample, "acme", "admin@acme.example")
+		c := newCLI(t, env, "provider/provider.tf", "resources/mira_client/resource.tf", "resources/mira_client/import-by-string-id.tf")
+		wantOutput(t, c.apply(t), "1 imported, 1 added, 1 changed, 0 destroyed")
+		c.destroy(t)
+		s.Empty(t)
+	})
+
+	t.Run("import command", func(t *testing.T) {
+		djangoClient(t, s, sample, "acme", "admin@acme.example")
+		c := newCLI(t, env, "provider/provider.tf", "resources/mira_client/resource.tf")
+		script, err := os.ReadFile(filepath.Join(acctest.Root(), "examples", "resources", "mira_client", "import.sh"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(script)) {
+			arguments := strings.Fields(line)
+			if len(arguments) < 2 || arguments[0] != "terraform" {
+				continue
+			}
+			id := arguments[len(arguments)-1]
+			c.run(t, 0, "import", "mira_client.acme", id)
+			c.run(t, 0, "state", "rm", "mira_client.acme")
+		}
+		c.apply(t)
+		c.destroy(t)
+		s.Empty(t)
+	})
+
+	t.Run("module per client", func(t *testing.T) {
+		c := newCLI(t, env, "scenarios/module-per-client")
+		wantOutput(t, c.apply(t), "MIRA is ready at https://globex."+acctest.Domain)
+		c.destroy(t)
+		s.Empty(t)
+	})
+
+	t.Run("canary template", func(t *testing.T) {
+		next := edit(t, sample, "mira:3.0", "mira:3.1")
+		c := newCLI(t, env, "scenarios/canary-template")
+		c.apply(t)
+		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": sample, "client_template_next.yaml": next})
+		wantOutput(t, c.apply(t, "-var", "candidate=client_template_next.yaml"), "0 added, 1 changed")
+		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": next})
+		wantOutput(t, c.apply(t), "0 added, 3 changed")
+		for _, name := range []string{"acme", "globex", "initech"} {
+			if err := podsRun(t, s, "mira-"+name+"-0", "mira:3.1"); err != nil {
+				t.Error(err)
+			}
+		}
+		c.destroy(t)
+		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": sample})
+		s.Empty(t)
+	})
+
+	t.Run("existing clients", func(t *testing.T) {
+		djangoClient(t, s, sample, "acme", "admin@acme.example")
+		djangoClient(t, s, sample, "globex", "it@globex.example")
+		pods := s.UIDs(t, "Pod")
+		c := newCLI(t, env, "scenarios/existing-clients-import")
+		wantOutput(t, c.apply(t), "2 imported, 0 added, 2 changed, 0 destroyed")
+		if err := samePods(t, s, pods); err != nil {
+			t.Error(err)
+		}
+		c.destroy(t)
+		s.Empty(t)
+	})
+}
