@@ -30,6 +30,9 @@ var resources = map[string]schema.GroupVersionResource{
 	"Service":               {Version: "v1", Resource: "services"},
 	"ServiceAccount":        {Version: "v1", Resource: "serviceaccounts"},
 	"StatefulSet":           {Group: "apps", Version: "v1", Resource: "statefulsets"},
+
+	"ValidatingAdmissionPolicy":        {Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicies"},
+	"ValidatingAdmissionPolicyBinding": {Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicybindings"},
 }
 
 func (s *Sandbox) objects(kind string) dynamic.ResourceInterface {

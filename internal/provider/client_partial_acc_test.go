@@ -1,0 +1,129 @@
+package provider
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+// ingressProbe is an Ingress that the API server would take.
+func ingressProbe() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": map[string]any{"name": "probe"},
+		"spec": map[string]any{"defaultBackend": map[string]any{"service": map[string]any{"name": "x", "port": map[string]any{"number": int64(80)}}}},
+	}}
+}
+
+// A create whose second write fails, although its dry run passed, leaves
+// nothing behind, and the next apply creates the client.
+func TestAccClient_createFailsHalfWay(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	lift := s.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{
+				Config:      config,
+				ExpectError: message("Deleted again, as this apply had created it: Service " + s.Namespace + "/mira-acme."),
+			},
+			{
+				PreConfig: func() {
+					if err := noneLeft(t, s)(nil); err != nil {
+						t.Fatal(err)
+					}
+					lift()
+				},
+				Config: config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply:             []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionCreate)},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+			},
+		},
+	})
+}
+
+// A failing create keeps its hands off what it adopted: the client serves on,
+// with the pods that it had, and is not tainted.
+func TestAccClient_adoptionFailsHalfWay(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	djangoClient(t, s, sample, "acme", "admin@acme.example")
+	pods := s.UIDs(t, "Pod")
+	lift := s.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config, ExpectError: message("Written before the error, and still there: Service " + s.Namespace + "/mira-acme.")},
+			{
+				PreConfig: func() { lift() },
+				Config:    config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply:             []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionCreate)},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+				Check: func(*terraform.State) error { return samePods(t, s, pods) },
+			},
+		},
+	})
+}
+
+// An update that fails half-way keeps its change in the next plan. What it had
+// created by then is not forgotten, even if the template takes it back.
+func TestAccClient_updateFailsHalfWay(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	const extra = "apiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-metrics}\nspec: {ports: [{port: 9090}]}\n---\n"
+	var pods map[string]types.UID
+	var lift func()
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{
+				PreConfig: func() {
+					pods = s.UIDs(t, "Pod")
+					s.PutTemplate(t, extra+edit(t, sample, `ssl-passthrough: "true"`, `ssl-passthrough: "false"`))
+					lift = s.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
+				},
+				Config:      config,
+				ExpectError: message("Written before the error, and still there: Service " + s.Namespace + "/mira-acme-metrics"),
+			},
+			{
+				PreConfig: func() { lift() },
+				Config:    config,
+				PlanOnly:  true, ExpectNonEmptyPlan: true,
+			},
+			{
+				PreConfig: func() { s.PutTemplate(t, sample) },
+				Config:    config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply:             []plancheck.PlanCheck{objectChanges("mira_client.acme", "- Service/mira-acme-metrics")},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+				Check: func(*terraform.State) error {
+					if s.Exists(t, "Service", "mira-acme-metrics") {
+						return fmt.Errorf("the Service of the failed update is still there")
+					}
+					return samePods(t, s, pods)
+				},
+			},
+		},
+	})
+}
