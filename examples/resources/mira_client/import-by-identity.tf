@@ -1,0 +1,7 @@
+import {
+  to = mira_client.acme
+  identity = {
+    namespace = "default"
+    name      = "acme"
+  }
+}

@@ -1,0 +1,4 @@
+import {
+  to = mira_client.acme
+  id = "default/acme"
+}
