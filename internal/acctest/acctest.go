@@ -255,6 +255,14 @@ func (s *Sandbox) Apply(t *testing.T, object *unstructured.Unstructured, manager
 	return applied
 }
 
+// Create makes an object by POST, as some manager.
+func (s *Sandbox) Create(t *testing.T, object *unstructured.Unstructured, manager string) {
+	t.Helper()
+	if _, err := s.objects(object.GetKind()).Create(t.Context(), object, metav1.CreateOptions{FieldManager: manager}); err != nil {
+		t.Fatalf("creating %s %s: %v", object.GetKind(), object.GetName(), err)
+	}
+}
+
 func (s *Sandbox) create(t *testing.T, object *unstructured.Unstructured) {
 	t.Helper()
 	resource, ok := resources[object.GetKind()]

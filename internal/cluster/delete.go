@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -29,6 +30,9 @@ func (c *Client) Delete(ctx context.Context, ref Ref) error {
 		PropagationPolicy: &propagation,
 		Preconditions:     ref.deletePreconditions(),
 	})
+	if apierrors.IsConflict(err) && ref.UID != "" {
+		return nil // another object has the name by now
+	}
 	if err != nil {
 		err = c.classify("delete", ref, err)
 		var gone *NotFoundError

@@ -39,7 +39,7 @@ func TestAccClient_wrongTemplates(t *testing.T) {
 			ExpectError: message(wrong.message),
 		})
 	}
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps:                    steps,
@@ -50,7 +50,7 @@ func TestAccClient_wrongTemplates(t *testing.T) {
 func TestAccClient_missingTemplate(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -90,7 +90,7 @@ func TestAccClient_wrongArguments(t *testing.T) {
 		Config:      s.Provider() + client("acme", `name = "123"`, `admin_email = "a@b.example"`),
 		ExpectError: message("Client Name Gives Illegal Names"),
 	})
-	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+	resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
 }
 
 // A missing right is named at plan.
@@ -98,7 +98,7 @@ func TestAccClient_missingRight(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	s.Withdraw(t, "ingresses", "create", "patch")
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -114,7 +114,7 @@ func TestAccClient_unreachableCluster(t *testing.T) {
 	acctest.RequireCluster(t)
 	config := client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	missing := filepath.Join(t.TempDir(), "none")
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{
@@ -135,7 +135,7 @@ func TestAccClient_unreachableCluster(t *testing.T) {
 func TestAccClient_unknownProviderConfiguration(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -166,7 +166,7 @@ provider "mira" {
 func TestAccClient_unknownEmail(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -191,7 +191,7 @@ func TestAccClient_missingNamespace(t *testing.T) {
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	absent := s.Namespace + "-absent"
 	s.GrantEverywhere(t)
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             func(*terraform.State) error { return nil },
 		Steps: []resource.TestStep{{

@@ -43,7 +43,7 @@ resource "mira_client" "this" {
 	const acme, globex, initech = `mira_client.this["acme"]`, `mira_client.this["globex"]`, `mira_client.this["initech"]`
 	all := fleet("acme", "globex", "initech")
 	var claims map[string]types.UID
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{
@@ -172,7 +172,7 @@ func TestAccClient_oddNames(t *testing.T) {
 			tfjsonpath.New("objects").AtMapKey("StatefulSet/mira-"+name).AtMapKey("spec.template.spec.containers[mira].env[ADMIN_EMAIL].value"),
 			knownvalue.StringExact(email)))
 	}
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -191,7 +191,7 @@ func TestAccClient_templateEditsWithoutEffect(t *testing.T) {
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	revision := statecheck.CompareValue(compare.ValuesSame())
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{Config: config, ConfigStateChecks: []statecheck.StateCheck{revision.AddStateValue("mira_client.acme", tfjsonpath.New("template_revision"))}},
@@ -227,7 +227,7 @@ spec:
 	s.PutTemplate(t, sample+extra)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	var before map[string]types.UID
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -267,7 +267,7 @@ func TestAccClient_variablesAndTemplateOverride(t *testing.T) {
 	field := func(client, path string) tfjsonpath.Path {
 		return tfjsonpath.New("objects").AtMapKey("StatefulSet/mira-" + client).AtMapKey(path)
 	}
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -308,7 +308,7 @@ func TestAccClient_variablesAndTemplateOverride(t *testing.T) {
 func TestAccClient_deleteData(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy: func(*terraform.State) error {
 			if names := s.Names(t, "PersistentVolumeClaim"); len(names) > 0 {
@@ -329,7 +329,7 @@ func TestAccClient_namespace(t *testing.T) {
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	s.GrantIn(t, other.Namespace)
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, other),
 		Steps: []resource.TestStep{
@@ -361,7 +361,7 @@ func TestAccClient_rolloutTimeout(t *testing.T) {
 	s.PutTemplate(t, sample)
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
 	config := s.Provider() + client("acme", append(lines, `timeouts = { update = "5s" }`)...)
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{

@@ -2,8 +2,10 @@ package provider
 
 import (
 	"fmt"
+	"regexp"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
@@ -28,7 +30,7 @@ func TestAccClient_createFailsHalfWay(t *testing.T) {
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	lift := s.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -63,7 +65,7 @@ func TestAccClient_adoptionFailsHalfWay(t *testing.T) {
 	pods := s.UIDs(t, "Pod")
 	lift := s.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -91,7 +93,7 @@ func TestAccClient_updateFailsHalfWay(t *testing.T) {
 	const extra = "apiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-metrics}\nspec: {ports: [{port: 9090}]}\n---\n"
 	var pods map[string]types.UID
 	var lift func()
-	resource.Test(t, resource.TestCase{
+	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -122,6 +124,75 @@ func TestAccClient_updateFailsHalfWay(t *testing.T) {
 						return fmt.Errorf("the Service of the failed update is still there")
 					}
 					return samePods(t, s, pods)
+				},
+			},
+		},
+	})
+}
+
+// A new client that never comes up is in the state, and tainted: the error says
+// so, and the next apply replaces it. Its claim stays.
+func TestAccClient_createTimesOut(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-badpull:3.0"))
+	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
+	var claims map[string]types.UID
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{
+				Config:      s.Provider() + client("acme", append(lines, `timeouts = { create = "10s" }`)...),
+				ExpectError: regexp.MustCompile(`(?s)Rollout Did Not Complete.*mira-acme-0.*ImagePullBackOff.*New Client Is Tainted`),
+			},
+			{
+				PreConfig: func() { claims = s.UIDs(t, "PersistentVolumeClaim"); s.PutTemplate(t, sample) },
+				Config:    s.Provider() + client("acme", lines...),
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply:             []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionDestroyBeforeCreate)},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+				Check: func(*terraform.State) error {
+					if diff := cmp.Diff(claims, s.UIDs(t, "PersistentVolumeClaim")); diff != "" || len(claims) != 1 {
+						return fmt.Errorf("claims (-before +after):\n%s", diff)
+					}
+					return nil
+				},
+			},
+		},
+	})
+}
+
+// An adopted client whose rollout does not complete must not be tainted: the
+// next apply would delete what served before. It is not in the state, and the
+// next apply adopts it again.
+func TestAccClient_adoptionTimesOut(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	djangoClient(t, s, sample, "acme", "admin@acme.example")
+	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-slow:3.1"))
+	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
+	set := s.Get(t, "StatefulSet", "mira-acme").GetUID()
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{
+				Config:      s.Provider() + client("acme", append(lines, `timeouts = { create = "1s" }`)...),
+				ExpectError: regexp.MustCompile(`(?s)Rollout Did Not Complete.*Adopted Client Not In State`),
+			},
+			{
+				Config: s.Provider() + client("acme", lines...),
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply:             []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionCreate)},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+				Check: func(*terraform.State) error {
+					if now := s.Get(t, "StatefulSet", "mira-acme").GetUID(); now != set {
+						return fmt.Errorf("the StatefulSet was replaced")
+					}
+					return nil
 				},
 			},
 		},

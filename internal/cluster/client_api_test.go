@@ -1,0 +1,240 @@
+package cluster_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+)
+
+// newClient works in a sandbox with the documented rights.
+func newClient(t *testing.T, options cluster.Options) (*cluster.Client, *acctest.Sandbox) {
+	t.Helper()
+	s := acctest.NewSandbox(t)
+	connection, err := cluster.Connect(cluster.Settings{ConfigPath: s.Kubeconfig}, cluster.SystemEnvironment(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := cluster.New(connection, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, s
+}
+
+// service is one with a port; `spec` goes before its defaults.
+func service(namespace string, spec map[string]any) *unstructured.Unstructured {
+	full := map[string]any{"ports": []any{map[string]any{"name": "http", "port": int64(80)}}}
+	for key, value := range spec {
+		full[key] = value
+	}
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": "mira-acme", "namespace": namespace}, "spec": full,
+	}}
+}
+
+func statefulSet(namespace, serviceName string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "mira-acme", "namespace": namespace},
+		"spec": map[string]any{
+			"replicas": int64(0), "serviceName": serviceName,
+			"selector": map[string]any{"matchLabels": map[string]any{"app": "mira"}},
+			"template": map[string]any{
+				"metadata": map[string]any{"labels": map[string]any{"app": "mira"}},
+				"spec":     map[string]any{"containers": []any{map[string]any{"name": "mira", "image": "mira:3.0"}}},
+			},
+		},
+	}}
+}
+
+func TestClientAPI_dryRunWritesNothing(t *testing.T) {
+	client, s := newClient(t, cluster.Options{Force: true})
+	result, err := client.DryRun(t.Context(), service(s.Namespace, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := cluster.Fields{"spec.ports[80,TCP].name": "http", "spec.ports[80,TCP].port": "80"}
+	if diff := cmp.Diff(want, client.Owned(result)); diff != "" {
+		t.Errorf("owned fields of the dry run (-want +got):\n%s", diff)
+	}
+	live, err := client.Get(t.Context(), cluster.RefOf(result))
+	if live != nil || err != nil {
+		t.Errorf("after the dry run there is %v (error %v), want nothing", live, err)
+	}
+}
+
+func TestClientAPI_errorsHaveTypes(t *testing.T) {
+	client, s := newClient(t, cluster.Options{Force: true})
+	if _, err := client.Apply(t.Context(), statefulSet(s.Namespace, "mira")); err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("a value that is not valid", func(t *testing.T) {
+		_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"type": "Nonsense"}))
+		wantRejected(t, err, "spec.type")
+	})
+	t.Run("a field that does not exist", func(t *testing.T) {
+		_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"nonsense": "x"}))
+		wantRejected(t, err, "")
+	})
+	t.Run("a field that is immutable", func(t *testing.T) {
+		_, err := client.DryRun(t.Context(), statefulSet(s.Namespace, "other"))
+		wantRejected(t, err, "spec")
+	})
+	t.Run("a namespace that the account has no rights in", func(t *testing.T) {
+		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil))
+		var forbidden *cluster.ForbiddenError
+		if !errors.As(err, &forbidden) {
+			t.Errorf("error %v, want a ForbiddenError", err)
+		}
+	})
+	t.Run("a namespace that does not exist", func(t *testing.T) {
+		s.GrantEverywhere(t)
+		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil))
+		var missing *cluster.NamespaceNotFoundError
+		if !errors.As(err, &missing) {
+			t.Errorf("error %v, want a NamespaceNotFoundError", err)
+		}
+	})
+	t.Run("a ConfigMap and a key that do not exist", func(t *testing.T) {
+		var noConfigMap *cluster.NotFoundError
+		if _, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "x"); !errors.As(err, &noConfigMap) {
+			t.Errorf("error %v, want a NotFoundError", err)
+		}
+		s.PutConfigMap(t, "templates-yaml", map[string]string{"a": "1", "b": "2"})
+		var noKey *cluster.MissingKeyError
+		if _, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "x"); !errors.As(err, &noKey) || !cmp.Equal(noKey.Keys, []string{"a", "b"}) {
+			t.Errorf("error %v, want a MissingKeyError with the keys that there are", err)
+		}
+	})
+	t.Run("a kind that lives in no namespace", func(t *testing.T) {
+		_, err := client.Get(t.Context(), cluster.NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Node"}, s.Namespace, "x"))
+		var kind *cluster.KindError
+		if !errors.As(err, &kind) {
+			t.Errorf("error %v, want a KindError", err)
+		}
+	})
+	t.Run("a kind that the server does not serve", func(t *testing.T) {
+		_, err := client.Get(t.Context(), cluster.NewRef(schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Thing"}, s.Namespace, "x"))
+		var kind *cluster.KindError
+		if !errors.As(err, &kind) {
+			t.Errorf("error %v, want a KindError", err)
+		}
+	})
+}
+
+func wantRejected(t *testing.T, err error, field string) {
+	t.Helper()
+	var rejected *cluster.RejectedError
+	if !errors.As(err, &rejected) {
+		t.Fatalf("error %v, want a RejectedError", err)
+	}
+	if rejected.Causes[0].Field != field {
+		t.Errorf("the field at fault is %q, want %q (%v)", rejected.Causes[0].Field, field, err)
+	}
+}
+
+func TestClientAPI_conflictsNameManagerAndField(t *testing.T) {
+	client, s := newClient(t, cluster.Options{Force: false})
+	s.Apply(t, service(s.Namespace, map[string]any{"sessionAffinity": "ClientIP"}), "somebody")
+	_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"sessionAffinity": "None"}))
+	var conflict *cluster.ConflictError
+	if !errors.As(err, &conflict) {
+		t.Fatalf("error %v, want a ConflictError", err)
+	}
+	want := []cluster.FieldOwner{{Field: "spec.sessionAffinity", Manager: "somebody"}}
+	if diff := cmp.Diff(want, conflict.Fields); diff != "" {
+		t.Errorf("conflicts (-want +got):\n%s", diff)
+	}
+}
+
+func TestClientAPI_deleteKeepsAnObjectThatTookTheName(t *testing.T) {
+	client, s := newClient(t, cluster.Options{Force: true})
+	first, err := client.Apply(t.Context(), service(s.Namespace, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Delete(t.Context(), cluster.RefOf(first)); err != nil {
+		t.Fatal(err)
+	}
+	second, err := client.Apply(t.Context(), service(s.Namespace, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Delete(t.Context(), cluster.RefOf(first)); err != nil {
+		t.Errorf("deleting what is gone: %v", err)
+	}
+	if s.Get(t, "Service", "mira-acme").GetUID() != second.GetUID() {
+		t.Error("the object that took the name was deleted")
+	}
+	if err := client.Delete(t.Context(), cluster.RefOf(second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Delete(t.Context(), cluster.RefOf(second)); err != nil {
+		t.Errorf("deleting what is gone: %v", err)
+	}
+}
+
+func TestClientAPI_applyDoesNotRecreate(t *testing.T) {
+	client, s := newClient(t, cluster.Options{Force: true})
+	first, err := client.Apply(t.Context(), service(s.Namespace, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Delete(t.Context(), cluster.RefOf(first)); err != nil {
+		t.Fatal(err)
+	}
+	object := service(s.Namespace, nil)
+	object.SetUID(first.GetUID())
+	if _, err := client.Apply(t.Context(), object); err == nil {
+		t.Error("an object that was deleted is created again, although its UID was given")
+	}
+}
+
+// What a former manager's POST wrote includes the server's defaults. They are no
+// loss; what it wrote beyond our fields is.
+func TestClientAPI_adoption(t *testing.T) {
+	client, s := newClient(t, cluster.Options{Force: true})
+	former := service(s.Namespace, map[string]any{"sessionAffinity": "ClientIP"})
+	former.SetAnnotations(map[string]string{"former": "annotation"})
+	s.Create(t, former, acctest.DjangoManager)
+	live := s.Get(t, "Service", "mira-acme")
+	if client.Adopted(live) {
+		t.Error("an object that we never applied counts as adopted")
+	}
+	result, err := client.DryRun(t.Context(), service(s.Namespace, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped, err := client.Dropped(t.Context(), live, result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := cluster.Fields{
+		"metadata.annotations.former":                        "annotation",
+		"spec.sessionAffinity":                               "ClientIP",
+		"spec.sessionAffinityConfig.clientIP.timeoutSeconds": "10800",
+	}
+	if diff := cmp.Diff(want, dropped); diff != "" {
+		t.Errorf("dropped fields (-want +got):\n%s", diff)
+	}
+
+	if live, err = client.Adopt(t.Context(), live); err != nil {
+		t.Fatal(err)
+	}
+	if !client.Adopted(live) {
+		t.Error("an adopted object does not count as adopted")
+	}
+	applied, err := client.Apply(t.Context(), service(s.Namespace, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if affinity, _, _ := unstructured.NestedString(applied.Object, "spec", "sessionAffinity"); affinity != "None" || len(applied.GetAnnotations()) > 0 {
+		t.Errorf("after the adoption: sessionAffinity %q, annotations %v", affinity, applied.GetAnnotations())
+	}
+}
