@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
@@ -48,12 +49,12 @@ type clientIdentityModel struct {
 	Name      types.String `tfsdk:"name"`
 }
 
-func (m clientModel) identity() clientIdentityModel {
+func (m *clientModel) identity() clientIdentityModel {
 	return clientIdentityModel{Namespace: m.Namespace, Name: m.Name}
 }
 
 // isKnown tells whether everything that a client's objects follow from is known.
-func (m clientModel) isKnown(ctx context.Context) bool {
+func (m *clientModel) isKnown(ctx context.Context) bool {
 	for _, value := range []attr.Value{m.Name, m.AdminEmail, m.Namespace, m.Variables, m.Template, m.DeleteData} {
 		// Unknown elements make a collection unknown here, which IsUnknown does
 		// not say.
@@ -65,7 +66,7 @@ func (m clientModel) isKnown(ctx context.Context) bool {
 	return true
 }
 
-func (m clientModel) spec(ctx context.Context, base mira.TemplateSource) (mira.Spec, diag.Diagnostics) {
+func (m *clientModel) spec(ctx context.Context, base mira.TemplateSource) (mira.Spec, diag.Diagnostics) {
 	spec := mira.Spec{
 		Namespace:  m.Namespace.ValueString(),
 		Name:       m.Name.ValueString(),
@@ -108,9 +109,19 @@ func (m *clientModel) setRecord(ctx context.Context, record mira.Record) diag.Di
 	return diags
 }
 
+// save puts a client, with what is known of its objects, into a response: every
+// part of it that Terraform keeps.
+func (m *clientModel) save(ctx context.Context, record mira.Record, state *tfsdk.State, identity *tfsdk.ResourceIdentity, private privateState) diag.Diagnostics {
+	diags := m.setRecord(ctx, record)
+	diags.Append(state.Set(ctx, m)...)
+	diags.Append(identity.Set(ctx, m.identity())...)
+	diags.Append(saveRefs(ctx, private, record.Refs)...)
+	return diags
+}
+
 // record reads the computed attributes back; references come from the private
 // state.
-func (m clientModel) record(ctx context.Context, refs []cluster.Ref) (*mira.Record, diag.Diagnostics) {
+func (m *clientModel) record(ctx context.Context, refs []cluster.Ref) (*mira.Record, diag.Diagnostics) {
 	record := &mira.Record{Refs: refs, URL: m.URL.ValueString(), Revision: m.TemplateRevision.ValueString()}
 	var diags diag.Diagnostics
 	if known(m.Objects) {
@@ -144,7 +155,7 @@ func (m *clientModel) setUnknown() {
 }
 
 // sameAs tells whether nothing but the template's revision differs.
-func (m clientModel) sameAs(other clientModel) bool {
+func (m *clientModel) sameAs(other clientModel) bool {
 	pairs := [][2]attr.Value{
 		{m.Name, other.Name}, {m.AdminEmail, other.AdminEmail}, {m.Namespace, other.Namespace},
 		{m.Variables, other.Variables}, {m.Template, other.Template},

@@ -147,10 +147,7 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 	}
 	if outcome != nil {
 		addWarnings(&resp.Diagnostics, outcome.Warnings)
-		resp.Diagnostics.Append(plan.setRecord(ctx, outcome.Record)...)
-		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
-		resp.Diagnostics.Append(resp.Identity.Set(ctx, plan.identity())...)
-		resp.Diagnostics.Append(saveRefs(ctx, resp.Private, outcome.Refs)...)
+		resp.Diagnostics.Append(plan.save(ctx, outcome.Record, &resp.State, resp.Identity, resp.Private)...)
 	}
 	switch {
 	case outcome != nil && isInterrupted:
@@ -203,14 +200,13 @@ func (r *clientResource) Read(ctx context.Context, req resource.ReadRequest, res
 		addErrors(&resp.Diagnostics, mira.Spec{Namespace: state.Namespace.ValueString(), Name: state.Name.ValueString()}, err)
 		return
 	}
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
 	if live == nil {
+		// Without an identity the framework takes the answer for a mistake.
+		resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
 		resp.State.RemoveResource(ctx)
 		return
 	}
-	resp.Diagnostics.Append(state.setRecord(ctx, *live)...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
-	resp.Diagnostics.Append(saveRefs(ctx, resp.Private, live.Refs)...)
+	resp.Diagnostics.Append(state.save(ctx, *live, &resp.State, resp.Identity, resp.Private)...)
 }
 
 func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
@@ -241,10 +237,7 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	if outcome != nil {
 		addWarnings(&resp.Diagnostics, outcome.Warnings)
-		resp.Diagnostics.Append(plan.setRecord(ctx, outcome.Record)...)
-		resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
-		resp.Diagnostics.Append(resp.Identity.Set(ctx, plan.identity())...)
-		resp.Diagnostics.Append(saveRefs(ctx, resp.Private, outcome.Refs)...)
+		resp.Diagnostics.Append(plan.save(ctx, outcome.Record, &resp.State, resp.Identity, resp.Private)...)
 	}
 	switch {
 	case outcome != nil && errors.Is(err, context.Canceled):
@@ -336,10 +329,7 @@ func (r *clientResource) ImportState(ctx context.Context, req resource.ImportSta
 		resp.Diagnostics.Append(diags...)
 		model.Variables = variables
 	}
-	resp.Diagnostics.Append(model.setRecord(ctx, imported.Record)...)
-	resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
-	resp.Diagnostics.Append(resp.Identity.Set(ctx, identity)...)
-	resp.Diagnostics.Append(saveRefs(ctx, resp.Private, imported.Refs)...)
+	resp.Diagnostics.Append(model.save(ctx, imported.Record, &resp.State, resp.Identity, resp.Private)...)
 }
 
 func nullTimeouts() timeouts.Value {

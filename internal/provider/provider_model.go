@@ -191,7 +191,7 @@ func kubernetesAttribute() schema.SingleNestedAttribute {
 	}
 }
 
-func (m providerModel) templateSource(ctx context.Context) (mira.TemplateSource, diag.Diagnostics) {
+func (m *providerModel) templateSource(ctx context.Context) (mira.TemplateSource, diag.Diagnostics) {
 	source := mira.TemplateSource{
 		Namespace: mira.DefaultTemplateNamespace,
 		ConfigMap: mira.DefaultTemplateConfigMap,
@@ -221,7 +221,7 @@ func overrideSource(source mira.TemplateSource, by providerTemplateModel) mira.T
 	return source
 }
 
-func (m providerModel) settings(ctx context.Context, domainFromEnvironment string) (mira.Settings, diag.Diagnostics) {
+func (m *providerModel) settings(ctx context.Context, domainFromEnvironment string) (mira.Settings, diag.Diagnostics) {
 	settings := mira.Settings{ClusterDomain: m.ClusterDomain.ValueString(), AllowedKinds: mira.DefaultAllowedKinds()}
 	if settings.ClusterDomain == "" {
 		settings.ClusterDomain = domainFromEnvironment
@@ -246,7 +246,7 @@ func (m providerModel) settings(ctx context.Context, domainFromEnvironment strin
 	return settings, diags
 }
 
-func (m providerModel) connection(ctx context.Context) (cluster.Settings, diag.Diagnostics) {
+func (m *providerModel) connection(ctx context.Context) (cluster.Settings, diag.Diagnostics) {
 	if m.Kubernetes.IsNull() {
 		return cluster.Settings{}, nil
 	}
