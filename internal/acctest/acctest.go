@@ -289,6 +289,16 @@ func (s *Sandbox) Patch(t *testing.T, kind, name, manager, patch string) *unstru
 	return patched
 }
 
+// Scale changes the replicas of a StatefulSet as `kubectl scale` does.
+func (s *Sandbox) Scale(t *testing.T, name string, replicas int) {
+	t.Helper()
+	patch := fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas)
+	_, err := s.objects("StatefulSet").Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: "kubectl"}, "scale")
+	if err != nil {
+		t.Fatalf("scaling StatefulSet %s: %v", name, err)
+	}
+}
+
 // Get reads an object that must be there.
 func (s *Sandbox) Get(t *testing.T, kind, name string) *unstructured.Unstructured {
 	t.Helper()

@@ -13,7 +13,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
-	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
 // Fields maps the path of a field to its value.
@@ -38,27 +37,14 @@ func (c *Client) Owned(live *unstructured.Unstructured) Fields {
 
 // Observe gives the live values of the fields that matter to a plan: those that
 // we own, and those of `before` that are still there although others changed or
-// took them.
+// took them, or left them to nobody, as `kubectl scale --replicas=0` does.
 func (c *Client) Observe(live *unstructured.Unstructured, before Fields) Fields {
 	fields := c.Owned(live)
-	missing := make(map[string]bool)
 	for path := range before {
-		if _, ok := fields[path]; !ok {
-			missing[path] = true
+		if _, ok := fields[path]; ok {
+			continue
 		}
-	}
-	if len(missing) == 0 {
-		return fields
-	}
-	// Whoever has these fields now, some manager's entry names them.
-	everyone := &fieldpath.Set{}
-	for _, entry := range live.GetManagedFields() {
-		if entry.Subresource == "" || entry.Subresource == "scale" {
-			everyone = everyone.Union(decodeSet(entry))
-		}
-	}
-	for path, at := range leaves(everyone) {
-		if missing[path] {
+		if at, ok := resolvePath(live.Object, path); ok {
 			if text, ok := valueAt(live, at); ok {
 				fields[path] = text
 			}
@@ -85,44 +71,6 @@ func leaves(set *fieldpath.Set) map[string]fieldpath.Path {
 		found[FormatPath(path)] = path.Copy()
 	}
 	return found
-}
-
-// FormatPath writes a path of managedFields the way [Fields] does.
-func FormatPath(path fieldpath.Path) string {
-	var b strings.Builder
-	for _, element := range path {
-		switch {
-		case element.FieldName != nil:
-			if isWord(*element.FieldName) {
-				if b.Len() > 0 {
-					b.WriteByte('.')
-				}
-				b.WriteString(*element.FieldName)
-			} else {
-				b.WriteString("[" + *element.FieldName + "]")
-			}
-		case element.Key != nil:
-			keys := make([]string, 0, len(*element.Key))
-			for _, key := range *element.Key {
-				keys = append(keys, text(key.Value.Unstructured()))
-			}
-			b.WriteString("[" + strings.Join(keys, ",") + "]")
-		case element.Value != nil:
-			b.WriteString("[" + text((*element.Value).Unstructured()) + "]")
-		case element.Index != nil:
-			b.WriteString("[" + strconv.Itoa(*element.Index) + "]")
-		}
-	}
-	return b.String()
-}
-
-func isWord(name string) bool {
-	for _, r := range name {
-		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-' {
-			return false
-		}
-	}
-	return name != ""
 }
 
 // valueAt reads the value at a path; false when the object has none.
@@ -166,55 +114,6 @@ func withoutStatus(claims []any) []any {
 
 func isSecretData(path fieldpath.Path) bool {
 	return len(path) > 0 && path[0].FieldName != nil && (*path[0].FieldName == "data" || *path[0].FieldName == "stringData")
-}
-
-func descend(at any, element fieldpath.PathElement) (any, bool) {
-	switch {
-	case element.FieldName != nil:
-		fields, ok := at.(map[string]any)
-		if !ok {
-			return nil, false
-		}
-		next, ok := fields[*element.FieldName]
-		return next, ok
-	case element.Key != nil:
-		return find(at, func(item any) bool { return hasKeys(item, *element.Key) })
-	case element.Value != nil:
-		wanted := *element.Value
-		return find(at, func(item any) bool { return value.Equals(value.NewValueInterface(item), wanted) })
-	case element.Index != nil:
-		items, ok := at.([]any)
-		if !ok || *element.Index < 0 || *element.Index >= len(items) {
-			return nil, false
-		}
-		return items[*element.Index], true
-	}
-	return nil, false
-}
-
-func find(list any, matches func(any) bool) (any, bool) {
-	items, ok := list.([]any)
-	if !ok {
-		return nil, false
-	}
-	if i := slices.IndexFunc(items, matches); i >= 0 {
-		return items[i], true
-	}
-	return nil, false
-}
-
-func hasKeys(item any, keys value.FieldList) bool {
-	fields, ok := item.(map[string]any)
-	if !ok {
-		return false
-	}
-	for _, key := range keys {
-		has, ok := fields[key.Name]
-		if !ok || !value.Equals(value.NewValueInterface(has), key.Value) {
-			return false
-		}
-	}
-	return true
 }
 
 // text writes a scalar as itself and anything else as JSON.

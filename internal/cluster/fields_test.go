@@ -93,13 +93,30 @@ func TestObserve(t *testing.T) {
 		{"so is one that was set through a subresource", Fields{"spec.podManagementPolicy": "Parallel"}, "spec.podManagementPolicy", "OrderedReady"},
 		{"a field of another manager that was never ours is not", nil, "metadata.labels.team", ""},
 		{"a field that is gone is left out", Fields{"spec.minReadySeconds": "5"}, "spec.minReadySeconds", ""},
-		{"status is never shown", Fields{"status.replicas": "1"}, "status.replicas", ""},
+		{"a field that nobody owns any more is shown, too", Fields{"spec.minReadySeconds": "5", "spec.template.spec.containers[other].image": "x"}, "spec.template.spec.containers[other].image", "other:1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := client.Observe(live, test.before)[test.path]; got != test.want {
 				t.Errorf("%s = %q, want %q", test.path, got, test.want)
 			}
 		})
+	}
+}
+
+// Every path that is written can be found again.
+func TestResolvePath(t *testing.T) {
+	client := &Client{manager: DefaultFieldManager}
+	live := decodeObject(t, liveStatefulSet)
+	for path := range client.Owned(live) {
+		at, ok := resolvePath(live.Object, path)
+		if !ok || FormatPath(at) != path {
+			t.Errorf("resolvePath(%q) = %v, %v", path, at, ok)
+		}
+	}
+	for _, path := range []string{"", "spec.none", "spec.template.spec.containers[none].image", "spec.replicas.x", "["} {
+		if at, ok := resolvePath(live.Object, path); ok {
+			t.Errorf("resolvePath(%q) = %v, want nothing", path, at)
+		}
 	}
 }
 

@@ -57,6 +57,11 @@ func TestAccClient_drift(t *testing.T) {
 			[]string{"~ StatefulSet/mira-acme spec.replicas: 0 -> 1"},
 		},
 		{
+			"a StatefulSet scaled to zero, which leaves the field to no manager",
+			func() { s.Scale(t, "mira-acme", 0) },
+			[]string{"~ StatefulSet/mira-acme spec.replicas: 0 -> 1"},
+		},
+		{
 			"an object deleted by hand",
 			func() { s.Delete(t, "Ingress", "mira-acme") },
 			[]string{"+ Ingress/mira-acme"},

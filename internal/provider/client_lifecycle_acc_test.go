@@ -81,7 +81,7 @@ resource "mira_client" "this" {
 			},
 			{
 				PreConfig: func() {
-					s.Patch(t, "StatefulSet", "mira-globex", "kubectl", `{"spec":{"replicas":3}}`)
+					s.Scale(t, "mira-globex", 3)
 				},
 				Config: all,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
