@@ -38,7 +38,14 @@ func (f *Fleet) desire(ctx context.Context, spec Spec) (*desired, error) {
 	}
 	d := &desired{revision: t.Revision()}
 	var refused []error
+	keys := make(map[string]bool, len(rendered))
 	for _, object := range rendered {
+		if key := cluster.RefOf(object.Unstructured).Key(); keys[key] {
+			refused = append(refused, &TemplateError{Source: spec.Template, Err: &template.Error{Line: object.Line, Path: "metadata.name",
+				Reason: fmt.Sprintf("another object of the template, of a kind of the same name in another API group, is called %s, too: plans could not tell them apart", key)}})
+		} else {
+			keys[key] = true
+		}
 		if err := checkClaimPolicy(object.Unstructured, spec.DeleteData); err != nil {
 			refused = append(refused, err)
 		}

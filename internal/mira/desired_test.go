@@ -1,0 +1,50 @@
+package mira
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
+)
+
+// fleetWith is a fleet whose template is known already, so that it asks no
+// server.
+func fleetWith(t *testing.T, text string, kinds ...schema.GroupKind) *Fleet {
+	t.Helper()
+	parsed, err := template.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := NewFleet(nil, Settings{ClusterDomain: "mira.example", AllowedKinds: append(DefaultAllowedKinds(), kinds...)})
+	never := func(*template.Template) bool { return false }
+	if _, err := f.templates.get(TemplateSource{}, never, func() (*template.Template, error) { return parsed, nil }); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+const serviceOnly = "apiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%}\n"
+
+func TestDesireRefusesObjectsThatPlansCannotTellApart(t *testing.T) {
+	knative := schema.GroupKind{Group: "serving.knative.dev", Kind: "Service"}
+	f := fleetWith(t, serviceOnly+"---\napiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%}\n", knative)
+	_, err := f.desire(t.Context(), Spec{Namespace: "default", Name: "acme"})
+	var refused *TemplateError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "line 5") {
+		t.Errorf("error %v, want a TemplateError about line 5", err)
+	}
+}
+
+func TestDesireWarnsOfUnusedVariables(t *testing.T) {
+	f := fleetWith(t, serviceOnly)
+	d, err := f.desire(t.Context(), Spec{Namespace: "default", Name: "acme", Variables: map[string]string{"IMAGE_TAG": "1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.warnings) != 1 || !strings.Contains(d.warnings[0].Detail, "%IMAGE_TAG%") {
+		t.Errorf("warnings %v, want one about %%IMAGE_TAG%%", d.warnings)
+	}
+}
