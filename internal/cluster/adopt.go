@@ -1,7 +1,10 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -77,6 +80,30 @@ func decodeSet(entry metav1.ManagedFieldsEntry) *fieldpath.Set {
 		return &fieldpath.Set{}
 	}
 	return set
+}
+
+// Taken gives the fields that applying takes from other managers because it
+// changes their values, in the order of their paths. `result` is the dry run of
+// our apply. Former managers of an object that is not adopted yet do not count:
+// all of theirs is taken.
+func (c *Client) Taken(live, result *unstructured.Unstructured) []FieldOwner {
+	ours := c.Owned(result)
+	var taken []FieldOwner
+	for _, entry := range live.GetManagedFields() {
+		if c.isOurs(entry) || entry.Subresource == "status" || !c.Adopted(live) && legacyManagers.Has(entry.Manager) {
+			continue
+		}
+		for path, at := range leaves(decodeSet(entry)) {
+			wanted, isOurs := ours[path]
+			if has, ok := valueAt(live, at); ok && isOurs && has != wanted {
+				taken = append(taken, FieldOwner{Field: path, Manager: entry.Manager})
+			}
+		}
+	}
+	slices.SortFunc(taken, func(a, b FieldOwner) int {
+		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Manager, b.Manager))
+	})
+	return slices.Compact(taken)
 }
 
 // Adopt makes the fields that legacy managers own on a live object ours, without

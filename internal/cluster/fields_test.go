@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -137,6 +138,33 @@ func TestWithout(t *testing.T) {
 			delete(object.Object, "kind")
 			if got := text(without(object.Object, test.path)); got != test.want {
 				t.Errorf("without %v: %s, want %s", test.path, got, test.want)
+			}
+		})
+	}
+}
+
+func TestTaken(t *testing.T) {
+	const others = `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s", "managedFields": [%s
+	  {"manager": "kubectl", "operation": "Update", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+	  {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:serviceName": {}, "f:minReadySeconds": {}}}},
+	  {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {"f:replicas": {}}}}]},
+	  "spec": {"replicas": %d, "serviceName": "mira", "minReadySeconds": %d}}`
+	const ours = `{"manager": "terraform-provider-mira", "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}, "f:serviceName": {}, "f:minReadySeconds": {}}}},`
+	client := &Client{manager: DefaultFieldManager}
+	result := decodeObject(t, fmt.Sprintf(others, ours, 1, 0))
+	for _, test := range []struct {
+		name string
+		live string
+		want []FieldOwner
+	}{
+		{"fields whose values change, with those who set them", fmt.Sprintf(others, ours, 3, 5),
+			[]FieldOwner{{"spec.minReadySeconds", "kubectl-edit"}, {"spec.replicas", "kubectl"}}},
+		{"nothing where the values are equal", fmt.Sprintf(others, ours, 1, 0), nil},
+		{"nothing of former managers before the adoption", fmt.Sprintf(others, "", 3, 5), nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, client.Taken(decodeObject(t, test.live), result)); diff != "" {
+				t.Errorf("taken (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -45,6 +45,7 @@ func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, err
 	if err != nil {
 		return nil, err
 	}
+	plan.Warnings = append(plan.Warnings, f.takeoverWarnings(spec, trial)...)
 	var claimsBefore []string
 	if before != nil {
 		claimsBefore = before.Claims
@@ -121,6 +122,26 @@ func (f *Fleet) fill(ctx context.Context, record *Record, namespace string, obje
 	}
 	record.Images = imagesOf(record.Objects)
 	record.Claims = f.claimsOf(ctx, namespace, objects, claimsBefore)
+}
+
+// takeoverWarnings tells what applying takes from whom.
+func (f *Fleet) takeoverWarnings(spec Spec, t trial) []Warning {
+	var lines []string
+	for _, s := range t {
+		if s.live == nil {
+			continue
+		}
+		for _, taken := range f.cluster.Taken(s.live, s.result) {
+			lines = append(lines, fmt.Sprintf("  %s %s, set by %s", cluster.RefOf(s.live).Key(), taken.Field, taken.Manager))
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return []Warning{{
+		Summary: "Fields Taken From Other Managers",
+		Detail:  fmt.Sprintf("Client %q: these fields were set by others since the last apply, and go back to what the template says:\n%s", spec.Name, strings.Join(lines, "\n")),
+	}}
 }
 
 // before gives the live values of what adopting an object will change: of the
