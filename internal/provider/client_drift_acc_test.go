@@ -162,3 +162,26 @@ func TestAccClient_foreignObjects(t *testing.T) {
 		},
 	})
 }
+
+// A client that is taken out of the configuration is deleted although its
+// template is gone by then. Its claim is kept.
+func TestAccClient_deletedWithoutTemplate(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{
+			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)},
+			{
+				PreConfig: func() { s.Delete(t, "ConfigMap", "templates-yaml") },
+				Config:    s.Provider(),
+				Check: func(*terraform.State) error {
+					if !s.Exists(t, "PersistentVolumeClaim", "mira-data-mira-acme-0") {
+						return fmt.Errorf("the claim is gone")
+					}
+					return noneLeft(t, s)(nil)
+				},
+			},
+		},
+	})
+}
