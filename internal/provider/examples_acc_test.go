@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/util/version"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
@@ -94,6 +96,22 @@ func (c *cli) run(t *testing.T, arguments ...string) string {
 	return output.String()
 }
 
+// isAtLeast tells whether the CLI has the version or a later one.
+func (c *cli) isAtLeast(t *testing.T, least string) bool {
+	t.Helper()
+	var answer struct {
+		Version string `json:"terraform_version"` // OpenTofu calls it so, too
+	}
+	if err := json.Unmarshal([]byte(c.run(t, "version", "-json")), &answer); err != nil {
+		t.Fatal(err)
+	}
+	has, err := version.ParseGeneric(answer.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return has.AtLeast(version.MustParseGeneric(least))
+}
+
 // apply applies, and checks that nothing is left to do.
 func (c *cli) apply(t *testing.T, arguments ...string) string {
 	t.Helper()
@@ -144,6 +162,18 @@ func TestAccExamples(t *testing.T) {
 	t.Run("import by id", func(t *testing.T) {
 		djangoClient(t, s, sample, "acme", "admin@acme.example")
 		c := newCLI(t, env, "provider/provider.tf", "resources/mira_client/resource.tf", "resources/mira_client/import-by-string-id.tf")
+		wantOutput(t, c.apply(t), "1 imported, 1 added, 1 changed, 0 destroyed")
+		c.destroy(t)
+		s.Empty(t)
+	})
+
+	t.Run("import by identity", func(t *testing.T) {
+		c := newCLI(t, env, "provider/provider.tf", "resources/mira_client/resource.tf")
+		if !c.isAtLeast(t, "1.12.0") {
+			t.Skip("Terraform and OpenTofu know resource identity in import blocks from 1.12 on")
+		}
+		djangoClient(t, s, sample, "acme", "admin@acme.example")
+		c = newCLI(t, env, "provider/provider.tf", "resources/mira_client/resource.tf", "resources/mira_client/import-by-identity.tf")
 		wantOutput(t, c.apply(t), "1 imported, 1 added, 1 changed, 0 destroyed")
 		c.destroy(t)
 		s.Empty(t)
