@@ -32,6 +32,10 @@ func ClaimTemplates(statefulSet *unstructured.Unstructured) []string {
 	return names
 }
 
+// maxClaimNames bounds what [ClaimNames] gives: nobody reads more, and a typing
+// error in the number of replicas must not fill the memory.
+const maxClaimNames = 1000
+
 // ClaimNames gives the names of the claims that a StatefulSet's replicas use:
 // `<template>-<StatefulSet>-<ordinal>`, see
 // https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage.
@@ -43,7 +47,7 @@ func ClaimNames(statefulSet *unstructured.Unstructured) []string {
 	start, _, _ := unstructured.NestedInt64(statefulSet.Object, "spec", "ordinals", "start")
 	var names []string
 	for _, template := range ClaimTemplates(statefulSet) {
-		for ordinal := start; ordinal < start+replicas; ordinal++ {
+		for ordinal := start; ordinal < start+replicas && len(names) < maxClaimNames; ordinal++ {
 			names = append(names, fmt.Sprintf("%s-%s-%d", template, statefulSet.GetName(), ordinal))
 		}
 	}

@@ -41,8 +41,21 @@ func (c *Client) Delete(ctx context.Context, ref Ref) error {
 		}
 		return err
 	}
-	if err := c.waitGone(ctx, resource, ref); err != nil {
-		return &StillThereError{Ref: ref, Err: err}
+	return c.stillThere(ref, c.waitGone(ctx, resource, ref))
+}
+
+// WaitGone waits until an object that is being deleted is gone.
+func (c *Client) WaitGone(ctx context.Context, ref Ref) error {
+	resource, err := c.resource(ref.GroupVersionKind(), ref.Namespace)
+	if err != nil {
+		return err
+	}
+	return c.stillThere(ref, c.waitGone(ctx, resource, ref))
+}
+
+func (c *Client) stillThere(ref Ref, err error) error {
+	if err != nil {
+		return &StillThereError{Ref: ref, Err: c.connection.Explain(err)}
 	}
 	return nil
 }

@@ -88,6 +88,13 @@ func (e *RejectedError) Error() string {
 
 func (e *RejectedError) Unwrap() error { return e.Err }
 
+// IsImmutableField tells whether the object was refused for a field that cannot
+// be changed once the object exists. The server says so by the type of the
+// cause.
+func (e *RejectedError) IsImmutableField() bool {
+	return slices.ContainsFunc(e.Causes, func(cause Cause) bool { return cause.Type == metav1.CauseTypeForbidden && cause.Field == "spec" })
+}
+
 func joinCauses(causes []Cause) string {
 	lines := make([]string, 0, len(causes))
 	for _, cause := range causes {

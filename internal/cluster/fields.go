@@ -86,7 +86,7 @@ func valueAt(object *unstructured.Unstructured, path fieldpath.Path) (string, bo
 	if at == nil {
 		return "", false
 	}
-	if object.GetKind() == "Secret" && isSecretData(path) {
+	if object.GetKind() == "Secret" && (isSecretData(path) || FormatPath(path) == lastApplied) {
 		// The state must tell a change, not the secret.
 		sum := sha256.Sum256([]byte(text(at)))
 		return "sha256:" + hex.EncodeToString(sum[:8]), true
@@ -111,6 +111,9 @@ func withoutStatus(claims []any) []any {
 	}
 	return without
 }
+
+// lastApplied is where kubectl keeps a copy of the whole object.
+const lastApplied = "metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]"
 
 func isSecretData(path fieldpath.Path) bool {
 	return len(path) > 0 && path[0].FieldName != nil && (*path[0].FieldName == "data" || *path[0].FieldName == "stringData")

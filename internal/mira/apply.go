@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
@@ -18,6 +19,9 @@ import (
 // undoTimeout bounds the clean-up after a create that failed half-way, also when
 // the operator has interrupted it.
 const undoTimeout = time.Minute
+
+// lateWriteTimeout bounds the look for a write that got no answer.
+const lateWriteTimeout = 10 * time.Second
 
 // ApplyOptions say how a client is applied.
 type ApplyOptions struct {
@@ -33,7 +37,7 @@ type ApplyOptions struct {
 type Outcome struct {
 	Record
 	Created  []cluster.Ref
-	Adopted  []cluster.Ref // existed, and were not ours before
+	Existed  []cluster.Ref // were there before, whoever managed them
 	Warnings []Warning
 }
 
@@ -41,48 +45,70 @@ type Outcome struct {
 // fails, what this call created is deleted again, and adopted objects stay as
 // they are: [*PartialWriteError] tells. A [*RolloutError] comes with an outcome.
 func (f *Fleet) Create(ctx context.Context, spec Spec, options ApplyOptions) (*Outcome, error) {
-	outcome, err := f.apply(ctx, spec, nil, options)
+	turn := f.turn(spec.Namespace, spec.Name)
+	turn.mu.Lock()
+	if turn.created {
+		turn.mu.Unlock()
+		return nil, &DuplicateClientError{Namespace: spec.Namespace, Name: spec.Name}
+	}
+	outcome, steps, err := f.apply(ctx, spec, nil, options)
 	var partial *PartialWriteError
 	if errors.As(err, &partial) {
 		f.undo(ctx, partial, outcome.Created)
-		return nil, partial
+		outcome = nil
 	}
-	return outcome, err
+	turn.created = err == nil
+	turn.mu.Unlock()
+	if err != nil || !options.Wait {
+		return outcome, err
+	}
+	return outcome, f.wait(ctx, steps, true)
 }
 
 // Update changes a client's objects to what the template asks for, and deletes
 // those that it does not ask for any more.
 func (f *Fleet) Update(ctx context.Context, spec Spec, before *Record, options ApplyOptions) (*Outcome, error) {
-	return f.apply(ctx, spec, before, options)
+	turn := f.turn(spec.Namespace, spec.Name)
+	turn.mu.Lock()
+	outcome, steps, err := f.apply(ctx, spec, before, options)
+	turn.mu.Unlock()
+	if err != nil || !options.Wait {
+		return outcome, err
+	}
+	return outcome, f.wait(ctx, steps, false)
 }
 
-func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options ApplyOptions) (*Outcome, error) {
+// apply does all but wait.
+func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options ApplyOptions) (*Outcome, trial, error) {
 	d, err := f.desire(ctx, spec)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	steps, err := f.rehearse(ctx, spec, d)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := f.checkPlan(options.Planned, steps); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 
 	outcome := &Outcome{}
 	var written []cluster.Ref
-	fail := func(err error) (*Outcome, error) {
+	fail := func(err error) (*Outcome, trial, error) {
 		outcome.Refs = written
 		if before != nil {
 			outcome.Refs = union(before.Refs, written)
 		}
-		return outcome, &PartialWriteError{Written: written, Err: err}
+		return outcome, nil, &PartialWriteError{Written: written, Err: err}
 	}
 	for _, s := range steps {
-		if err := f.write(ctx, s, outcome); err != nil {
+		err := f.write(ctx, s, outcome)
+		if s.written {
+			written = append(written, cluster.RefOf(s.result))
+		}
+		if err != nil {
 			return fail(err)
 		}
-		written = append(written, cluster.RefOf(s.result))
 	}
 	if before != nil {
 		if err := f.prune(ctx, spec, before, written, outcome); err != nil {
@@ -92,16 +118,9 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 
 	outcome.URL, outcome.Revision = d.url, d.revision
 	outcome.Warnings = append(outcome.Warnings, d.warnings...)
-	var claimsBefore []string
-	if before != nil {
-		claimsBefore = before.Claims
-	}
-	f.fill(ctx, &outcome.Record, spec.Namespace, steps.results(), claimsBefore)
+	f.fill(&outcome.Record, steps, before)
 	f.holdPlan(options.Planned, outcome)
-	if options.Wait {
-		return outcome, f.wait(ctx, steps)
-	}
-	return outcome, nil
+	return outcome, steps, nil
 }
 
 // checkPlan compares what the dry runs say now with what was planned.
@@ -151,12 +170,19 @@ func differences(from, to map[string]cluster.Fields) []string {
 // write adopts and applies one object.
 func (f *Fleet) write(ctx context.Context, s *step, outcome *Outcome) error {
 	object := s.desired.DeepCopy()
+	if s.live != nil && s.live.GetDeletionTimestamp() != nil {
+		// What is on its way out cannot be adopted.
+		if err := f.cluster.WaitGone(ctx, cluster.RefOf(s.live)); err != nil {
+			return err
+		}
+		s.live = nil
+	}
 	if s.live != nil {
+		outcome.Existed = append(outcome.Existed, cluster.RefOf(s.live))
 		if !f.cluster.Adopted(s.live) {
 			if err := f.adopt(ctx, s); err != nil {
 				return err
 			}
-			outcome.Adopted = append(outcome.Adopted, cluster.RefOf(s.live))
 		}
 		// An object that somebody deletes right now is not to be recreated: it
 		// would be another one than the one that was looked at.
@@ -164,13 +190,33 @@ func (f *Fleet) write(ctx context.Context, s *step, outcome *Outcome) error {
 	}
 	result, err := f.cluster.Apply(ctx, object)
 	if err != nil {
+		var answer apierrors.APIStatus
+		if s.live == nil && !errors.As(err, &answer) {
+			f.lookForLateWrite(ctx, s, outcome)
+		}
 		return err
 	}
 	if s.live == nil {
 		outcome.Created = append(outcome.Created, cluster.RefOf(result))
 	}
-	s.result = result
+	s.result, s.written = result, true
 	return nil
+}
+
+// lookForLateWrite finds out whether a create that got no answer, as the time
+// ran out or the operator interrupted it, was carried out all the same.
+func (f *Fleet) lookForLateWrite(ctx context.Context, s *step, outcome *Outcome) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateWriteTimeout)
+	defer cancel()
+	_ = wait.PollUntilContextTimeout(ctx, time.Second, 2*time.Second, true, func(ctx context.Context) (bool, error) {
+		live, err := f.cluster.Get(ctx, cluster.RefOf(s.desired))
+		if err != nil || live == nil || !f.cluster.Adopted(live) || live.GetLabels()[clientLabel] != s.desired.GetLabels()[clientLabel] {
+			return false, err
+		}
+		outcome.Created = append(outcome.Created, cluster.RefOf(live))
+		s.result, s.written = live, true
+		return true, nil
+	})
 }
 
 // adopt takes over the fields of former managers. A controller that updates the
@@ -213,10 +259,11 @@ func (f *Fleet) prune(ctx context.Context, spec Spec, before *Record, written []
 }
 
 // wait follows the rollout of every StatefulSet that the apply created or
-// changed.
-func (f *Fleet) wait(ctx context.Context, steps trial) error {
+// changed; at a create, of those too that it found as they should be.
+func (f *Fleet) wait(ctx context.Context, steps trial, all bool) error {
 	for _, s := range steps {
-		if !isStatefulSet(s.result) || s.live != nil && s.live.GetGeneration() == s.result.GetGeneration() {
+		isUnchanged := s.live != nil && s.live.GetGeneration() == s.result.GetGeneration()
+		if !isStatefulSet(s.result) || isUnchanged && !all {
 			continue
 		}
 		ref := cluster.RefOf(s.result)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,6 +25,16 @@ type Deleted struct {
 // what belongs to another client, or took the name of a recorded object, is left
 // alone and reported. Claims stay unless deleteData says otherwise.
 func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Record, deleteData bool) (*Deleted, error) {
+	turn := f.turn(namespace, name)
+	turn.mu.Lock()
+	defer turn.mu.Unlock()
+	if turn.created {
+		return &Deleted{Warnings: []Warning{{
+			Summary: "Objects Belong To Another Address",
+			Detail: fmt.Sprintf("Client %q was created, or adopted, under another address in this very run: its objects are that one's now, and nothing was deleted. "+
+				"A `moved` block renames a client without this detour.", name),
+		}}}, nil
+	}
 	live := make(map[string]*unstructured.Unstructured, len(record.Refs))
 	var refused []error
 	for _, ref := range record.Refs {
@@ -61,17 +72,20 @@ func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Reco
 		}
 		if left != nil {
 			deleted.Warnings = append(deleted.Warnings, *left)
+			delete(claims, ref.Key()) // they hold somebody else's data now
 		}
 	}
-	for _, claim := range claims {
-		if !deleteData {
-			deleted.KeptClaims = append(deleted.KeptClaims, claim.Name)
-			continue
+	for _, key := range slices.Sorted(maps.Keys(claims)) {
+		for _, claim := range claims[key] {
+			if !deleteData {
+				deleted.KeptClaims = append(deleted.KeptClaims, claim.Name)
+				continue
+			}
+			if err := f.cluster.Delete(ctx, claim); err != nil {
+				return nil, err
+			}
+			deleted.DeletedClaims = append(deleted.DeletedClaims, claim.Name)
 		}
-		if err := f.cluster.Delete(ctx, claim); err != nil {
-			return nil, err
-		}
-		deleted.DeletedClaims = append(deleted.DeletedClaims, claim.Name)
 	}
 	return deleted, nil
 }
@@ -98,10 +112,13 @@ func (f *Fleet) remove(ctx context.Context, ref cluster.Ref, client string) (*Wa
 	return nil, f.cluster.Delete(ctx, cluster.RefOf(live))
 }
 
-// claimsLeft finds the claims of the recorded StatefulSets. Where one is gone by
-// now, the names of its claim templates come from the claims recorded.
-func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record, live map[string]*unstructured.Unstructured) ([]cluster.Ref, error) {
-	var claims []cluster.Ref
+// claimsLeft finds the claims of the recorded StatefulSets, by the keys of these.
+// Where one is gone by now, the names of its claim templates come from the claims
+// recorded. Recorded claims of no recorded StatefulSet, as a template leaves them
+// that renames it, stand under the empty key.
+func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record, live map[string]*unstructured.Unstructured) (map[string][]cluster.Ref, error) {
+	claims := make(map[string][]cluster.Ref)
+	rest := slices.Clone(record.Claims)
 	for _, ref := range record.Refs {
 		if ref.Kind != statefulSetKind {
 			continue
@@ -119,7 +136,17 @@ func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record
 		if err != nil {
 			return nil, err
 		}
-		claims = append(claims, found...)
+		claims[ref.Key()] = found
+		rest = slices.DeleteFunc(rest, func(claim string) bool { return strings.Contains(claim, "-"+ref.Name+"-") })
+	}
+	for _, name := range rest {
+		claim, err := f.cluster.Get(ctx, cluster.NewRef(cluster.ClaimKind, namespace, name))
+		if err != nil {
+			return nil, err
+		}
+		if claim != nil {
+			claims[""] = append(claims[""], cluster.RefOf(claim))
+		}
 	}
 	return claims, nil
 }

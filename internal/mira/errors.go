@@ -48,7 +48,7 @@ type ForeignObjectError struct {
 }
 
 func (e *ForeignObjectError) Error() string {
-	return fmt.Sprintf("%s belongs to client %q (label %s)", e.Ref, e.Owner, clientLabel)
+	return fmt.Sprintf("%s belongs to client %q", e.Ref, e.Owner)
 }
 
 // ClaimPolicyError says that deleting or scaling a StatefulSet would delete
@@ -92,6 +92,15 @@ type RolloutError struct {
 func (e *RolloutError) Error() string { return e.Err.Error() }
 
 func (e *RolloutError) Unwrap() error { return e.Err }
+
+// DuplicateClientError says that a client is declared more than once.
+type DuplicateClientError struct {
+	Namespace, Name string
+}
+
+func (e *DuplicateClientError) Error() string {
+	return fmt.Sprintf("client %q of namespace %q was created by another resource in this run", e.Name, e.Namespace)
+}
 
 // NoSuchClientError says that no object of a client was found.
 type NoSuchClientError struct {

@@ -90,6 +90,31 @@ type Fleet struct {
 	settings  Settings
 	templates shared[TemplateSource, *template.Template]
 	domain    shared[struct{}, *string]
+	turns     sync.Map // of *turn, by namespace/name of a client
+	owners    sync.Map // of the names of clients, by the objects that this run found to be theirs
+}
+
+// turn lets one operation at a time write a client's objects, and remembers
+// between them: the CLI may create and delete the same client in one run, in any
+// order, when its address changes or create_before_destroy is set.
+type turn struct {
+	mu      sync.Mutex
+	created bool
+}
+
+func (f *Fleet) turn(namespace, name string) *turn {
+	t, _ := f.turns.LoadOrStore(namespace+"/"+name, &turn{})
+	return t.(*turn)
+}
+
+// claim registers an object as a client's for this run, and refuses it to any
+// other.
+func (f *Fleet) claim(ref cluster.Ref, client string) error {
+	ref.UID, ref.APIVersion = "", ref.GroupVersionKind().Group
+	if owner, _ := f.owners.LoadOrStore(ref, client); owner.(string) != client {
+		return &ForeignObjectError{Ref: ref, Owner: owner.(string)}
+	}
+	return nil
 }
 
 // NewFleet makes a fleet on a cluster.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -46,17 +47,14 @@ func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, err
 		return nil, err
 	}
 	plan.Warnings = append(plan.Warnings, f.takeoverWarnings(spec, trial)...)
-	var claimsBefore []string
-	if before != nil {
-		claimsBefore = before.Claims
-	} else {
+	if before == nil {
 		warnings, err := f.adoptionWarnings(ctx, spec, trial)
 		if err != nil {
 			return nil, err
 		}
 		plan.Warnings = append(plan.Warnings, warnings...)
 	}
-	f.fill(ctx, &plan.Record, spec.Namespace, trial.results(), claimsBefore)
+	f.fill(&plan.Record, trial, before)
 	return plan, nil
 }
 
@@ -65,18 +63,11 @@ type step struct {
 	desired *unstructured.Unstructured
 	live    *unstructured.Unstructured // nil when there is none
 	result  *unstructured.Unstructured // of the dry run, later of the apply
+	written bool
 }
 
 // trial is the outcome of dry runs, in template order.
 type trial []*step
-
-func (t trial) results() []*unstructured.Unstructured {
-	objects := make([]*unstructured.Unstructured, 0, len(t))
-	for _, s := range t {
-		objects = append(objects, s.result)
-	}
-	return objects
-}
 
 // rehearse reads what is there, refuses what belongs to others, and has the
 // server dry-run every object.
@@ -84,7 +75,11 @@ func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired) (trial, err
 	steps := make(trial, 0, len(d.objects))
 	var refused []error
 	for _, object := range d.objects {
-		live, err := f.cluster.Get(ctx, cluster.RefOf(object))
+		var live *unstructured.Unstructured
+		err := f.claim(cluster.RefOf(object), spec.Name)
+		if err == nil {
+			live, err = f.cluster.Get(ctx, cluster.RefOf(object))
+		}
 		if err == nil && live != nil {
 			err = checkOwner(live, spec.Name)
 		}
@@ -111,17 +106,27 @@ func isHopeless(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.As(err, &unreachable) || errors.As(err, &noNamespace)
 }
 
-// fill records objects as the server gave them.
-func (f *Fleet) fill(ctx context.Context, record *Record, namespace string, objects []*unstructured.Unstructured, claimsBefore []string) {
-	record.Objects = make(map[string]cluster.Fields, len(objects))
+// fill records objects as the server gave them. The claims follow from the
+// template and from what was recorded before, not from the moment: a plan and its
+// apply must agree on them.
+func (f *Fleet) fill(record *Record, t trial, before *Record) {
+	record.Objects = make(map[string]cluster.Fields, len(t))
 	record.Refs = nil
-	for _, object := range objects {
-		ref := cluster.RefOf(object)
+	var claims []string
+	for _, s := range t {
+		ref := cluster.RefOf(s.result)
 		record.Refs = append(record.Refs, ref)
-		record.Objects[ref.Key()] = f.cluster.Owned(object)
+		record.Objects[ref.Key()] = f.cluster.Owned(s.result)
+		if isStatefulSet(s.desired) {
+			claims = append(claims, cluster.ClaimNames(s.desired)...)
+		}
 	}
+	if before != nil {
+		claims = append(claims, before.Claims...)
+	}
+	slices.Sort(claims)
 	record.Images = imagesOf(record.Objects)
-	record.Claims = f.claimsOf(ctx, namespace, objects, claimsBefore)
+	record.Claims = slices.Compact(claims)
 }
 
 // takeoverWarnings tells what applying takes from whom.
@@ -160,12 +165,14 @@ func (f *Fleet) before(ctx context.Context, s *step) (cluster.Fields, error) {
 // what it changes on them: a plan of a create shows only what will be.
 func (f *Fleet) adoptionWarnings(ctx context.Context, spec Spec, t trial) ([]Warning, error) {
 	var names, lines []string
+	isOurs := true
 	for _, s := range t {
 		if s.live == nil {
 			continue
 		}
 		ref := cluster.RefOf(s.live)
 		names = append(names, ref.String())
+		isOurs = isOurs && s.live.GetLabels()[clientLabel] == spec.Name
 		before, err := f.before(ctx, s)
 		if err != nil {
 			return nil, err
@@ -180,9 +187,14 @@ func (f *Fleet) adoptionWarnings(ctx context.Context, spec Spec, t trial) ([]War
 		return nil, nil
 	}
 	detail := fmt.Sprintf("Objects of client %q exist already and will be adopted: %s.", spec.Name, strings.Join(names, ", "))
-	if len(lines) == 0 {
+	if isOurs {
+		detail += " They are managed already, under another address or in another state: if the client was renamed in the configuration, use a `moved` block instead."
+	}
+	switch {
+	case len(lines) == 0 && isOurs:
+	case len(lines) == 0:
 		detail += " They match the template; only the ownership labels are added, and no pod restarts."
-	} else {
+	default:
 		detail += " These fields change:\n" + strings.Join(lines, "\n")
 	}
 	return []Warning{{Summary: "Existing Objects Will Be Adopted", Detail: detail}}, nil

@@ -17,31 +17,38 @@ import (
 // Read refreshes what is recorded of a client with the live objects; nil when
 // none of them is left. It needs no template. References keep the objects that
 // are gone: a later delete or update must still know of them.
-func (f *Fleet) Read(ctx context.Context, before *Record) (*Record, error) {
+func (f *Fleet) Read(ctx context.Context, namespace, name string, before *Record) (*Record, error) {
 	record := &Record{
 		Objects:  make(map[string]cluster.Fields, len(before.Refs)),
-		Claims:   before.Claims,
 		URL:      before.URL,
 		Revision: before.Revision,
 	}
 	var live []*unstructured.Unstructured
+	isLeaving := false
 	for _, ref := range before.Refs {
 		object, err := f.cluster.Get(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
-		if object == nil {
+		if object == nil || object.GetDeletionTimestamp() != nil {
+			// One on its way out is as good as gone, but a delete still has to
+			// wait for it.
+			isLeaving = isLeaving || object != nil
 			record.Refs = append(record.Refs, ref)
 			continue
 		}
-		record.Refs = append(record.Refs, cluster.RefOf(object))
+		if isOther := ref.UID != "" && ref.UID != object.GetUID(); !isOther || object.GetLabels()[clientLabel] == name {
+			ref = cluster.RefOf(object)
+		}
+		record.Refs = append(record.Refs, ref)
 		record.Objects[ref.Key()] = f.cluster.Observe(object, before.Objects[ref.Key()])
 		live = append(live, object)
 	}
-	if len(live) == 0 {
+	if len(live) == 0 && !isLeaving {
 		return nil, nil
 	}
 	record.Images = imagesOf(record.Objects)
+	record.Claims = f.claimsOf(ctx, namespace, live, before.Claims)
 	if find(live, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Ingress" }) != nil {
 		record.URL = urlOf(live)
 	}

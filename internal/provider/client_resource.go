@@ -99,10 +99,12 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		before, diags = state.record(ctx, refs)
 		resp.Diagnostics.Append(diags...)
 	}
+	timeout, diags := plan.Timeouts.Read(ctx, defaultReadTimeout)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, defaultReadTimeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	planned, err := r.provider.fleet.Plan(ctx, spec, before)
 	if err != nil {
@@ -137,7 +139,7 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 	defer cancel()
 	outcome, err := r.provider.fleet.Create(ctx, spec, options)
 	isInterrupted := errors.Is(err, context.Canceled)
-	if outcome != nil && err != nil && len(outcome.Adopted) > 0 && !isInterrupted {
+	if outcome != nil && err != nil && len(outcome.Existed) > 0 && !isInterrupted {
 		// State and an error together would taint the client, and the next apply
 		// would delete one that served before. Without state it is adopted again.
 		addErrors(&resp.Diagnostics, spec, err)
@@ -147,6 +149,11 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 	}
 	if outcome != nil {
 		addWarnings(&resp.Diagnostics, outcome.Warnings)
+		if err != nil && !isInterrupted {
+			// The delete that replaces a tainted client reads the state, and the
+			// claims may hold the data of a former life of this client.
+			plan.DeleteData = types.BoolValue(false)
+		}
 		resp.Diagnostics.Append(plan.save(ctx, outcome.Record, &resp.State, resp.Identity, resp.Private)...)
 	}
 	switch {
@@ -179,11 +186,14 @@ func (r *clientResource) applyInput(ctx context.Context, plan clientModel) (mira
 }
 
 func (r *clientResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	if r.provider == nil || r.provider.fleet == nil {
-		return // nobody to ask yet: the state stays as it is
-	}
 	var state clientModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if r.provider == nil || r.provider.fleet == nil {
+		// Nobody to ask yet: the state stays as it is. Its identity must be given
+		// all the same, as a CLI before 1.12 does not keep it.
+		resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
+		return
+	}
 	refs, diags := loadRefs(ctx, req.Private)
 	resp.Diagnostics.Append(diags...)
 	before, diags := state.record(ctx, refs)
@@ -195,7 +205,7 @@ func (r *clientResource) Read(ctx context.Context, req resource.ReadRequest, res
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	live, err := r.provider.fleet.Read(ctx, before)
+	live, err := r.provider.fleet.Read(ctx, state.Namespace.ValueString(), state.Name.ValueString(), before)
 	if err != nil {
 		addErrors(&resp.Diagnostics, mira.Spec{Namespace: state.Namespace.ValueString(), Name: state.Name.ValueString()}, err)
 		return

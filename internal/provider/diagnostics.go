@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,9 +20,7 @@ import (
 // addErrors reports what went wrong with a client, one diagnostic for each error
 // that was joined: an operator mends them one by one.
 func addErrors(diags *diag.Diagnostics, spec mira.Spec, err error) {
-	var noTemplate *mira.TemplateError
-	joined, ok := err.(interface{ Unwrap() []error })
-	if ok && !errors.As(err, &noTemplate) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, single := range joined.Unwrap() {
 			addErrors(diags, spec, single)
 		}
@@ -47,6 +46,7 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 		stillThere   *cluster.StillThereError
 		noNamespace  *cluster.NamespaceNotFoundError
 		noClient     *mira.NoSuchClientError
+		duplicate    *mira.DuplicateClientError
 		conflict     *cluster.ConflictError
 		forbidden    *cluster.ForbiddenError
 		rejected     *cluster.RejectedError
@@ -73,7 +73,7 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 	case errors.As(err, &foreign):
 		return diag.NewErrorDiagnostic("Object Belongs To Another Client", sentence(client+err.Error())+
 			" Two clients cannot share an object: check that the template makes the names of the objects differ. "+
-			"If the other client is no more, remove the label from the object.")
+			"If the other client is no more, remove the label mira-cluster.io/client from the object.")
 	case errors.As(err, &claimPolicy):
 		return diag.NewAttributeErrorDiagnostic(path.Root("delete_data"), "Kubernetes Would Delete Claims", sentence(client+err.Error())+
 			" That would delete the client's data. Remove the policy from the template, or set `delete_data = true`.")
@@ -98,6 +98,14 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 	case errors.As(err, &forbidden):
 		return diag.NewErrorDiagnostic("Server Refused Request", sentence(client+err.Error())+
 			" If a right is missing, compare with the Role in the guide \"Getting started\".")
+	case errors.As(err, &rejected) && rejected.IsImmutableField() && rejected.Ref.Kind == "StatefulSet":
+		return diag.NewErrorDiagnostic("Field Cannot Be Changed In Place", sentence(client+err.Error())+
+			" Take the change back, or destroy the client and apply again; its claims stay:\n"+
+			"terraform destroy -refresh=false -target=ADDRESS")
+	case errors.As(err, &duplicate):
+		return diag.NewAttributeErrorDiagnostic(path.Root("name"), "Client Declared Twice", sentence(err.Error())+" A client can be declared once only.")
+	case errors.Is(err, context.DeadlineExceeded):
+		return diag.NewErrorDiagnostic("Time Ran Out", sentence(client+err.Error())+" The argument `timeouts` can give it more time.")
 	case errors.As(err, &rejected):
 		return diag.NewErrorDiagnostic("Server Rejected Object", sentence(client+err.Error()))
 	case errors.As(err, &badKind):

@@ -72,10 +72,24 @@ func TestDiagnostics(t *testing.T) {
 				"Deleted again, as this apply had created it: Service default/mira-acme. The next apply starts from what is there.",
 		},
 		{
-			"anything else still names the client",
+			"time that ran out says how to give more",
 			fmt.Errorf("get %s: %w", service, context.DeadlineExceeded),
+			"Time Ran Out",
+			"Client \"acme\": get Service default/mira-acme: context deadline exceeded. The argument `timeouts` can give it more time.",
+		},
+		{
+			"a field that cannot be changed says what to do",
+			&cluster.RejectedError{Ref: cluster.NewRef(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "StatefulSet"}, "default", "mira-acme"), Verb: "apply",
+				Causes: []cluster.Cause{{Field: "spec", Message: "Forbidden: no", Type: metav1.CauseTypeForbidden}}},
+			"Field Cannot Be Changed In Place",
+			"Client \"acme\": StatefulSet default/mira-acme: the server would not apply it: spec: Forbidden: no. Take the change back, or destroy the client and apply again; its claims stay:\n" +
+				"terraform destroy -refresh=false -target=ADDRESS",
+		},
+		{
+			"anything else still names the client",
+			errors.New("something"),
 			"Client Not Processed",
-			`Client "acme": get Service default/mira-acme: context deadline exceeded.`,
+			`Client "acme": something.`,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,0 +1,141 @@
+package provider
+
+import (
+	"fmt"
+	"regexp"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+// The claims of a StatefulSet that belongs to somebody else by now are left
+// alone with it, whatever delete_data says.
+func TestAccClient_deleteDataSparesWhatIsNotOurs(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{
+			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `delete_data = true`)},
+			{
+				PreConfig: func() {
+					s.Patch(t, "StatefulSet", "mira-acme", "kubectl-edit", `{"metadata":{"labels":{"mira-cluster.io/client":"globex"}}}`)
+				},
+				Config: s.Provider(),
+				Check: func(*terraform.State) error {
+					if !s.Exists(t, "StatefulSet", "mira-acme") || s.Get(t, "PersistentVolumeClaim", "mira-data-mira-acme-0").GetDeletionTimestamp() != nil {
+						return fmt.Errorf("the StatefulSet of another client, or its claim, was deleted")
+					}
+					return nil
+				},
+			},
+		},
+	})
+}
+
+// A client that ran before is never tainted, however often creating it fails:
+// not even when an earlier create had adopted it.
+func TestAccClient_failingAdoptionsNeverTaint(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	djangoClient(t, s, sample, "acme", "admin@acme.example")
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "5s" }`)
+	bad := func(image string) resource.TestStep {
+		return resource.TestStep{
+			PreConfig:   func() { s.PutTemplate(t, edit(t, sample, "mira:3.0", image)) },
+			Config:      config,
+			ExpectError: regexp.MustCompile(`(?s)ImagePullBackOff.*Adopted Client Not In State`),
+		}
+	}
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		// The same template again: no new generation, and still not served.
+		Steps: []resource.TestStep{bad("mira-badpull:1"), bad("mira-badpull:1"), bad("mira-badpull:2")},
+	})
+}
+
+// Two clients whose names make one object of two are refused at plan.
+func TestAccClient_collision(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, "apiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%}\nspec: {ports: [{port: 80}]}\n"+
+		"---\napiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-web}\nspec: {ports: [{port: 80}]}\n")
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{{
+			Config:      s.Provider() + client("a", `name = "a"`, `admin_email = "a@b.example"`) + client("b", `name = "a-web"`, `admin_email = "a@b.example"`),
+			ExpectError: message("Service " + s.Namespace + "/mira-a-web belongs to client"),
+		}},
+	})
+}
+
+// A client declared twice is refused, and a resource that is renamed without a
+// `moved` block, or replaced by creation before destruction, keeps its objects.
+func TestAccClient_oneClientTwoAddresses(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
+	first := append(lines, "lifecycle {\n    create_before_destroy = true\n  }")
+	var sets map[string]types.UID
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{
+				Config:      s.Provider() + client("one", lines...) + client("two", lines...),
+				ExpectError: message("Client Declared Twice"),
+			},
+			{Config: s.Provider() + client("one", first...)},
+			{
+				PreConfig: func() { sets = s.UIDs(t, "StatefulSet") },
+				Taint:     []string{"mira_client.one"},
+				Config:    s.Provider() + client("one", first...),
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply:             []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.one", plancheck.ResourceActionCreateBeforeDestroy)},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+				Check: func(*terraform.State) error {
+					if now := s.UIDs(t, "StatefulSet"); len(now) != 1 || now["mira-acme"] != sets["mira-acme"] {
+						return fmt.Errorf("StatefulSets were %v and are %v", sets, now)
+					}
+					return nil
+				},
+			},
+		},
+	})
+}
+
+// An object on its way out does not count as there: it is created anew once it
+// is gone.
+func TestAccClient_objectBeingDeleted(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{
+				PreConfig: func() {
+					s.Patch(t, "Service", "mira-acme", "test", `{"metadata":{"finalizers":["example.com/hold"]}}`)
+					s.Delete(t, "Service", "mira-acme")
+				},
+				Config: config, PlanOnly: true, ExpectNonEmptyPlan: true,
+			},
+			{
+				PreConfig: func() { s.Patch(t, "Service", "mira-acme", "test", `{"metadata":{"finalizers":null}}`) },
+				Config:    config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply:             []plancheck.PlanCheck{objectChanges("mira_client.acme", "+ Service/mira-acme")},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+			},
+		},
+	})
+}
