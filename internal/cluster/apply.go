@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -11,16 +12,25 @@ import (
 const verbApply = "apply"
 
 // DryRun has the server do everything of an apply but store it, and gives the
-// object as it would be.
-func (c *Client) DryRun(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	return c.apply(ctx, object, metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}})
+// object as it would be. `live` is the object as it is, nil if there is none: what
+// former managers own of one that is not adopted yet is no conflict, as adopting
+// it takes that over.
+func (c *Client) DryRun(ctx context.Context, object, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	options := metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}, Force: c.force}
+	result, err := c.apply(ctx, object, options)
+	var conflict *ConflictError
+	if errors.As(err, &conflict) && live != nil && !c.Adopted(live) && conflict.onlyWithFormerManagers() {
+		options.Force = true
+		return c.apply(ctx, object, options)
+	}
+	return result, err
 }
 
 // Apply creates or changes the object by server-side apply, and gives it as it
 // is then. Where `object` holds a UID, only that very object is changed and none
 // is created.
 func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	return c.apply(ctx, object, metav1.ApplyOptions{})
+	return c.apply(ctx, object, metav1.ApplyOptions{Force: c.force})
 }
 
 func (c *Client) apply(ctx context.Context, object *unstructured.Unstructured, options metav1.ApplyOptions) (*unstructured.Unstructured, error) {
@@ -31,7 +41,6 @@ func (c *Client) apply(ctx context.Context, object *unstructured.Unstructured, o
 		return nil, err
 	}
 	options.FieldManager = c.manager
-	options.Force = c.force
 	result, err := resource.Apply(ctx, ref.Name, object, options)
 	if err != nil {
 		return nil, c.classify(verbApply, ref, err)

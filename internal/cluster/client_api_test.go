@@ -54,7 +54,7 @@ func statefulSet(namespace, serviceName string) *unstructured.Unstructured {
 
 func TestClientAPI_dryRunWritesNothing(t *testing.T) {
 	client, s := newClient(t, cluster.Options{Force: true})
-	result, err := client.DryRun(t.Context(), service(s.Namespace, nil))
+	result, err := client.DryRun(t.Context(), service(s.Namespace, nil), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,19 +75,19 @@ func TestClientAPI_errorsHaveTypes(t *testing.T) {
 	}
 
 	t.Run("a value that is not valid", func(t *testing.T) {
-		_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"type": "Nonsense"}))
+		_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"type": "Nonsense"}), nil)
 		wantRejected(t, err, "spec.type")
 	})
 	t.Run("a field that does not exist", func(t *testing.T) {
-		_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"nonsense": "x"}))
+		_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"nonsense": "x"}), nil)
 		wantRejected(t, err, "")
 	})
 	t.Run("a field that is immutable", func(t *testing.T) {
-		_, err := client.DryRun(t.Context(), statefulSet(s.Namespace, "other"))
+		_, err := client.DryRun(t.Context(), statefulSet(s.Namespace, "other"), nil)
 		wantRejected(t, err, "spec")
 	})
 	t.Run("a namespace that the account has no rights in", func(t *testing.T) {
-		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil))
+		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil), nil)
 		var forbidden *cluster.ForbiddenError
 		if !errors.As(err, &forbidden) {
 			t.Errorf("error %v, want a ForbiddenError", err)
@@ -95,7 +95,7 @@ func TestClientAPI_errorsHaveTypes(t *testing.T) {
 	})
 	t.Run("a namespace that does not exist", func(t *testing.T) {
 		s.GrantEverywhere(t)
-		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil))
+		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil), nil)
 		var missing *cluster.NamespaceNotFoundError
 		if !errors.As(err, &missing) {
 			t.Errorf("error %v, want a NamespaceNotFoundError", err)
@@ -142,7 +142,7 @@ func wantRejected(t *testing.T, err error, field string) {
 func TestClientAPI_conflictsNameManagerAndField(t *testing.T) {
 	client, s := newClient(t, cluster.Options{Force: false})
 	s.Apply(t, service(s.Namespace, map[string]any{"sessionAffinity": "ClientIP"}), "somebody")
-	_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"sessionAffinity": "None"}))
+	_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"sessionAffinity": "None"}), nil)
 	var conflict *cluster.ConflictError
 	if !errors.As(err, &conflict) {
 		t.Fatalf("error %v, want a ConflictError", err)
@@ -207,7 +207,7 @@ func TestClientAPI_adoption(t *testing.T) {
 	if client.Adopted(live) {
 		t.Error("an object that we never applied counts as adopted")
 	}
-	result, err := client.DryRun(t.Context(), service(s.Namespace, nil))
+	result, err := client.DryRun(t.Context(), service(s.Namespace, nil), live)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,6 +131,10 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("%s: %s", e.Ref, strings.Join(lines, "; "))
 }
 
+func (e *ConflictError) onlyWithFormerManagers() bool {
+	return !slices.ContainsFunc(e.Fields, func(f FieldOwner) bool { return !legacyManagers.Has(f.Manager) })
+}
+
 func (e *ConflictError) Unwrap() error { return e.Err }
 
 // classify turns what the API server or the transport answered into the types

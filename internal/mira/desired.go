@@ -2,6 +2,7 @@ package mira
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -49,6 +50,7 @@ func (f *Fleet) desire(ctx context.Context, spec Spec) (*desired, error) {
 		if err := checkClaimPolicy(object.Unstructured, spec.DeleteData); err != nil {
 			refused = append(refused, err)
 		}
+		foldStringData(object.Unstructured)
 		label(object.Unstructured, spec.Name)
 		d.objects = append(d.objects, object.Unstructured)
 	}
@@ -64,6 +66,31 @@ func (f *Fleet) desire(ctx context.Context, spec Spec) (*desired, error) {
 		})
 	}
 	return d, nil
+}
+
+// foldStringData puts the stringData of a Secret into its data, as the server
+// does: it stores no stringData, so that nobody could see what became of it.
+func foldStringData(object *unstructured.Unstructured) {
+	texts, found, err := unstructured.NestedStringMap(object.Object, "stringData")
+	if object.GroupVersionKind().GroupKind() != (schema.GroupKind{Kind: "Secret"}) || !found || err != nil {
+		return
+	}
+	data, _, err := unstructured.NestedStringMap(object.Object, "data")
+	if err != nil {
+		return // the server says what is wrong with it
+	}
+	if data == nil {
+		data = make(map[string]string, len(texts))
+	}
+	for key, text := range texts {
+		data[key] = base64.StdEncoding.EncodeToString([]byte(text))
+	}
+	content := make(map[string]any, len(data))
+	for key, text := range data {
+		content[key] = text
+	}
+	object.Object["data"] = content
+	delete(object.Object, "stringData")
 }
 
 // label marks an object as the client's. Only the object itself: labels in

@@ -5,8 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
@@ -46,5 +48,28 @@ func TestDesireWarnsOfUnusedVariables(t *testing.T) {
 	}
 	if len(d.warnings) != 1 || !strings.Contains(d.warnings[0].Detail, "%IMAGE_TAG%") {
 		t.Errorf("warnings %v, want one about %%IMAGE_TAG%%", d.warnings)
+	}
+}
+
+func TestStringDataBecomesData(t *testing.T) {
+	secret := object(t, `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "b2xk", "b": "b2xk"}, "stringData": {"a": "new"}}`)
+	foldStringData(secret)
+	want := object(t, `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "bmV3", "b": "b2xk"}}`)
+	if diff := cmp.Diff(want.Object, secret.Object); diff != "" {
+		t.Errorf("secret (-want +got):\n%s", diff)
+	}
+}
+
+func TestRenamedStatefulSetLeavesItsData(t *testing.T) {
+	set := func(name string) *step {
+		return &step{desired: object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "`+name+`", "namespace": "default"}}`)}
+	}
+	before := &Record{Refs: []cluster.Ref{cluster.RefOf(set("mira-acme").desired)}, Claims: []string{"data-mira-acme-0"}}
+	if got := dataWarnings(Spec{Name: "acme"}, before, trial{set("mira-acme")}); len(got) > 0 {
+		t.Errorf("warnings for a StatefulSet that stays: %v", got)
+	}
+	got := dataWarnings(Spec{Name: "acme"}, before, trial{set("m-acme")})
+	if len(got) != 1 || !strings.Contains(got[0].Detail, "data-mira-acme-0") {
+		t.Errorf("warnings %v, want one that names the claim", got)
 	}
 }

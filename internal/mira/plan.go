@@ -47,6 +47,7 @@ func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, err
 		return nil, err
 	}
 	plan.Warnings = append(plan.Warnings, f.takeoverWarnings(spec, trial)...)
+	plan.Warnings = append(plan.Warnings, dataWarnings(spec, before, trial)...)
 	if before == nil {
 		warnings, err := f.adoptionWarnings(ctx, spec, trial)
 		if err != nil {
@@ -85,7 +86,7 @@ func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired) (trial, err
 		}
 		var result *unstructured.Unstructured
 		if err == nil {
-			result, err = f.cluster.DryRun(ctx, object)
+			result, err = f.cluster.DryRun(ctx, object, live)
 		}
 		if err != nil {
 			refused = append(refused, err)
@@ -149,6 +150,27 @@ func (f *Fleet) takeoverWarnings(spec Spec, t trial) []Warning {
 	}}
 }
 
+// dataWarnings tells when a StatefulSet gets another name: the new one begins
+// with claims of its own, without the data.
+func dataWarnings(spec Spec, before *Record, t trial) []Warning {
+	if before == nil {
+		return nil
+	}
+	var warnings []Warning
+	for _, ref := range before.Refs {
+		isKept := slices.ContainsFunc(t, func(s *step) bool { return ref.SameObject(cluster.RefOf(s.desired)) })
+		if ref.Kind != statefulSetKind || isKept {
+			continue
+		}
+		warnings = append(warnings, Warning{
+			Summary: "Client Leaves Its Data Behind",
+			Detail: fmt.Sprintf("Client %q: the template does not have %s any more, which will be deleted. Its PersistentVolumeClaims stay (%s), "+
+				"but a StatefulSet of another name does not find them: it begins with empty ones.", spec.Name, ref, strings.Join(before.Claims, ", ")),
+		})
+	}
+	return warnings
+}
+
 // before gives the live values of what adopting an object will change: of the
 // fields that are applied, and of those that a former manager set and that go.
 func (f *Fleet) before(ctx context.Context, s *step) (cluster.Fields, error) {
@@ -188,7 +210,8 @@ func (f *Fleet) adoptionWarnings(ctx context.Context, spec Spec, t trial) ([]War
 	}
 	detail := fmt.Sprintf("Objects of client %q exist already and will be adopted: %s.", spec.Name, strings.Join(names, ", "))
 	if isOurs {
-		detail += " They are managed already, under another address or in another state: if the client was renamed in the configuration, use a `moved` block instead."
+		detail += " They carry the client's label already: they are left of a tainted client, which this plan replaces, or they are managed under another address or in another state. " +
+			"If the resource was renamed in the configuration, use a `moved` block instead."
 	}
 	switch {
 	case len(lines) == 0 && isOurs:

@@ -155,7 +155,7 @@ func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported,
 		if len(missing) > 0 {
 			continue // what the template would give is not known
 		}
-		if s.result, err = f.cluster.DryRun(ctx, object); err != nil {
+		if s.result, err = f.cluster.DryRun(ctx, object, s.live); err != nil {
 			return err
 		}
 		if imported.Objects[ref.Key()], err = f.before(ctx, s); err != nil {

@@ -91,6 +91,24 @@ func TestAccClient_adoptByCreate(t *testing.T) {
 	})
 }
 
+// Without force_conflicts the Django controller's objects are adopted all the
+// same: adopting takes over what it owned.
+func TestAccClient_adoptWithoutForce(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.1"))
+	djangoClient(t, s, sample, "acme", "admin@acme.example")
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{{
+			Config:           s.Provider("force_conflicts = false") + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
+			ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+			Check:            func(*terraform.State) error { return podsRun(t, s, "mira-acme-0", "mira:3.1") },
+		}},
+	})
+}
+
 // A field that the Django controller wrote and the template at the time of the
 // adoption does not have goes with the adoption.
 func TestAccClient_adoptionDropsFormerFields(t *testing.T) {

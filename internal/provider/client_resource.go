@@ -281,6 +281,11 @@ func (r *clientResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		return
 	}
 	addWarnings(&resp.Diagnostics, deleted.Warnings)
+	if len(deleted.DeletedClaims) > 0 {
+		resp.Diagnostics.AddWarning("Client Data Deleted",
+			fmt.Sprintf("Client %q is deleted, and with it, as delete_data was set, PersistentVolumeClaim %s in namespace %q.",
+				name, strings.Join(deleted.DeletedClaims, ", "), namespace))
+	}
 	if len(deleted.KeptClaims) > 0 {
 		resp.Diagnostics.AddWarning("Client Data Kept",
 			fmt.Sprintf("Client %q is deleted; its data stays in namespace %q, in PersistentVolumeClaim %s. Creating the client again finds it.",
@@ -304,6 +309,9 @@ func (r *clientResource) ImportState(ctx context.Context, req resource.ImportSta
 			return
 		}
 		identity.Name, identity.Namespace = types.StringValue(name), types.StringValue(namespace)
+	} else if req.Identity == nil || req.Identity.Raw.IsNull() {
+		resp.Diagnostics.AddError("Invalid Import ID", "The ID is empty. It is `namespace/name`, or the name of a client.")
+		return
 	} else {
 		resp.Diagnostics.Append(req.Identity.Get(ctx, &identity)...)
 	}

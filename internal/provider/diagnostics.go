@@ -61,7 +61,9 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 		return diag.NewErrorDiagnostic(inner.Summary(), inner.Detail()+"\n\n"+whatIsThere(partial))
 	case errors.As(err, &unreachable):
 		return diag.NewErrorDiagnostic("Cluster Not Reachable", sentence(client+err.Error()))
-	case isUnreadable && (errors.As(err, &noObject) || errors.As(err, &noKey)):
+	case isUnreadable && errors.As(err, &noKey):
+		return diag.NewErrorDiagnostic("Client Template Not Found", sentence(client+err.Error())+" Check the provider's `template`, or that of the client.")
+	case isUnreadable && errors.As(err, &noObject):
 		return diag.NewErrorDiagnostic("Client Template Not Found", sentence(client+err.Error())+
 			fmt.Sprintf("\n\nThe template is looked for in %s: check the provider's `template`, or create it with\n"+
 				"kubectl create configmap -n %s %s --from-file=%s", noTemplate.Source, noTemplate.Source.Namespace, noTemplate.Source.ConfigMap, noTemplate.Source.Key))

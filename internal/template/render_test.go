@@ -315,7 +315,7 @@ func TestRenderRefuses(t *testing.T) {
 			"a cluster domain that is not configured",
 			configMap("a: %CLUSTER_DOMAIN%"), Values{ClientName: "acme"},
 			[]string{"line 3: placeholder %CLUSTER_DOMAIN% has no value: set the provider's argument cluster_domain, the environment variable CLUSTER_DOMAIN," +
-				" or the key CLUSTER_DOMAIN of the settings ConfigMap"},
+				" or the key CLUSTER_DOMAIN of ConfigMap controller/mira-cluster-controller-config"},
 		},
 		{
 			"all that is wrong, in the order of lines",

@@ -93,7 +93,7 @@ func undefined(name string, furtherLines []int, v *Values) string {
 	b.WriteString(" has no value: set ")
 	if name == PlaceholderClusterDomain {
 		b.WriteString("the provider's argument cluster_domain, the environment variable CLUSTER_DOMAIN," +
-			" or the key CLUSTER_DOMAIN of the settings ConfigMap")
+			" or the key CLUSTER_DOMAIN of ConfigMap controller/mira-cluster-controller-config")
 		return b.String()
 	}
 	fmt.Fprintf(&b, "variables.%s", name)
