@@ -96,7 +96,7 @@ func TestAccClient_adoptByCreate(t *testing.T) {
 func TestAccClient_adoptWithoutForce(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.1"))
+	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.2"))
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -104,7 +104,7 @@ func TestAccClient_adoptWithoutForce(t *testing.T) {
 		Steps: []resource.TestStep{{
 			Config:           s.Provider("force_conflicts = false") + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
 			ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
-			Check:            func(*terraform.State) error { return podsRun(t, s, "mira-acme-0", "mira:3.1") },
+			Check:            func(*terraform.State) error { return podsRun(t, s, "mira-acme-0", "mira:3.2") },
 		}},
 	})
 }
