@@ -360,7 +360,7 @@ func TestAccClient_rolloutTimeout(t *testing.T) {
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
-	config := s.Provider() + client("acme", append(lines, `timeouts = { update = "5s" }`)...)
+	config := s.Provider() + client("acme", append(lines, `timeouts = { update = "30s" }`)...)
 	resource.ParallelTest(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),

@@ -143,7 +143,7 @@ func TestAccClient_createTimesOut(t *testing.T) {
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
 			{
-				Config:      s.Provider() + client("acme", append(lines, `timeouts = { create = "10s" }`)...),
+				Config:      s.Provider() + client("acme", append(lines, `timeouts = { create = "30s" }`)...),
 				ExpectError: regexp.MustCompile(`(?s)Rollout Did Not Complete.*mira-acme-0.*ImagePullBackOff.*New Client Is Tainted`),
 			},
 			{
@@ -171,7 +171,7 @@ func TestAccClient_adoptionTimesOut(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-slow:3.1"))
+	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-slow:3.1", "creationTimestamp: null", `annotations: {localcluster/ready-after: "45s"}`))
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
 	set := s.Get(t, "StatefulSet", "mira-acme").GetUID()
 	resource.ParallelTest(t, resource.TestCase{
@@ -179,7 +179,7 @@ func TestAccClient_adoptionTimesOut(t *testing.T) {
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
 			{
-				Config:      s.Provider() + client("acme", append(lines, `timeouts = { create = "1s" }`)...),
+				Config:      s.Provider() + client("acme", append(lines, `timeouts = { create = "20s" }`)...),
 				ExpectError: regexp.MustCompile(`(?s)Rollout Did Not Complete.*Adopted Client Not In State`),
 			},
 			{
