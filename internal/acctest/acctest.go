@@ -82,6 +82,7 @@ func NewSandbox(t *testing.T) *Sandbox {
 	s.create(t, NamespaceObject(s.Namespace))
 	t.Cleanup(func() { s.remove(t) })
 	s.grant(t)
+	s.awaitRight(t, s.Namespace, "apps", "statefulsets", "patch", true)
 	s.Kubeconfig = s.kubeconfig(t)
 	return s
 }

@@ -20,6 +20,7 @@ var resources = map[string]schema.GroupVersionResource{
 	"ClusterRole":           {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},
 	"ClusterRoleBinding":    {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"},
 	"ConfigMap":             {Version: "v1", Resource: "configmaps"},
+	"ControllerRevision":    {Group: "apps", Version: "v1", Resource: "controllerrevisions"},
 	"Ingress":               {Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"},
 	"Namespace":             {Version: "v1", Resource: "namespaces"},
 	"PersistentVolumeClaim": {Version: "v1", Resource: "persistentvolumeclaims"},

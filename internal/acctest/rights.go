@@ -23,6 +23,7 @@ func (s *Sandbox) GrantIn(t *testing.T, namespace string) {
 			t.Fatalf("granting rights in %s: %v", namespace, err)
 		}
 	}
+	s.awaitRight(t, namespace, "apps", "statefulsets", "patch", true)
 }
 
 // GrantEverywhere gives the sandbox's account the same rights on clients in
@@ -46,6 +47,7 @@ func (s *Sandbox) GrantEverywhere(t *testing.T) {
 			}
 		})
 	}
+	s.awaitRight(t, "any-other", "apps", "statefulsets", "patch", true)
 }
 
 // Withdraw takes verbs on a resource from the sandbox's account.
@@ -53,7 +55,7 @@ func (s *Sandbox) Withdraw(t *testing.T, resource string, verbs ...string) {
 	t.Helper()
 	role := s.Get(t, "Role", "mira-clients")
 	rules, _, _ := unstructured.NestedSlice(role.Object, "rules")
-	found := false
+	found, group := false, ""
 	for _, rule := range rules {
 		fields, ok := rule.(map[string]any)
 		if !ok {
@@ -63,7 +65,8 @@ func (s *Sandbox) Withdraw(t *testing.T, resource string, verbs ...string) {
 		if !slices.Contains(resources, resource) {
 			continue
 		}
-		found = true
+		groups, _, _ := unstructured.NestedStringSlice(fields, "apiGroups")
+		group, found = groups[0], true
 		left, _, _ := unstructured.NestedStringSlice(fields, "verbs")
 		left = slices.DeleteFunc(left, func(verb string) bool { return slices.Contains(verbs, verb) })
 		_ = unstructured.SetNestedStringSlice(fields, left, "verbs")
@@ -74,6 +77,9 @@ func (s *Sandbox) Withdraw(t *testing.T, resource string, verbs ...string) {
 	_ = unstructured.SetNestedSlice(role.Object, rules, "rules")
 	if _, err := s.objects("Role").Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {
 		t.Fatalf("withdrawing rights: %v", err)
+	}
+	for _, verb := range verbs {
+		s.awaitRight(t, s.Namespace, group, resource, verb, false)
 	}
 }
 

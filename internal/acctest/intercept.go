@@ -1,0 +1,53 @@
+package acctest
+
+import (
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"testing"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Intercept has the sandbox's provider talk to the API server through a proxy
+// that calls a function before it passes on each request: so something can happen
+// between two requests of the provider.
+func (s *Sandbox) Intercept(t *testing.T, before func(*http.Request)) {
+	t.Helper()
+	target, err := url.Parse(s.config.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tls := s.config.TLSClientConfig
+	tls.CertFile, tls.KeyFile, tls.CertData, tls.KeyData = "", "", nil, nil
+	transport, err := rest.TransportFor(&rest.Config{Host: s.config.Host, TLSClientConfig: tls})
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport:     transport,
+		FlushInterval: -1, // watches
+	}
+	// A token goes over TLS only.
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		before(r)
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.CloseClientConnections)
+	kubeconfig, err := clientcmd.LoadFromFile(s.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster := kubeconfig.Clusters["test"]
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	cluster.Server, cluster.CertificateAuthorityData, cluster.TLSServerName = server.URL, ca, ""
+	s.Kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := clientcmd.WriteToFile(*kubeconfig, s.Kubeconfig); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,95 @@
+package acctest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+var (
+	mutatingPolicies = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingadmissionpolicies"}
+	mutatingBindings = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingadmissionpolicybindings"}
+)
+
+// mutationProbe is the name of a ConfigMap by which a policy shows that it is in
+// force. It is never stored.
+const mutationProbe = "mutation-probe"
+
+// Mutate has the API server change, by a MutatingAdmissionPolicy, what is written
+// to a resource in the sandbox, dry runs included, and gives the means to stop
+// it. The patch is a CEL expression for a list of JSONPatch; it is applied where
+// all conditions, CEL too, hold. `request.dryRun` and `request.operation` tell
+// the writes apart. It returns once the policy is in force.
+func (s *Sandbox) Mutate(t *testing.T, resource, patch string, conditions ...string) (lift func()) {
+	t.Helper()
+	name := s.Namespace + "-" + resource
+	// The conditions stand in the expression, not in matchConditions: the probe
+	// must be changed in any case.
+	expression := `request.resource.resource == "configmaps"
+? (object.metadata.name == "` + mutationProbe + `" ? [JSONPatch{op: "add", path: "/data", value: {"in": "force"}}] : [])
+: ((` + strings.Join(append(conditions, "true"), ") && (") + `) ? (` + patch + `) : [])`
+	policy := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": mutatingPolicies.GroupVersion().String(), "kind": "MutatingAdmissionPolicy", "metadata": map[string]any{"name": name},
+		"spec": map[string]any{
+			"matchConstraints": map[string]any{
+				"resourceRules": []any{map[string]any{
+					"apiGroups": []any{"*"}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE"}, "resources": []any{resource, "configmaps"},
+				}},
+				"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": s.Namespace}},
+			},
+			"failurePolicy":      "Fail",
+			"reinvocationPolicy": "Never",
+			"mutations":          []any{map[string]any{"patchType": "JSONPatch", "jsonPatch": map[string]any{"expression": expression}}},
+		},
+	}}
+	binding := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": mutatingBindings.GroupVersion().String(), "kind": "MutatingAdmissionPolicyBinding", "metadata": map[string]any{"name": name},
+		"spec": map[string]any{"policyName": name},
+	}}
+	policies, bindings := s.Admin.Resource(mutatingPolicies), s.Admin.Resource(mutatingBindings)
+	if _, err := policies.Create(t.Context(), policy, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	remove := func() {
+		for _, client := range []interface {
+			Delete(ctx context.Context, name string, options metav1.DeleteOptions, subresources ...string) error
+		}{bindings, policies} {
+			if err := client.Delete(detached(t), name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+				t.Errorf("lifting the policy on %s: %v", resource, err)
+			}
+		}
+	}
+	t.Cleanup(remove)
+	if _, err := bindings.Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitMutation(t, true)
+	return func() { remove(); s.awaitMutation(t, false) }
+}
+
+// awaitMutation waits until the probe is changed, or is not any more.
+func (s *Sandbox) awaitMutation(t *testing.T, inForce bool) {
+	t.Helper()
+	probe := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": mutationProbe},
+	}}
+	client := s.objects("ConfigMap")
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, Patience, true, func(ctx context.Context) (bool, error) {
+		result, err := client.Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil {
+			return false, err
+		}
+		_, changed, _ := unstructured.NestedString(result.Object, "data", "in")
+		return changed == inForce, nil
+	})
+	if err != nil {
+		t.Fatalf("waiting for the mutating policy: %v", err)
+	}
+}
