@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,11 +20,24 @@ func (c *Client) DryRun(ctx context.Context, object, live *unstructured.Unstruct
 	options := metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}, Force: c.force}
 	result, err := c.apply(ctx, object, options)
 	var conflict *ConflictError
-	if errors.As(err, &conflict) && live != nil && !c.Adopted(live) && conflict.onlyWithFormerManagers() {
+	if errors.As(err, &conflict) && live != nil && c.endsWithAdoption(live, conflict) {
 		options.Force = true
 		return c.apply(ctx, object, options)
 	}
 	return result, err
+}
+
+// endsWithAdoption tells whether all managers in a conflict are such whose fields
+// become ours when the object is adopted.
+func (c *Client) endsWithAdoption(live *unstructured.Unstructured, conflict *ConflictError) bool {
+	adopted := c.Adopted(live)
+	ends := make(map[string]bool)
+	for _, entry := range live.GetManagedFields() {
+		if c.isFormerName(entry) || !adopted && c.isFormer(entry) {
+			ends[entry.Manager] = true
+		}
+	}
+	return !slices.ContainsFunc(conflict.Fields, func(f FieldOwner) bool { return !ends[f.Manager] })
 }
 
 // Apply creates or changes the object by server-side apply, and gives it as it

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -30,6 +31,32 @@ func ClaimTemplates(statefulSet *unstructured.Unstructured) []string {
 		}
 	}
 	return names
+}
+
+// ClaimSizes gives the storage that each of a StatefulSet's volumeClaimTemplates
+// asks for, by name.
+func ClaimSizes(statefulSet *unstructured.Unstructured) map[string]resource.Quantity {
+	templates, _, _ := unstructured.NestedSlice(statefulSet.Object, "spec", "volumeClaimTemplates")
+	sizes := make(map[string]resource.Quantity, len(templates))
+	for _, template := range templates {
+		fields, ok := template.(map[string]any)
+		if !ok {
+			continue
+		}
+		name, _, _ := unstructured.NestedString(fields, "metadata", "name")
+		sizes[name] = storageRequest(fields)
+	}
+	return sizes
+}
+
+// storageRequest is zero where there is none.
+func storageRequest(claim map[string]any) resource.Quantity {
+	text, _, _ := unstructured.NestedString(claim, "spec", "resources", "requests", "storage")
+	size, err := resource.ParseQuantity(text)
+	if err != nil {
+		return resource.Quantity{}
+	}
+	return size
 }
 
 // maxClaimNames bounds what [ClaimNames] gives: nobody reads more, and a typing
@@ -69,14 +96,14 @@ func (c *Client) Claims(ctx context.Context, namespace, statefulSet string, temp
 	}
 	ours := regexp.MustCompile(`^(` + strings.Join(quoted, "|") + `)-` + regexp.QuoteMeta(statefulSet) + `-\d+$`)
 
-	resource, err := c.resource(ClaimKind, namespace)
+	claims, err := c.resource(ClaimKind, namespace)
 	if err != nil {
 		return nil, err
 	}
 	var refs []Ref
 	options := metav1.ListOptions{Limit: listPage}
 	for {
-		page, err := resource.List(ctx, options)
+		page, err := claims.List(ctx, options)
 		if err != nil {
 			return nil, c.classify("list", NewRef(ClaimKind, namespace, "*"), err)
 		}

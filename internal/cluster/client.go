@@ -27,6 +27,9 @@ type Options struct {
 	FieldManager string
 	// Force takes fields that other managers own with another value.
 	Force bool
+	// OwnerLabel is put on every object that is applied: a manager that has applied
+	// it was this provider, whatever its name.
+	OwnerLabel string
 }
 
 // Client reads and writes the objects of one cluster. It is safe for
@@ -36,6 +39,7 @@ type Client struct {
 	dynamic    dynamic.Interface
 	manager    string
 	force      bool
+	ownerLabel string
 
 	// Kinds outside the usual three are looked up in the server's discovery,
 	// which costs requests; the usual ones never are.
@@ -62,6 +66,7 @@ func New(connection *Connection, options Options) (*Client, error) {
 		dynamic:    objects,
 		manager:    manager,
 		force:      options.Force,
+		ownerLabel: options.OwnerLabel,
 		known:      usualKinds(),
 		discovery: sync.OnceValues(func() (meta.RESTMapper, error) {
 			client, err := discovery.NewDiscoveryClientForConfigAndClient(connection.Config, httpClient)

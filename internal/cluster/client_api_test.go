@@ -80,7 +80,7 @@ func TestClientAPI_errorsHaveTypes(t *testing.T) {
 	})
 	t.Run("a field that does not exist", func(t *testing.T) {
 		_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"nonsense": "x"}), nil)
-		wantRejected(t, err, "")
+		wantRejected(t, err, "spec.nonsense")
 	})
 	t.Run("a field that is immutable", func(t *testing.T) {
 		_, err := client.DryRun(t.Context(), statefulSet(s.Namespace, "other"), nil)
@@ -204,8 +204,8 @@ func TestClientAPI_adoption(t *testing.T) {
 	former.SetAnnotations(map[string]string{"former": "annotation"})
 	s.Create(t, former, acctest.DjangoManager)
 	live := s.Get(t, "Service", "mira-acme")
-	if client.Adopted(live) {
-		t.Error("an object that we never applied counts as adopted")
+	if client.Applied(live) {
+		t.Error("an object that we never applied counts as applied")
 	}
 	result, err := client.DryRun(t.Context(), service(s.Namespace, nil), live)
 	if err != nil {
@@ -224,11 +224,11 @@ func TestClientAPI_adoption(t *testing.T) {
 		t.Errorf("dropped fields (-want +got):\n%s", diff)
 	}
 
-	if live, err = client.Adopt(t.Context(), live); err != nil {
+	if live, err = client.Adopt(t.Context(), live, result, nil); err != nil {
 		t.Fatal(err)
 	}
-	if !client.Adopted(live) {
-		t.Error("an adopted object does not count as adopted")
+	if !client.Applied(live) {
+		t.Error("an adopted object does not count as applied")
 	}
 	applied, err := client.Apply(t.Context(), service(s.Namespace, nil))
 	if err != nil {

@@ -75,22 +75,11 @@ func (e *StillThereError) Unwrap() error { return e.Err }
 
 // waitGone watches one object until it is deleted or replaced by another.
 func (c *Client) waitGone(ctx context.Context, resource dynamic.ResourceInterface, ref Ref) error {
-	byName := fields.OneTermEqualSelector("metadata.name", ref.Name).String()
-	lw := &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-			options.FieldSelector = byName
-			return resource.List(ctx, options)
-		},
-		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			options.FieldSelector = byName
-			return resource.Watch(ctx, options)
-		},
-	}
 	isOther := func(object any) bool {
 		live, ok := object.(*unstructured.Unstructured)
 		return ok && ref.UID != "" && live.GetUID() != ref.UID
 	}
-	_, err := watchtools.UntilWithSync(ctx, lw, &unstructured.Unstructured{},
+	_, err := watchtools.UntilWithSync(ctx, watchOne(resource, ref.Name), &unstructured.Unstructured{},
 		func(store cache.Store) (bool, error) {
 			for _, object := range store.List() {
 				if !isOther(object) {
@@ -106,4 +95,19 @@ func (c *Client) waitGone(ctx context.Context, resource dynamic.ResourceInterfac
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// watchOne lists and watches one object.
+func watchOne(resource dynamic.ResourceInterface, name string) *cache.ListWatch {
+	byName := fields.OneTermEqualSelector("metadata.name", name).String()
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			options.FieldSelector = byName
+			return resource.List(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			options.FieldSelector = byName
+			return resource.Watch(ctx, options)
+		},
+	}
 }

@@ -52,8 +52,8 @@ func (e *KindError) Error() string {
 	return fmt.Sprintf("%s %s: %s", e.GVK.GroupVersion(), e.GVK.Kind, e.Reason)
 }
 
-// ForbiddenError is the server's 403: a right is missing, a quota is used up, or
-// an admission plugin said no. The server's message tells which.
+// ForbiddenError is the server's 403. Where its text tells a missing right or a
+// used-up quota, it comes wrapped in a [*MissingRightError] or a [*QuotaError].
 type ForbiddenError struct {
 	Ref  Ref
 	Verb string
@@ -74,7 +74,7 @@ type Cause struct {
 }
 
 // RejectedError says that the server would not take the object as it is:
-// invalid value, immutable or unknown field, or an admission policy.
+// invalid value, immutable or unknown field.
 type RejectedError struct {
 	Ref    Ref
 	Verb   string
@@ -131,10 +131,6 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("%s: %s", e.Ref, strings.Join(lines, "; "))
 }
 
-func (e *ConflictError) onlyWithFormerManagers() bool {
-	return !slices.ContainsFunc(e.Fields, func(f FieldOwner) bool { return !legacyManagers.Has(f.Manager) })
-}
-
 func (e *ConflictError) Unwrap() error { return e.Err }
 
 // classify turns what the API server or the transport answered into the types
@@ -151,8 +147,10 @@ func (c *Client) classify(verb string, ref Ref, err error) error {
 			return &NamespaceNotFoundError{Ref: ref}
 		}
 		return &NotFoundError{Ref: ref}
+	case denied(ref, status) != nil:
+		return denied(ref, status)
 	case apierrors.IsForbidden(err):
-		return &ForbiddenError{Ref: ref, Verb: verb, Err: status}
+		return forbidden(verb, ref, status)
 	case apierrors.IsConflict(err):
 		if owners := conflictingOwners(status); len(owners) > 0 {
 			return &ConflictError{Ref: ref, Fields: owners, Err: status}
@@ -183,6 +181,9 @@ func causesOf(status *apierrors.StatusError) []Cause {
 		for _, cause := range details.Causes {
 			causes = append(causes, Cause{Field: cause.Field, Message: cause.Message, Type: cause.Type})
 		}
+	}
+	if faults := patchCauses(status.ErrStatus.Message); faults != nil {
+		return faults
 	}
 	// Internal errors repeat the whole message as their only cause.
 	if len(causes) == 0 || status.ErrStatus.Reason == metav1.StatusReasonInternalError {

@@ -75,15 +75,8 @@ func leaves(set *fieldpath.Set) map[string]fieldpath.Path {
 
 // valueAt reads the value at a path; false when the object has none.
 func valueAt(object *unstructured.Unstructured, path fieldpath.Path) (string, bool) {
-	var at any = object.Object
-	for _, element := range path {
-		next, ok := descend(at, element)
-		if !ok {
-			return "", false
-		}
-		at = next
-	}
-	if at == nil {
+	at, ok := lookUp(object.Object, path)
+	if !ok || at == nil {
 		return "", false
 	}
 	if object.GetKind() == "Secret" && (isSecretData(path) || FormatPath(path) == lastApplied) {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
@@ -157,6 +158,55 @@ func descend(at any, element fieldpath.PathElement) (any, bool) {
 		return items[*element.Index], true
 	}
 	return nil, false
+}
+
+// lookUp reads the value at a path; false when there is none.
+func lookUp(at any, path fieldpath.Path) (any, bool) {
+	for _, element := range path {
+		next, ok := descend(at, element)
+		if !ok {
+			return nil, false
+		}
+		at = next
+	}
+	return at, true
+}
+
+// with puts a value at a path, and what is missing on the way to it: maps, and
+// list items with their keys. It gives `at` back, as a list grows to a new one.
+func with(at any, path fieldpath.Path, leaf any) any {
+	if len(path) == 0 {
+		return runtime.DeepCopyJSONValue(leaf)
+	}
+	element, rest := path[0], path[1:]
+	if element.FieldName != nil {
+		fields, ok := at.(map[string]any)
+		if !ok {
+			fields = make(map[string]any)
+		}
+		fields[*element.FieldName] = with(fields[*element.FieldName], rest, leaf)
+		return fields
+	}
+	items, _ := at.([]any)
+	i := slices.IndexFunc(items, func(item any) bool {
+		_, ok := descend([]any{item}, element)
+		return ok
+	})
+	switch {
+	case element.Index != nil:
+		return at // lists without keys are owned as a whole
+	case i < 0 && element.Key != nil:
+		item := make(map[string]any)
+		for _, key := range *element.Key {
+			item[key.Name] = key.Value.Unstructured()
+		}
+		return append(items, with(item, rest, leaf))
+	case i < 0:
+		return append(items, (*element.Value).Unstructured())
+	case element.Key != nil:
+		items[i] = with(items[i], rest, leaf)
+	}
+	return items
 }
 
 func find(list any, matches func(any) bool) (any, bool) {

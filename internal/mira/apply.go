@@ -38,6 +38,7 @@ type Outcome struct {
 	Record
 	Created  []cluster.Ref
 	Existed  []cluster.Ref // were there before, whoever managed them
+	Grown    []cluster.Ref // claims that were asked to grow
 	Warnings []Warning
 }
 
@@ -62,7 +63,7 @@ func (f *Fleet) Create(ctx context.Context, spec Spec, options ApplyOptions) (*O
 	if err != nil || !options.Wait {
 		return outcome, err
 	}
-	return outcome, f.wait(ctx, steps, true)
+	return outcome, f.wait(ctx, spec, steps, outcome, true)
 }
 
 // Update changes a client's objects to what the template asks for, and deletes
@@ -75,7 +76,7 @@ func (f *Fleet) Update(ctx context.Context, spec Spec, before *Record, options A
 	if err != nil || !options.Wait {
 		return outcome, err
 	}
-	return outcome, f.wait(ctx, steps, false)
+	return outcome, f.wait(ctx, spec, steps, outcome, false)
 }
 
 // apply does all but wait.
@@ -84,7 +85,7 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 	if err != nil {
 		return nil, nil, err
 	}
-	steps, err := f.rehearse(ctx, spec, d)
+	steps, err := f.rehearse(ctx, spec, d, before, false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -92,17 +93,22 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 		return nil, nil, err
 	}
 
-	outcome := &Outcome{}
-	var written []cluster.Ref
+	outcome := &Outcome{Record: Record{URL: steps.url(), Revision: d.revision}}
+	var written, kept []cluster.Ref
 	fail := func(err error) (*Outcome, trial, error) {
 		outcome.Refs = written
 		if before != nil {
 			outcome.Refs = union(before.Refs, written)
 		}
-		return outcome, nil, &PartialWriteError{Written: written, Err: err}
+		return outcome, nil, &PartialWriteError{Written: slices.Concat(outcome.Grown, written), Err: err}
 	}
 	for _, s := range steps {
-		err := f.write(ctx, s, outcome)
+		if s.isNoOp {
+			outcome.Existed = append(outcome.Existed, cluster.RefOf(s.live))
+			kept = append(kept, cluster.RefOf(s.live))
+			continue
+		}
+		err := f.write(ctx, spec, s, before, outcome)
 		if s.written {
 			written = append(written, cluster.RefOf(s.result))
 		}
@@ -111,14 +117,13 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 		}
 	}
 	if before != nil {
-		if err := f.prune(ctx, spec, before, written, outcome); err != nil {
+		if err := f.prune(ctx, spec, before, slices.Concat(written, kept), outcome); err != nil {
 			return fail(err)
 		}
 	}
 
-	outcome.URL, outcome.Revision = d.url, d.revision
 	outcome.Warnings = append(outcome.Warnings, d.warnings...)
-	f.fill(&outcome.Record, steps, before)
+	f.fill(&outcome.Record, d, steps, before)
 	f.holdPlan(options.Planned, outcome)
 	return outcome, steps, nil
 }
@@ -130,7 +135,7 @@ func (f *Fleet) checkPlan(planned map[string]cluster.Fields, steps trial) error 
 	}
 	now := make(map[string]cluster.Fields, len(steps))
 	for _, s := range steps {
-		now[cluster.RefOf(s.result).Key()] = f.cluster.Owned(s.result)
+		now[cluster.RefOf(s.result).Key()] = f.fields(s)
 	}
 	if lines := differences(planned, now); len(lines) > 0 {
 		return &OutdatedPlanError{Changes: lines}
@@ -168,21 +173,28 @@ func differences(from, to map[string]cluster.Fields) []string {
 }
 
 // write adopts and applies one object.
-func (f *Fleet) write(ctx context.Context, s *step, outcome *Outcome) error {
-	object := s.desired.DeepCopy()
-	if s.live != nil && s.live.GetDeletionTimestamp() != nil {
+func (f *Fleet) write(ctx context.Context, spec Spec, s *step, before *Record, outcome *Outcome) error {
+	object := s.applied.DeepCopy()
+	if s.live != nil && s.live.GetDeletionTimestamp() != nil && s.recreation == nil {
 		// What is on its way out cannot be adopted.
 		if err := f.cluster.WaitGone(ctx, cluster.RefOf(s.live)); err != nil {
 			return err
 		}
 		s.live = nil
 	}
+	if err := f.growClaims(ctx, s, outcome); err != nil {
+		return err
+	}
 	if s.live != nil {
 		outcome.Existed = append(outcome.Existed, cluster.RefOf(s.live))
-		if !f.cluster.Adopted(s.live) {
-			if err := f.adopt(ctx, s); err != nil {
+		if s.recreation != nil {
+			if err := f.recreate(ctx, spec, s, before); err != nil {
 				return err
 			}
+			return f.replace(ctx, s)
+		}
+		if err := f.adopt(ctx, s); err != nil {
+			return err
 		}
 		// An object that somebody deletes right now is not to be recreated: it
 		// would be another one than the one that was looked at.
@@ -200,6 +212,9 @@ func (f *Fleet) write(ctx context.Context, s *step, outcome *Outcome) error {
 		outcome.Created = append(outcome.Created, cluster.RefOf(result))
 	}
 	s.result, s.written = result, true
+	if s.live == nil && before != nil && isStatefulSet(result) {
+		return f.replace(ctx, s) // there may be pods left of the former one
+	}
 	return nil
 }
 
@@ -210,7 +225,7 @@ func (f *Fleet) lookForLateWrite(ctx context.Context, s *step, outcome *Outcome)
 	defer cancel()
 	_ = wait.PollUntilContextTimeout(ctx, time.Second, 2*time.Second, true, func(ctx context.Context) (bool, error) {
 		live, err := f.cluster.Get(ctx, cluster.RefOf(s.desired))
-		if err != nil || live == nil || !f.cluster.Adopted(live) || live.GetLabels()[clientLabel] != s.desired.GetLabels()[clientLabel] {
+		if err != nil || live == nil || !f.cluster.Applied(live) || live.GetLabels()[ClientLabel] != s.desired.GetLabels()[ClientLabel] {
 			return false, err
 		}
 		outcome.Created = append(outcome.Created, cluster.RefOf(live))
@@ -235,16 +250,16 @@ func (f *Fleet) adopt(ctx context.Context, s *step) error {
 			s.live = live
 		}
 		isFirst = false
-		_, err := f.cluster.Adopt(ctx, s.live)
+		_, err := f.cluster.Adopt(ctx, s.live, s.result, s.before)
 		return err
 	})
 }
 
 // prune deletes, in reverse order, what the client had and the template does not
 // ask for any more.
-func (f *Fleet) prune(ctx context.Context, spec Spec, before *Record, written []cluster.Ref, outcome *Outcome) error {
+func (f *Fleet) prune(ctx context.Context, spec Spec, before *Record, wanted []cluster.Ref, outcome *Outcome) error {
 	for _, ref := range slices.Backward(before.Refs) {
-		if slices.ContainsFunc(written, ref.SameObject) {
+		if slices.ContainsFunc(wanted, ref.SameObject) {
 			continue
 		}
 		left, err := f.remove(ctx, ref, spec.Name)
@@ -260,19 +275,33 @@ func (f *Fleet) prune(ctx context.Context, spec Spec, before *Record, written []
 
 // wait follows the rollout of every StatefulSet that the apply created or
 // changed; at a create, of those too that it found as they should be.
-func (f *Fleet) wait(ctx context.Context, steps trial, all bool) error {
+func (f *Fleet) wait(ctx context.Context, spec Spec, steps trial, outcome *Outcome, all bool) error {
 	for _, s := range steps {
-		isUnchanged := s.live != nil && s.live.GetGeneration() == s.result.GetGeneration()
+		isUnchanged := s.live != nil && s.recreation == nil && s.live.GetGeneration() == s.result.GetGeneration()
 		if !isStatefulSet(s.result) || isUnchanged && !all {
 			continue
+		}
+		if err := f.replace(ctx, s); err != nil {
+			return err
 		}
 		ref := cluster.RefOf(s.result)
 		if _, err := rollout.Wait(ctx, f.cluster.Dynamic(), ref.Namespace, ref.Name, s.result.GetGeneration()); err != nil {
 			return &RolloutError{Err: f.cluster.Explain(err)}
 		}
+		err := f.awaitGrowth(ctx, spec, s, outcome)
+		if err != nil && !isInterrupt(err) && s.live == nil {
+			// The client serves: that is no reason to taint it.
+			outcome.Warnings = append(outcome.Warnings, Warning{Summary: "Claim Has Not Grown", Detail: fmt.Sprintf("Client %q serves, but %v.", spec.Name, err)})
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
+
+func isInterrupt(err error) bool { return errors.Is(err, context.Canceled) }
 
 // undo deletes what a failed create has created. Adopted objects were there
 // before: they stay.

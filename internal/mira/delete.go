@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -97,7 +97,7 @@ func (f *Fleet) remove(ctx context.Context, ref cluster.Ref, client string) (*Wa
 	if err != nil || live == nil {
 		return nil, err
 	}
-	owner := live.GetLabels()[clientLabel]
+	owner := live.GetLabels()[ClientLabel]
 	isRecreated := owner == "" && ref.UID != "" && live.GetUID() != ref.UID
 	if owner != client && owner != "" || isRecreated {
 		reason := fmt.Sprintf("it belongs to client %q now", owner)
@@ -128,8 +128,8 @@ func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record
 			templates = cluster.ClaimTemplates(object)
 		}
 		for _, claim := range record.Claims {
-			if i := strings.LastIndex(claim, "-"+ref.Name+"-"); i > 0 && !slices.Contains(templates, claim[:i]) {
-				templates = append(templates, claim[:i])
+			if template, ok := templateOf(claim, ref.Name); ok && !slices.Contains(templates, template) {
+				templates = append(templates, template)
 			}
 		}
 		found, err := f.cluster.Claims(ctx, namespace, ref.Name, templates)
@@ -137,7 +137,7 @@ func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record
 			return nil, err
 		}
 		claims[ref.Key()] = found
-		rest = slices.DeleteFunc(rest, func(claim string) bool { return strings.Contains(claim, "-"+ref.Name+"-") })
+		rest = slices.DeleteFunc(rest, func(claim string) bool { _, ok := templateOf(claim, ref.Name); return ok })
 	}
 	for _, name := range rest {
 		claim, err := f.cluster.Get(ctx, cluster.NewRef(cluster.ClaimKind, namespace, name))
@@ -149,4 +149,12 @@ func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record
 		}
 	}
 	return claims, nil
+}
+
+// templateOf gives the claim template of a StatefulSet's claim; false for a claim
+// of another one.
+func templateOf(claim, statefulSet string) (string, bool) {
+	template, ordinal, ok := cutClaimName(claim, statefulSet)
+	_, err := strconv.ParseUint(ordinal, 10, 32)
+	return template, ok && err == nil
 }

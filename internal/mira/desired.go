@@ -101,13 +101,13 @@ func label(object *unstructured.Unstructured, client string) {
 		labels = make(map[string]string, 2)
 	}
 	labels[managedByLabel] = managedBy
-	labels[clientLabel] = client
+	labels[ClientLabel] = client
 	object.SetLabels(labels)
 }
 
 // checkOwner refuses a live object that another client owns.
 func checkOwner(live *unstructured.Unstructured, client string) error {
-	if owner := live.GetLabels()[clientLabel]; owner != "" && owner != client {
+	if owner := live.GetLabels()[ClientLabel]; owner != "" && owner != client {
 		return &ForeignObjectError{Ref: cluster.RefOf(live), Owner: owner}
 	}
 	return nil

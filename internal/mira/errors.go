@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+
 	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
 )
 
@@ -61,6 +63,53 @@ type ClaimPolicyError struct {
 func (e *ClaimPolicyError) Error() string {
 	return fmt.Sprintf("%s asks Kubernetes to delete its claims (spec.%s.%s is Delete)", e.Ref, retentionPolicyKey, e.Policy)
 }
+
+// SelectorError says that a StatefulSet's new selector does not match pods that it
+// runs.
+type SelectorError struct {
+	Ref      cluster.Ref
+	Selector string   // the new one, as kubectl's --selector takes it
+	Pods     []string // that would be lost
+}
+
+func (e *SelectorError) Error() string {
+	return fmt.Sprintf("%s: the new spec.selector (%s) does not match the running pods %s", e.Ref, e.Selector, strings.Join(e.Pods, ", "))
+}
+
+// ClaimLostError says that a StatefulSet would not use a claim any more.
+type ClaimLostError struct {
+	Ref             cluster.Ref
+	Template, Claim string
+}
+
+func (e *ClaimLostError) Error() string {
+	return fmt.Sprintf("%s: spec.volumeClaimTemplates has no %q any more, whose claim %s holds data of the client", e.Ref, e.Template, e.Claim)
+}
+
+// ClaimShrinksError says that a StatefulSet asks for less storage than a claim
+// has.
+type ClaimShrinksError struct {
+	Ref      cluster.Ref
+	Claim    string
+	From, To resource.Quantity
+}
+
+func (e *ClaimShrinksError) Error() string {
+	return fmt.Sprintf("%s: spec.volumeClaimTemplates asks for %s, and PersistentVolumeClaim %s has %s", e.Ref, e.To.String(), e.Claim, e.From.String())
+}
+
+// ClaimGrowthError says that a claim may not grow.
+type ClaimGrowthError struct {
+	Claim    cluster.Ref
+	From, To resource.Quantity
+	Err      error
+}
+
+func (e *ClaimGrowthError) Error() string {
+	return fmt.Sprintf("%s cannot grow from %s to %s: %v", e.Claim, e.From.String(), e.To.String(), e.Err)
+}
+
+func (e *ClaimGrowthError) Unwrap() error { return e.Err }
 
 // OutdatedPlanError says that applying now would not give what was planned.
 // Nothing was written.

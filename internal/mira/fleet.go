@@ -26,9 +26,11 @@ const (
 	MaximumClientName  = 40
 	managedBy          = "terraform-provider-mira"
 	managedByLabel     = "app.kubernetes.io/managed-by"
-	clientLabel        = "mira-cluster.io/client"
 	statefulSetKind    = "StatefulSet"
 	retentionPolicyKey = "persistentVolumeClaimRetentionPolicy"
+
+	// ClientLabel names the client that an object belongs to.
+	ClientLabel = "mira-cluster.io/client"
 )
 
 // DefaultAllowedKinds are the kinds that a template may hold unless the
@@ -73,6 +75,9 @@ type Spec struct {
 	Template  TemplateSource
 	// Revision pins the template; empty takes it as it is.
 	Revision string
+	// Override: the client names its template itself. What it names may be the
+	// work of another resource of the same run, so it is read anew each time.
+	Override bool
 	// DeleteData lets the client's claims be deleted with it.
 	DeleteData bool
 }
@@ -165,8 +170,9 @@ func (s *shared[K, V]) get(key K, renew func(V) bool, load func() (V, error)) (V
 // that the one remembered is not meant.
 func (f *Fleet) template(ctx context.Context, spec Spec) (*template.Template, error) {
 	isOther := func(t *template.Template) bool { return spec.Revision != "" && t.Revision() != spec.Revision }
+	isStale := func(t *template.Template) bool { return isOther(t) || spec.Override && spec.Revision == "" }
 	source := spec.Template
-	t, err := f.templates.get(source, isOther, func() (*template.Template, error) {
+	t, err := f.templates.get(source, isStale, func() (*template.Template, error) {
 		text, err := f.cluster.ConfigMapKey(ctx, source.Namespace, source.ConfigMap, source.Key)
 		if err != nil {
 			return nil, &TemplateUnavailableError{Source: source, Err: err}

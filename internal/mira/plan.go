@@ -5,19 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
 // Plan is what applying a [Spec] would give.
 type Plan struct {
 	Record
-	// Unforeseeable: the namespace is not there yet, so the server cannot say
-	// what it would make of the objects. Only URL and Revision are known.
+	// Unforeseeable: the namespace or the template is not there yet, so that
+	// nobody can say what the objects will be. URL and Revision are empty where
+	// they are not known either.
 	Unforeseeable bool
 	Warnings      []Warning
 }
@@ -28,11 +28,16 @@ type Plan struct {
 // every refusal.
 func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, error) {
 	d, err := f.desire(ctx, spec)
+	if warning, ok := notYet(spec, before, err); ok {
+		return &Plan{Unforeseeable: true, Warnings: []Warning{warning}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	plan := &Plan{Record: Record{URL: d.url, Revision: d.revision}, Warnings: d.warnings}
-	trial, err := f.rehearse(ctx, spec, d)
+	// A client that is to be created and has objects of its own is most often a
+	// tainted one: they will be deleted first.
+	trial, err := f.rehearse(ctx, spec, d, before, before == nil)
 	var noNamespace *cluster.NamespaceNotFoundError
 	if errors.As(err, &noNamespace) {
 		plan.Unforeseeable = true
@@ -47,24 +52,37 @@ func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, err
 		return nil, err
 	}
 	plan.Warnings = append(plan.Warnings, f.takeoverWarnings(spec, trial)...)
+	plan.Warnings = append(plan.Warnings, reclaimWarnings(spec, trial)...)
+	plan.Warnings = append(plan.Warnings, recreationWarnings(spec, trial, before == nil)...)
+	plan.Warnings = append(plan.Warnings, f.admissionWarnings(spec, trial)...)
+	plan.Warnings = append(plan.Warnings, f.stayingWarnings(spec, trial)...)
 	plan.Warnings = append(plan.Warnings, dataWarnings(spec, before, trial)...)
-	if before == nil {
-		warnings, err := f.adoptionWarnings(ctx, spec, trial)
-		if err != nil {
-			return nil, err
-		}
-		plan.Warnings = append(plan.Warnings, warnings...)
+	adoption, err := f.adoptionWarnings(ctx, spec, before, trial)
+	if err != nil {
+		return nil, err
 	}
-	f.fill(&plan.Record, trial, before)
+	plan.Warnings = append(plan.Warnings, adoption...)
+	plan.URL = trial.url()
+	f.fill(&plan.Record, d, trial, before)
 	return plan, nil
 }
 
 // step is one object of a client, before and after an apply.
 type step struct {
-	desired *unstructured.Unstructured
+	desired *unstructured.Unstructured // as the template gives it
+	applied *unstructured.Unstructured // as it is applied
+	before  cluster.Fields             // recorded of it; nil when it is new
 	live    *unstructured.Unstructured // nil when there is none
 	result  *unstructured.Unstructured // of the dry run, later of the apply
 	written bool
+	isNoOp  bool // nothing of the object would change
+
+	reclaimed  cluster.Fields      // that stand beside the template's by hand, and go
+	refusal    error               // why its objects cannot be recreated around its pods
+	recreation *cluster.Recreation // nil where the object can be changed in place
+	growth     []growth
+	replaced   []rollout.Pod // that lack a claim of the recreated StatefulSet
+	small      []growth      // that the server does not let grow
 }
 
 // trial is the outcome of dry runs, in template order.
@@ -72,21 +90,20 @@ type trial []*step
 
 // rehearse reads what is there, refuses what belongs to others, and has the
 // server dry-run every object.
-func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired) (trial, error) {
+//
+// With tolerate, a refusal to recreate an object that is the client's own is noted
+// in its step only.
+func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired, before *Record, tolerate bool) (trial, error) {
 	steps := make(trial, 0, len(d.objects))
 	var refused []error
 	for _, object := range d.objects {
-		var live *unstructured.Unstructured
-		err := f.claim(cluster.RefOf(object), spec.Name)
-		if err == nil {
-			live, err = f.cluster.Get(ctx, cluster.RefOf(object))
+		s := &step{desired: object, applied: object}
+		if before != nil {
+			s.before = before.Objects[cluster.RefOf(object).Key()]
 		}
-		if err == nil && live != nil {
-			err = checkOwner(live, spec.Name)
-		}
-		var result *unstructured.Unstructured
-		if err == nil {
-			result, err = f.cluster.DryRun(ctx, object, live)
+		err := f.try(ctx, spec, s, before)
+		if tolerate && err != nil && s.refusal != nil && s.isOwn(spec) {
+			err = nil
 		}
 		if err != nil {
 			refused = append(refused, err)
@@ -95,9 +112,102 @@ func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired) (trial, err
 			}
 			continue
 		}
-		steps = append(steps, &step{desired: object, live: live, result: result})
+		steps = append(steps, s)
 	}
 	return steps, errors.Join(refused...)
+}
+
+// foretell asks the server what applying an object would give, and what else it
+// takes to apply it.
+func (f *Fleet) foretell(ctx context.Context, s *step, before *Record) error {
+	var err error
+	if s.result, err = f.cluster.DryRun(ctx, s.desired, s.live); err == nil {
+		return nil
+	}
+	if err = f.recreation(ctx, s, before, err); err != nil && s.refusal == nil {
+		err = f.reclaim(ctx, s, err)
+	}
+	return err
+}
+
+// isOwn tells whether the object is there and carries the client's label.
+func (s *step) isOwn(spec Spec) bool {
+	return s.live != nil && s.live.GetLabels()[ClientLabel] == spec.Name
+}
+
+// try rehearses one object.
+func (f *Fleet) try(ctx context.Context, spec Spec, s *step, before *Record) error {
+	ref := cluster.RefOf(s.desired)
+	if err := f.claim(ref, spec.Name); err != nil {
+		return err
+	}
+	var err error
+	if s.live, err = f.cluster.Get(ctx, ref); err != nil {
+		return err
+	}
+	if s.live != nil {
+		if err := checkOwner(s.live, spec.Name); err != nil {
+			return err
+		}
+	}
+	if err := f.foretell(ctx, s, before); err != nil || s.recreation != nil {
+		return err
+	}
+	if s.live == nil && isStatefulSet(s.desired) {
+		return f.growKept(ctx, s, before)
+	}
+	// A template that spells out what the server fills in anyway, or leaves it out
+	// again, is no reason to write.
+	s.isNoOp = before != nil && s.live != nil && f.cluster.OnlyOwners(s.live, s.result, s.before)
+	if s.isNoOp {
+		s.result = s.live
+	}
+	return nil
+}
+
+// reclaim takes away what people with kubectl have put by hand beside what the
+// template gives, where the server does not take both. Otherwise it gives the
+// refusal back.
+func (f *Fleet) reclaim(ctx context.Context, s *step, refusal error) error {
+	var rejected *cluster.RejectedError
+	if s.live == nil || !errors.As(refusal, &rejected) {
+		return refusal
+	}
+	reclaimed, err := f.cluster.Reclaim(ctx, s.applied, s.live)
+	var beside *cluster.BesideError
+	if errors.As(err, &beside) {
+		beside.Err = refusal
+	}
+	if err != nil {
+		return err
+	}
+	if reclaimed == nil {
+		return refusal
+	}
+	s.result, s.reclaimed = reclaimed.Result, reclaimed.Fields
+	s.before = maps.Clone(s.before)
+	if s.before == nil {
+		s.before = make(cluster.Fields)
+	}
+	maps.Copy(s.before, reclaimed.Fields)
+	return nil
+}
+
+// fields are those that a plan and a state show of a step's object.
+func (f *Fleet) fields(s *step) cluster.Fields {
+	if s.isNoOp {
+		return f.cluster.Observe(s.live, s.before)
+	}
+	return f.cluster.Owned(s.result)
+}
+
+// url is the client's address as the server has it.
+func (t trial) url() string {
+	var results []*unstructured.Unstructured
+	for _, s := range t {
+		results = append(results, s.result)
+	}
+	return urlOf(results)
 }
 
 // isHopeless tells whether the next object would meet the same error.
@@ -110,115 +220,14 @@ func isHopeless(ctx context.Context, err error) bool {
 // fill records objects as the server gave them. The claims follow from the
 // template and from what was recorded before, not from the moment: a plan and its
 // apply must agree on them.
-func (f *Fleet) fill(record *Record, t trial, before *Record) {
+func (f *Fleet) fill(record *Record, d *desired, t trial, before *Record) {
 	record.Objects = make(map[string]cluster.Fields, len(t))
 	record.Refs = nil
-	var claims []string
 	for _, s := range t {
 		ref := cluster.RefOf(s.result)
 		record.Refs = append(record.Refs, ref)
-		record.Objects[ref.Key()] = f.cluster.Owned(s.result)
-		if isStatefulSet(s.desired) {
-			claims = append(claims, cluster.ClaimNames(s.desired)...)
-		}
+		record.Objects[ref.Key()] = f.fields(s)
 	}
-	if before != nil {
-		claims = append(claims, before.Claims...)
-	}
-	slices.Sort(claims)
 	record.Images = imagesOf(record.Objects)
-	record.Claims = slices.Compact(claims)
-}
-
-// takeoverWarnings tells what applying takes from whom.
-func (f *Fleet) takeoverWarnings(spec Spec, t trial) []Warning {
-	var lines []string
-	for _, s := range t {
-		if s.live == nil {
-			continue
-		}
-		for _, taken := range f.cluster.Taken(s.live, s.result) {
-			lines = append(lines, fmt.Sprintf("  %s %s, set by %s", cluster.RefOf(s.live).Key(), taken.Field, taken.Manager))
-		}
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return []Warning{{
-		Summary: "Fields Taken From Other Managers",
-		Detail:  fmt.Sprintf("Client %q: these fields were set by others since the last apply, and go back to what the template says:\n%s", spec.Name, strings.Join(lines, "\n")),
-	}}
-}
-
-// dataWarnings tells when a StatefulSet gets another name: the new one begins
-// with claims of its own, without the data.
-func dataWarnings(spec Spec, before *Record, t trial) []Warning {
-	if before == nil {
-		return nil
-	}
-	var warnings []Warning
-	for _, ref := range before.Refs {
-		isKept := slices.ContainsFunc(t, func(s *step) bool { return ref.SameObject(cluster.RefOf(s.desired)) })
-		if ref.Kind != statefulSetKind || isKept {
-			continue
-		}
-		warnings = append(warnings, Warning{
-			Summary: "Client Leaves Its Data Behind",
-			Detail: fmt.Sprintf("Client %q: the template does not have %s any more, which will be deleted. Its PersistentVolumeClaims stay (%s), "+
-				"but a StatefulSet of another name does not find them: it begins with empty ones.", spec.Name, ref, strings.Join(before.Claims, ", ")),
-		})
-	}
-	return warnings
-}
-
-// before gives the live values of what adopting an object will change: of the
-// fields that are applied, and of those that a former manager set and that go.
-func (f *Fleet) before(ctx context.Context, s *step) (cluster.Fields, error) {
-	dropped, err := f.cluster.Dropped(ctx, s.live, s.result)
-	if err != nil {
-		return nil, err
-	}
-	fields := f.cluster.Observe(s.live, f.cluster.Owned(s.result))
-	maps.Copy(fields, dropped)
-	return fields, nil
-}
-
-// adoptionWarnings tells what of the objects that exist a create takes over, and
-// what it changes on them: a plan of a create shows only what will be.
-func (f *Fleet) adoptionWarnings(ctx context.Context, spec Spec, t trial) ([]Warning, error) {
-	var names, lines []string
-	isOurs := true
-	for _, s := range t {
-		if s.live == nil {
-			continue
-		}
-		ref := cluster.RefOf(s.live)
-		names = append(names, ref.String())
-		isOurs = isOurs && s.live.GetLabels()[clientLabel] == spec.Name
-		before, err := f.before(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		for _, line := range changes(ref.Key(), before, f.cluster.Owned(s.result)) {
-			if !strings.Contains(line, managedByLabel) && !strings.Contains(line, clientLabel) {
-				lines = append(lines, line)
-			}
-		}
-	}
-	if len(names) == 0 {
-		return nil, nil
-	}
-	detail := fmt.Sprintf("Objects of client %q exist already and will be adopted: %s.", spec.Name, strings.Join(names, ", "))
-	if isOurs {
-		detail += " They carry the client's label already: they are left of a tainted client, which this plan replaces, or they are managed under another address or in another state. " +
-			"If the resource was renamed in the configuration, use a `moved` block instead."
-	}
-	switch {
-	case len(lines) == 0 && isOurs:
-	case len(lines) == 0:
-		detail += " They match the template; only the ownership labels are added, and no pod restarts."
-	default:
-		detail += " These fields change:\n" + strings.Join(lines, "\n")
-	}
-	return []Warning{{Summary: "Existing Objects Will Be Adopted", Detail: detail}}, nil
+	record.Claims = d.claims(before)
 }

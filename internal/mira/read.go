@@ -37,7 +37,7 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, before *Record
 			record.Refs = append(record.Refs, ref)
 			continue
 		}
-		if isOther := ref.UID != "" && ref.UID != object.GetUID(); !isOther || object.GetLabels()[clientLabel] == name {
+		if isOther := ref.UID != "" && ref.UID != object.GetUID(); !isOther || object.GetLabels()[ClientLabel] == name {
 			ref = cluster.RefOf(object)
 		}
 		record.Refs = append(record.Refs, ref)
@@ -139,7 +139,7 @@ func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported,
 	for _, object := range d.objects {
 		ref := cluster.RefOf(object)
 		looked = append(looked, ref)
-		s := &step{desired: object}
+		s := &step{desired: object, applied: object}
 		if s.live, err = f.cluster.Get(ctx, ref); err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported,
 		if len(missing) > 0 {
 			continue // what the template would give is not known
 		}
-		if s.result, err = f.cluster.DryRun(ctx, object, s.live); err != nil {
+		if err := f.foretell(ctx, s, nil); err != nil && s.refusal == nil {
 			return err
 		}
 		if imported.Objects[ref.Key()], err = f.before(ctx, s); err != nil {

@@ -27,6 +27,8 @@ type Record struct {
 	URL string
 	// Revision of the template.
 	Revision string
+	// Pinned is the revision that the configuration asked for; may be empty.
+	Pinned string
 }
 
 // imagesOf reads the containers' images out of the fields.

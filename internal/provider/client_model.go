@@ -55,15 +55,39 @@ func (m *clientModel) identity() clientIdentityModel {
 
 // isKnown tells whether everything that a client's objects follow from is known.
 func (m *clientModel) isKnown(ctx context.Context) bool {
-	for _, value := range []attr.Value{m.Name, m.AdminEmail, m.Namespace, m.Variables, m.Template, m.DeleteData} {
-		// Unknown elements make a collection unknown here, which IsUnknown does
-		// not say.
-		terraformValue, err := value.ToTerraformValue(ctx)
-		if err != nil || !terraformValue.IsFullyKnown() {
+	for _, value := range []attr.Value{m.Name, m.AdminEmail, m.Namespace, m.Variables, m.Template} {
+		if !isFullyKnown(ctx, value) {
 			return false
 		}
 	}
 	return true
+}
+
+// isFullyKnown tells whether a value and its elements are known: unknown elements
+// make a collection unknown here, which IsUnknown does not say.
+func isFullyKnown(ctx context.Context, value attr.Value) bool {
+	terraformValue, err := value.ToTerraformValue(ctx)
+	return err == nil && terraformValue.IsFullyKnown()
+}
+
+// partialSpec is spec for a client with an e-mail or variables that are not known
+// yet.
+func (m *clientModel) partialSpec(ctx context.Context, base mira.TemplateSource) (mira.Spec, mira.Unknown, diag.Diagnostics) {
+	unknown := mira.Unknown{AdminEmail: m.AdminEmail.IsUnknown(), AnyVariable: m.Variables.IsUnknown()}
+	known := *m
+	known.Variables = types.MapNull(types.StringType)
+	spec, diags := known.spec(ctx, base)
+	spec.Variables = make(map[string]string)
+	for name, value := range m.Variables.Elements() {
+		text, ok := value.(types.String)
+		switch {
+		case !ok || text.IsUnknown():
+			unknown.Variables = append(unknown.Variables, name)
+		default:
+			spec.Variables[name] = text.ValueString()
+		}
+	}
+	return spec, unknown, diags
 }
 
 func (m *clientModel) spec(ctx context.Context, base mira.TemplateSource) (mira.Spec, diag.Diagnostics) {
@@ -83,6 +107,7 @@ func (m *clientModel) spec(ctx context.Context, base mira.TemplateSource) (mira.
 		diags.Append(m.Template.As(ctx, &override, basetypes.ObjectAsOptions{})...)
 		spec.Template = overrideSource(base, providerTemplateModel{Namespace: override.Namespace, ConfigMap: override.ConfigMap, Key: override.Key})
 		spec.Revision = override.Revision.ValueString()
+		spec.Override = true
 	}
 	return spec, diags
 }
@@ -91,10 +116,7 @@ func (m *clientModel) spec(ctx context.Context, base mira.TemplateSource) (mira.
 func (m *clientModel) setRecord(ctx context.Context, record mira.Record) diag.Diagnostics {
 	var diags, more diag.Diagnostics
 	m.ID = types.StringValue(m.Namespace.ValueString() + "/" + m.Name.ValueString())
-	m.URL = types.StringNull()
-	if record.URL != "" {
-		m.URL = types.StringValue(record.URL)
-	}
+	m.setURL(record.URL)
 	m.TemplateRevision = types.StringValue(record.Revision)
 	m.Objects, more = types.MapValueFrom(ctx, fieldsType, record.Objects)
 	diags.Append(more...)
@@ -107,6 +129,13 @@ func (m *clientModel) setRecord(ctx context.Context, record mira.Record) diag.Di
 	m.Claims, more = types.ListValueFrom(ctx, types.StringType, claims)
 	diags.Append(more...)
 	return diags
+}
+
+func (m *clientModel) setURL(url string) {
+	m.URL = types.StringNull()
+	if url != "" {
+		m.URL = types.StringValue(url)
+	}
 }
 
 // save puts a client, with what is known of its objects, into a response: every
@@ -132,6 +161,11 @@ func (m *clientModel) record(ctx context.Context, refs []cluster.Ref) (*mira.Rec
 	}
 	if known(m.Claims) {
 		diags.Append(m.Claims.ElementsAs(ctx, &record.Claims, false)...)
+	}
+	if known(m.Template) {
+		var pinned clientTemplateModel
+		diags.Append(m.Template.As(ctx, &pinned, basetypes.ObjectAsOptions{})...)
+		record.Pinned = pinned.Revision.ValueString()
 	}
 	if record.Refs == nil {
 		record.Refs = mira.RefsOf(m.Namespace.ValueString(), record.Objects)

@@ -10,7 +10,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -60,69 +59,6 @@ func (r *clientResource) Configure(_ context.Context, req resource.ConfigureRequ
 		return
 	}
 	r.provider = provider
-}
-
-func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	if req.Plan.Raw.IsNull() || r.provider == nil {
-		return // a destroy: the state has all that it needs
-	}
-	var plan, config, state clientModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
-	exists := !req.State.Raw.IsNull()
-	if exists {
-		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	}
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	if config.Namespace.IsNull() {
-		plan.Namespace = r.provider.namespace
-	}
-	if exists && known(plan.Namespace) && !plan.Namespace.Equal(state.Namespace) {
-		resp.RequiresReplace = append(resp.RequiresReplace, path.Root("namespace"))
-	}
-	isReplaced := exists && (!plan.Namespace.Equal(state.Namespace) || !plan.Name.Equal(state.Name))
-
-	if r.provider.fleet == nil || !plan.isKnown(ctx) {
-		plan.setUnknown()
-		resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
-		return
-	}
-
-	spec, diags := plan.spec(ctx, r.provider.template)
-	resp.Diagnostics.Append(diags...)
-	var before *mira.Record
-	if exists && !isReplaced {
-		refs, refDiags := loadRefs(ctx, req.Private)
-		resp.Diagnostics.Append(refDiags...)
-		before, diags = state.record(ctx, refs)
-		resp.Diagnostics.Append(diags...)
-	}
-	timeout, diags := plan.Timeouts.Read(ctx, defaultReadTimeout)
-	resp.Diagnostics.Append(diags...)
-	if resp.Diagnostics.HasError() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	planned, err := r.provider.fleet.Plan(ctx, spec, before)
-	if err != nil {
-		addErrors(&resp.Diagnostics, spec, err)
-		return
-	}
-	addWarnings(&resp.Diagnostics, planned.Warnings)
-	resp.Diagnostics.Append(plan.setRecord(ctx, planned.Record)...)
-	if planned.Unforeseeable {
-		revision, url := plan.TemplateRevision, plan.URL
-		plan.setUnknown()
-		plan.TemplateRevision, plan.URL = revision, url
-	}
-	// A template that gives this client nothing new is no reason to touch it.
-	if before != nil && plan.sameAs(state) {
-		plan.TemplateRevision = state.TemplateRevision
-	}
-	resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 }
 
 func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {

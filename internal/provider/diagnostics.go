@@ -32,6 +32,9 @@ func addErrors(diags *diag.Diagnostics, spec mira.Spec, err error) {
 // diagnostic gives an error its title, and the advice that follows from it.
 func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 	client := fmt.Sprintf("Client %q: ", spec.Name)
+	if recreation := recreationDiagnostic(client, err); recreation != nil && !errors.As(err, new(*mira.PartialWriteError)) {
+		return recreation
+	}
 	var (
 		unreachable  *cluster.UnreachableError
 		noTemplate   *mira.TemplateUnavailableError
@@ -48,6 +51,9 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 		noClient     *mira.NoSuchClientError
 		duplicate    *mira.DuplicateClientError
 		conflict     *cluster.ConflictError
+		noRight      *cluster.MissingRightError
+		quota        *cluster.QuotaError
+		denied       *cluster.DeniedError
 		forbidden    *cluster.ForbiddenError
 		rejected     *cluster.RejectedError
 		badKind      *cluster.KindError
@@ -59,6 +65,10 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 	case errors.As(err, &partial):
 		inner := diagnostic(spec, partial.Err)
 		return diag.NewErrorDiagnostic(inner.Summary(), inner.Detail()+"\n\n"+whatIsThere(partial))
+	case errors.As(err, &unreachable) && unreachable.IsUnauthorized():
+		return diag.NewErrorDiagnostic("Credentials Not Accepted", sentence(client+err.Error()))
+	case errors.As(err, &unreachable) && unreachable.HasNoCredentials():
+		return diag.NewErrorDiagnostic("No Credentials", sentence(client+err.Error()))
 	case errors.As(err, &unreachable):
 		return diag.NewErrorDiagnostic("Cluster Not Reachable", sentence(client+err.Error()))
 	case isUnreadable && errors.As(err, &noKey):
@@ -97,13 +107,25 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 	case errors.As(err, &conflict):
 		return diag.NewErrorDiagnostic("Field Owned By Another Manager", sentence(client+err.Error())+
 			" Remove these fields from the template, or set `force_conflicts = true` in the provider's configuration to take them.")
+	case errors.As(err, &noRight):
+		return diag.NewErrorDiagnostic("Right Missing", sentence(client+err.Error())+
+			fmt.Sprintf(" Compare with the Role in the guide \"Getting started\", which has all rights that the provider needs. To check this one:\n"+
+				"  kubectl auth can-i %s %s -n %s --as %s", noRight.Verb, noRight.Resource, noRight.Namespace, noRight.User))
+	case errors.As(err, &quota):
+		return diag.NewErrorDiagnostic("Quota Exceeded", sentence(client+err.Error())+
+			fmt.Sprintf(" Make room in namespace %q, or raise the quota. To look at it:\n  kubectl describe resourcequota -n %[1]s %s", quota.Ref.Namespace, quota.Quota))
+	case errors.As(err, &denied):
+		return diag.NewErrorDiagnostic("Denied By Admission Policy", sentence(client+err.Error())+
+			" Make the template comply, or ask whoever keeps the policy.")
 	case errors.As(err, &forbidden):
-		return diag.NewErrorDiagnostic("Server Refused Request", sentence(client+err.Error())+
-			" If a right is missing, compare with the Role in the guide \"Getting started\".")
+		return diag.NewErrorDiagnostic("Server Refused Request", sentence(client+err.Error()))
 	case errors.As(err, &rejected) && rejected.IsImmutableField() && rejected.Ref.Kind == "StatefulSet":
 		return diag.NewErrorDiagnostic("Field Cannot Be Changed In Place", sentence(client+err.Error())+
 			" Take the change back, or destroy the client and apply again; its claims stay:\n"+
 			"terraform destroy -refresh=false -target=ADDRESS")
+	case errors.As(err, &rejected) && rejected.IsUnknownField():
+		return diag.NewErrorDiagnostic("Unknown Field", sentence(client+err.Error())+
+			" Check the spelling and the indentation in the template, and whether this version of the server has the field.")
 	case errors.As(err, &duplicate):
 		return diag.NewAttributeErrorDiagnostic(path.Root("name"), "Client Declared Twice", sentence(err.Error())+" A client can be declared once only.")
 	case errors.Is(err, context.DeadlineExceeded):

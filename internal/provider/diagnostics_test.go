@@ -22,7 +22,7 @@ func TestDiagnostics(t *testing.T) {
 	source := mira.TemplateSource{Namespace: "controller", ConfigMap: "templates-yaml", Key: "client_template.yaml"}
 	service := cluster.NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Service"}, "default", "mira-acme")
 	ingress := cluster.NewRef(schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, "default", "mira-acme")
-	forbidden := &apierrors.StatusError{ErrStatus: metav1.Status{Message: `services "mira-acme" is forbidden: User "x" cannot patch resource "services"`}}
+	refused := &cluster.ForbiddenError{Ref: service, Verb: "apply", Err: &apierrors.StatusError{ErrStatus: metav1.Status{Message: "no"}}}
 	for _, test := range []struct {
 		name            string
 		err             error
@@ -44,11 +44,45 @@ func TestDiagnostics(t *testing.T) {
 			"Client \"acme\" cannot be rendered from ConfigMap controller/templates-yaml, key client_template.yaml:\n\nline 3: placeholder %A% has no value\nline 9: spec.x: duplicate key",
 		},
 		{
-			"a missing right names the verb and the guide",
-			&cluster.ForbiddenError{Ref: service, Verb: "apply", Err: forbidden},
+			"a missing right names the verb, the resource, the guide, and how to check",
+			&cluster.MissingRightError{Ref: service, User: "x", Verb: "patch", Resource: "services", Namespace: "default", Err: refused},
+			"Right Missing",
+			`Client "acme": Service default/mira-acme: user "x" may not patch services in namespace "default". ` +
+				"Compare with the Role in the guide \"Getting started\", which has all rights that the provider needs. To check this one:\n" +
+				"  kubectl auth can-i patch services -n default --as x",
+		},
+		{
+			"a quota names what is used and the limit",
+			&cluster.QuotaError{Ref: service, Quota: "few", Requested: "services=1", Used: "services=3", Limited: "services=3", Err: refused},
+			"Quota Exceeded",
+			`Client "acme": Service default/mira-acme exceeds quota "few": requested services=1, used services=3, limited to services=3. ` +
+				"Make room in namespace \"default\", or raise the quota. To look at it:\n  kubectl describe resourcequota -n default few",
+		},
+		{
+			"another 403 gives the server's words",
+			refused,
 			"Server Refused Request",
-			`Client "acme": Service default/mira-acme: the server refused to apply it: services "mira-acme" is forbidden: User "x" cannot patch resource "services". ` +
-				`If a right is missing, compare with the Role in the guide "Getting started".`,
+			`Client "acme": Service default/mira-acme: the server refused to apply it: no.`,
+		},
+		{
+			"an admission policy is named",
+			&cluster.DeniedError{Ref: service, By: `ValidatingAdmissionPolicy "tls" (binding "all")`, Reason: "no TLS"},
+			"Denied By Admission Policy",
+			`Client "acme": Service default/mira-acme: denied by ValidatingAdmissionPolicy "tls" (binding "all"): no TLS. Make the template comply, or ask whoever keeps the policy.`,
+		},
+		{
+			"an unknown field is called so",
+			&cluster.RejectedError{Ref: service, Verb: "apply", Causes: []cluster.Cause{{Field: "spec.ports[80,TCP].transport", Message: "field not declared in schema"}}},
+			"Unknown Field",
+			"Client \"acme\": Service default/mira-acme: the server would not apply it: spec.ports[80,TCP].transport: field not declared in schema. " +
+				"Check the spelling and the indentation in the template, and whether this version of the server has the field.",
+		},
+		{
+			"credentials that are not accepted are no matter of the network",
+			&cluster.UnreachableError{Address: "https://10.0.0.1:6443", Source: "kubeconfig", Err: apierrors.NewUnauthorized("Unauthorized")},
+			"Credentials Not Accepted",
+			"Client \"acme\": the Kubernetes API server at https://10.0.0.1:6443 (from kubeconfig) does not accept the credentials: Unauthorized; " +
+				"check that the credentials belong to this cluster and have not expired.",
 		},
 		{
 			"a refused object names field and reason, once",

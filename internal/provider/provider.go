@@ -79,6 +79,7 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	client, err := connect(connectionSettings, p.environment, "terraform-provider-mira/"+p.version, cluster.Options{
 		FieldManager: model.FieldManager.ValueString(),
 		Force:        model.ForceConflicts.IsNull() || model.ForceConflicts.ValueBool(),
+		OwnerLabel:   mira.ClientLabel,
 	})
 	if err != nil {
 		resp.Diagnostics.Append(connectionDiagnostic(err))

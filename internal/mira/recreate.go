@@ -1,0 +1,451 @@
+package mira
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
+)
+
+// recreateTimeout bounds the time between the delete of a StatefulSet and its
+// being there again, which an interrupt does not cut short.
+const recreateTimeout = 3 * time.Minute
+
+// growth is more storage for a claim that exists.
+type growth struct {
+	claim *cluster.Claim
+	size  resource.Quantity
+}
+
+func (g growth) String() string {
+	return fmt.Sprintf("%s from %s to %s", g.claim.Name, g.claim.Requested.String(), g.size.String())
+}
+
+// recreation plans to recreate a StatefulSet around its pods, when the server
+// refused its apply for an immutable field. Otherwise it gives the refusal back.
+func (f *Fleet) recreation(ctx context.Context, s *step, before *Record, refusal error) error {
+	var rejected *cluster.RejectedError
+	if s.live == nil || !isStatefulSet(s.desired) || !errors.As(refusal, &rejected) || !rejected.IsImmutableField() {
+		return refusal
+	}
+	recreation, err := f.cluster.PlanRecreation(ctx, s.desired, s.live, s.before)
+	if err != nil {
+		return err
+	}
+	if recreation == nil {
+		return refusal
+	}
+	if recreation.InPlace != nil {
+		s.applied = recreation.InPlace
+		s.result, err = f.cluster.DryRun(ctx, s.applied, s.live)
+		return err
+	}
+	s.recreation, s.result, s.reclaimed = recreation, recreation.Result, recreation.Reclaimed
+	if s.refusal, err = f.checkSelector(ctx, s); err != nil {
+		return err
+	}
+	lost, err := f.checkClaims(ctx, s, before)
+	if s.refusal = errors.Join(s.refusal, lost); err != nil || s.refusal != nil {
+		return cmp.Or(err, s.refusal)
+	}
+	s.replaced, err = f.podsWithout(ctx, s)
+	return err
+}
+
+// podsWithout finds the pods that lack a claim which the StatefulSet will have.
+func (f *Fleet) podsWithout(ctx context.Context, s *step) ([]rollout.Pod, error) {
+	had := cluster.ClaimTemplates(s.live)
+	added := slices.DeleteFunc(cluster.ClaimTemplates(s.result), func(name string) bool { return slices.Contains(had, name) })
+	if len(added) == 0 {
+		return nil, nil
+	}
+	var without []rollout.Pod
+	for _, name := range podNames(s.live) {
+		pod, err := f.pod(ctx, s.live.GetNamespace(), name)
+		if err != nil {
+			return nil, err
+		}
+		if pod != nil && metav1.IsControlledBy(pod, s.live) {
+			without = append(without, rollout.Pod{Name: name, UID: pod.GetUID()})
+		}
+	}
+	return without, nil
+}
+
+func (f *Fleet) pod(ctx context.Context, namespace, name string) (*unstructured.Unstructured, error) {
+	return f.cluster.Get(ctx, cluster.NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, namespace, name))
+}
+
+// checkSelector refuses a selector that running pods do not match: the new
+// StatefulSet would not take them over, and could not start its own beside them.
+func (f *Fleet) checkSelector(ctx context.Context, s *step) (refusal, err error) {
+	if !slices.Contains(s.recreation.Fields, "spec.selector") {
+		return nil, nil
+	}
+	selector, err := selectorOf(s.result)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cluster.RefOf(s.desired), err)
+	}
+	var lost []string
+	for _, name := range podNames(s.live) {
+		pod, err := f.pod(ctx, s.live.GetNamespace(), name)
+		if err != nil {
+			return nil, err
+		}
+		if pod != nil && metav1.IsControlledBy(pod, s.live) && !selector.Matches(labels.Set(pod.GetLabels())) {
+			lost = append(lost, name)
+		}
+	}
+	if len(lost) > 0 {
+		return &SelectorError{Ref: cluster.RefOf(s.live), Selector: selector.String(), Pods: lost}, nil
+	}
+	return nil, nil
+}
+
+func selectorOf(statefulSet *unstructured.Unstructured) (labels.Selector, error) {
+	fields, _, err := unstructured.NestedMap(statefulSet.Object, "spec", "selector")
+	if err != nil {
+		return nil, err
+	}
+	selector := &metav1.LabelSelector{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(fields, selector); err != nil {
+		return nil, err
+	}
+	return metav1.LabelSelectorAsSelector(selector)
+}
+
+// maxPods bounds what is looked at: a typing error in the number of replicas must
+// not cost a request for each.
+const maxPods = 1000
+
+// podNames gives the names that a StatefulSet's pods have, or had before it was
+// scaled down.
+func podNames(statefulSet *unstructured.Unstructured) []string {
+	replicas, found, _ := unstructured.NestedInt64(statefulSet.Object, "spec", "replicas")
+	if !found {
+		replicas = 1
+	}
+	running, _, _ := unstructured.NestedInt64(statefulSet.Object, "status", "replicas")
+	start, _, _ := unstructured.NestedInt64(statefulSet.Object, "spec", "ordinals", "start")
+	var names []string
+	for ordinal := start; ordinal < start+max(replicas, running) && len(names) < maxPods; ordinal++ {
+		names = append(names, fmt.Sprintf("%s-%d", statefulSet.GetName(), ordinal))
+	}
+	return names
+}
+
+// checkClaims compares the claim templates before and after, as far as there are
+// claims of them: one that goes or shrinks is refused, one that grows is noted.
+func (f *Fleet) checkClaims(ctx context.Context, s *step, before *Record) (refusal, err error) {
+	ref := cluster.RefOf(s.live)
+	if !slices.Contains(s.recreation.Fields, "spec.volumeClaimTemplates") {
+		return nil, nil
+	}
+	had, gets := cluster.ClaimSizes(s.live), cluster.ClaimSizes(s.result)
+	claims, err := f.claimsThere(ctx, s, before)
+	if err != nil {
+		return nil, err
+	}
+	var refused []error
+	for _, claim := range claims {
+		template, _, _ := cutClaimName(claim.Name, ref.Name)
+		size, isKept := gets[template]
+		former, wasUsed := had[template]
+		switch {
+		case !isKept && !wasUsed:
+			// a claim of a former template, which nothing has used since
+		case !isKept:
+			refused = append(refused, &ClaimLostError{Ref: ref, Template: template, Claim: claim.Name})
+		case size.Cmp(former) < 0 && size.Cmp(claim.Requested) < 0:
+			refused = append(refused, &ClaimShrinksError{Ref: ref, Claim: claim.Name, From: claim.Requested, To: size})
+		case size.Cmp(claim.Requested) > 0:
+			if err := f.grow(ctx, s, claim, size); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return errors.Join(refused...), nil
+}
+
+// claimsThere reads the claims of a StatefulSet: those of its replicas, those
+// recorded, and those of replicas that are no more, which follow these.
+func (f *Fleet) claimsThere(ctx context.Context, s *step, before *Record) ([]*cluster.Claim, error) {
+	ref := cluster.RefOf(s.live)
+	names := slices.Concat(cluster.ClaimNames(s.live), cluster.ClaimNames(s.result))
+	if before != nil {
+		names = append(names, before.Claims...)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	var claims []*cluster.Claim
+	next := make(map[string]int)
+	for _, name := range names {
+		template, ordinal, ok := cutClaimName(name, ref.Name)
+		number, err := strconv.Atoi(ordinal)
+		if !ok || err != nil {
+			continue
+		}
+		next[template] = max(next[template], number+1)
+		claim, err := f.cluster.Claim(ctx, ref.Namespace, name)
+		if err != nil {
+			return nil, err
+		}
+		if claim != nil {
+			claims = append(claims, claim)
+		}
+	}
+	for _, template := range slices.Sorted(maps.Keys(next)) {
+		for ordinal := next[template]; ; ordinal++ {
+			claim, err := f.cluster.Claim(ctx, ref.Namespace, fmt.Sprintf("%s-%s-%d", template, ref.Name, ordinal))
+			if err != nil {
+				return nil, err
+			}
+			if claim == nil {
+				break
+			}
+			claims = append(claims, claim)
+		}
+	}
+	return claims, nil
+}
+
+// cutClaimName takes apart `<template>-<StatefulSet>-<ordinal>`.
+func cutClaimName(claim, statefulSet string) (template, ordinal string, ok bool) {
+	i := strings.LastIndex(claim, "-"+statefulSet+"-")
+	if i <= 0 {
+		return "", "", false
+	}
+	return claim[:i], claim[i+len(statefulSet)+2:], true
+}
+
+// grow notes that a claim is to grow, if the server agrees.
+func (f *Fleet) grow(ctx context.Context, s *step, claim *cluster.Claim, size resource.Quantity) error {
+	if !claim.Bound {
+		s.small = append(s.small, growth{claim: claim, size: size})
+		return nil
+	}
+	if err := f.cluster.GrowClaim(ctx, claim.Ref, size, true); err != nil {
+		return &ClaimGrowthError{Claim: claim.Ref, From: claim.Requested, To: size, Err: err}
+	}
+	s.growth = append(s.growth, growth{claim: claim, size: size})
+	return nil
+}
+
+// growKept notes the claims, kept from a former life of a client or of its
+// StatefulSet, that are smaller than the new StatefulSet asks for.
+func (f *Fleet) growKept(ctx context.Context, s *step, before *Record) error {
+	names := cluster.ClaimNames(s.result)
+	if before != nil {
+		names = append(names, before.Claims...)
+		slices.Sort(names)
+	}
+	sizes := cluster.ClaimSizes(s.result)
+	for _, name := range slices.Compact(names) {
+		template, ok := templateOf(name, s.result.GetName())
+		size := sizes[template]
+		if !ok || size.IsZero() {
+			continue
+		}
+		claim, err := f.cluster.Claim(ctx, s.result.GetNamespace(), name)
+		var forbidden *cluster.ForbiddenError
+		switch {
+		case errors.As(err, &forbidden):
+			return nil // it is no condition for a create to see the claims
+		case err != nil:
+			return err
+		case claim != nil && claim.Requested.Cmp(size) < 0:
+			if err := f.grow(ctx, s, claim, size); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recreationWarnings tells which StatefulSets are recreated, and which claims
+// grow.
+func recreationWarnings(spec Spec, t trial, isCreate bool) []Warning {
+	var warnings []Warning
+	for _, s := range t {
+		switch {
+		case s.refusal != nil:
+			warnings = append(warnings, Warning{
+				Summary: "Client Must Be Deleted First",
+				Detail: fmt.Sprintf("Client %q: %v. This plan can be applied if it replaces the client, whose objects are deleted first then. Otherwise nothing will be changed.",
+					spec.Name, s.refusal),
+			})
+		case s.recreation != nil && (!isCreate || !s.isOwn(spec)):
+			pods := "which go on running"
+			if !s.sameTemplate() {
+				pods = "which its new revision then replaces one after the other"
+			}
+			if len(s.replaced) > 0 {
+				var names []string
+				for _, pod := range s.replaced {
+					names = append(names, pod.Name)
+				}
+				pods = fmt.Sprintf("which are then replaced one after the other, as they lack the new claim (%s)", strings.Join(names, ", "))
+			}
+			warnings = append(warnings, Warning{
+				Summary: "StatefulSet Will Be Recreated",
+				Detail: fmt.Sprintf("Client %q: Kubernetes does not let %s change on %s. It will be deleted and created again around its pods, %s. "+
+					"The claims stay.", spec.Name, strings.Join(s.recreation.Fields, ", "), cluster.RefOf(s.live), pods),
+			})
+		}
+		if len(s.growth) > 0 {
+			warnings = append(warnings, Warning{
+				Summary: "Claims Will Grow",
+				Detail:  fmt.Sprintf("Client %q: PersistentVolumeClaim %s. Storage cannot be taken back later.", spec.Name, listGrowth(s.growth)),
+			})
+		}
+		if len(s.small) > 0 {
+			warnings = append(warnings, Warning{
+				Summary: "Claims Stay Smaller Than The Template Asks",
+				Detail: fmt.Sprintf("Client %q: PersistentVolumeClaim %s cannot grow, as the claim is not bound to a volume yet. "+
+					"If it holds no data, delete it by hand: the StatefulSet makes a new one.", spec.Name, listGrowth(s.small)),
+			})
+		}
+	}
+	return warnings
+}
+
+// sameTemplate tells whether the pods stay as they are.
+func (s *step) sameTemplate() bool {
+	before, _, _ := unstructured.NestedMap(s.live.Object, "spec", "template")
+	after, _, _ := unstructured.NestedMap(s.result.Object, "spec", "template")
+	return equality.Semantic.DeepEqual(before, after)
+}
+
+func listGrowth(all []growth) string {
+	texts := make([]string, 0, len(all))
+	for _, g := range all {
+		texts = append(texts, g.String())
+	}
+	return strings.Join(texts, ", ")
+}
+
+// growClaims asks for the storage that the plan announced. It comes before the
+// StatefulSet is written: as long as that one has the former size, the next plan
+// shows what is left to do.
+func (f *Fleet) growClaims(ctx context.Context, s *step, outcome *Outcome) error {
+	for _, g := range s.growth {
+		if err := f.cluster.GrowClaim(ctx, g.claim.Ref, g.size, false); err != nil {
+			return &ClaimGrowthError{Claim: g.claim.Ref, From: g.claim.Requested, To: g.size, Err: err}
+		}
+		outcome.Grown = append(outcome.Grown, g.claim.Ref)
+	}
+	return nil
+}
+
+// awaitGrowth waits until the claims have grown.
+func (f *Fleet) awaitGrowth(ctx context.Context, spec Spec, s *step, outcome *Outcome) error {
+	for _, g := range s.growth {
+		deferred, err := f.cluster.AwaitGrowth(ctx, g.claim.Ref, g.size)
+		if err != nil {
+			return &RolloutError{Err: err}
+		}
+		if deferred {
+			outcome.Warnings = append(outcome.Warnings, Warning{
+				Summary: "File System Grows Later",
+				Detail: fmt.Sprintf("Client %q: the volume of PersistentVolumeClaim %s has grown to %s; its file system follows at the next start of the pod that uses it.",
+					spec.Name, g.claim.Name, g.size.String()),
+			})
+		}
+	}
+	return nil
+}
+
+// recreateTries is how often a recreation is planned anew because the StatefulSet
+// has changed: its status does so all the time while a rollout goes on.
+const recreateTries = 20
+
+// recreate deletes a StatefulSet and creates it again around its pods. Begun, it
+// is finished, whatever becomes of the context. One that has changed since it was
+// looked at is looked at again: it must still give what was planned.
+func (f *Fleet) recreate(ctx context.Context, spec Spec, s *step, before *Record) error {
+	planned := f.cluster.Owned(s.result)
+	for try := 1; ; try++ {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), recreateTimeout)
+		result, err := f.cluster.Recreate(lasting, s.live, s.recreation)
+		cancel()
+		if result != nil {
+			s.result, s.written = result, true
+		}
+		var changed *cluster.ChangedError
+		if !errors.As(err, &changed) || try == recreateTries {
+			return err
+		}
+		growth := s.growth // has been asked for by now
+		*s = step{desired: s.desired, applied: s.desired, before: s.before}
+		if err := f.try(ctx, spec, s, before); err != nil {
+			return err
+		}
+		s.growth = growth
+		if s.recreation == nil {
+			return changed
+		}
+		if lines := changes(cluster.RefOf(s.desired).Key(), planned, f.cluster.Owned(s.result)); len(lines) > 0 {
+			return &OutdatedPlanError{Changes: lines}
+		}
+	}
+}
+
+// replace deletes the pods of a StatefulSet that lack a claim which it has, one
+// after the other: it cannot change them, and would try for ever. They are left of
+// a StatefulSet that had not got the claim yet.
+func (f *Fleet) replace(ctx context.Context, s *step) error {
+	templates := cluster.ClaimTemplates(s.result)
+	var without []rollout.Pod
+	for _, name := range podNames(s.result) {
+		if len(templates) == 0 {
+			break
+		}
+		pod, err := f.pod(ctx, s.result.GetNamespace(), name)
+		var forbidden *cluster.ForbiddenError
+		switch {
+		case errors.As(err, &forbidden):
+			return nil // the wait will tell what is missing
+		case err != nil:
+			return err
+		case pod == nil || pod.GetDeletionTimestamp() != nil || hasClaims(pod, templates):
+		case metav1.GetControllerOf(pod) == nil || metav1.IsControlledBy(pod, s.result):
+			without = append(without, rollout.Pod{Name: name, UID: pod.GetUID()})
+		}
+	}
+	if err := rollout.Replace(ctx, f.cluster.Dynamic(), s.result.GetNamespace(), without); err != nil {
+		return f.cluster.Explain(err)
+	}
+	return nil
+}
+
+// hasClaims tells whether a pod mounts the claims of all templates.
+func hasClaims(pod *unstructured.Unstructured, templates []string) bool {
+	volumes, _, _ := unstructured.NestedSlice(pod.Object, "spec", "volumes")
+	mounted := make(map[string]bool)
+	for _, volume := range volumes {
+		if fields, ok := volume.(map[string]any); ok {
+			name, _, _ := unstructured.NestedString(fields, "persistentVolumeClaim", "claimName")
+			mounted[name] = true
+		}
+	}
+	return !slices.ContainsFunc(templates, func(template string) bool { return !mounted[template+"-"+pod.GetName()] })
+}

@@ -1,0 +1,69 @@
+package mira_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+)
+
+// An apply tries every object before it writes the first: when the third one is
+// refused, the first two are not written, not even for a moment. The CLI plans
+// again right before an apply, so that only here nothing else finds it first.
+func TestFleetAPI_rejectedThirdObject(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	connection, err := cluster.Connect(cluster.Settings{ConfigPath: s.Kubeconfig}, cluster.SystemEnvironment(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := cluster.New(connection, cluster.Options{Force: true, OwnerLabel: mira.ClientLabel})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fleet := func(template string) *mira.Fleet {
+		s.PutTemplate(t, template)
+		return mira.NewFleet(client, mira.Settings{ClusterDomain: acctest.Domain, AllowedKinds: mira.DefaultAllowedKinds()})
+	}
+	spec := func(name string) mira.Spec {
+		return mira.Spec{Namespace: s.Namespace, Name: name, AdminEmail: "admin@mira.example",
+			Template: mira.TemplateSource{Namespace: s.Namespace, ConfigMap: mira.DefaultTemplateConfigMap, Key: mira.DefaultTemplateKey}}
+	}
+	created, err := fleet(sample).Create(t.Context(), spec("acme"), mira.ApplyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	s.Deny(t, "statefulsets", "true", acctest.StatefulSetProbe())
+	before, writes := s.Snapshot(t), s.Writes(t, "Service")
+	changed := fleet(strings.NewReplacer("type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", "mira:3.0", "mira:3.1").Replace(sample))
+	for _, test := range []struct {
+		name  string
+		apply func() (*mira.Outcome, error)
+	}{
+		{"update", func() (*mira.Outcome, error) {
+			return changed.Update(t.Context(), spec("acme"), &created.Record, mira.ApplyOptions{})
+		}},
+		{"create", func() (*mira.Outcome, error) {
+			return changed.Create(t.Context(), spec("globex"), mira.ApplyOptions{})
+		}},
+	} {
+		outcome, err := test.apply()
+		var denied *cluster.DeniedError
+		var partial *mira.PartialWriteError
+		if !errors.As(err, &denied) || errors.As(err, &partial) || outcome != nil {
+			t.Errorf("%s: outcome %v, error %v; want a refusal before anything is written", test.name, outcome, err)
+		}
+	}
+	if diff := cmp.Diff(before, s.Snapshot(t)); diff != "" {
+		t.Errorf("objects were written to (-before +after):\n%s", diff)
+	}
+	if events := writes(); len(events) > 0 {
+		t.Errorf("Services were written: %v", events)
+	}
+}

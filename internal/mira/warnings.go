@@ -1,0 +1,186 @@
+package mira
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+)
+
+// takeoverWarnings tells what applying takes from whom.
+func (f *Fleet) takeoverWarnings(spec Spec, t trial) []Warning {
+	var lines []string
+	for _, s := range t {
+		if s.live == nil {
+			continue
+		}
+		for _, taken := range f.cluster.Taken(s.live, s.result) {
+			lines = append(lines, fmt.Sprintf("  %s %s, set by %s", cluster.RefOf(s.live).Key(), taken.Field, taken.Manager))
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return []Warning{{
+		Summary: "Fields Taken From Other Managers",
+		Detail:  fmt.Sprintf("Client %q: these fields were set by others since the last apply, and go back to what the template says:\n%s", spec.Name, strings.Join(lines, "\n")),
+	}}
+}
+
+// reclaimWarnings tells what goes that somebody has put by hand beside what the
+// template gives. The plan does not show it: it never was ours.
+func reclaimWarnings(spec Spec, t trial) []Warning {
+	var lines []string
+	for _, s := range t {
+		lines = append(lines, changes(cluster.RefOf(s.desired).Key(), s.reclaimed, nil)...)
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return []Warning{{
+		Summary: "Fields Set By Hand Will Be Removed",
+		Detail: fmt.Sprintf("Client %q: somebody has added these fields by hand, and the server does not take them beside those of the template:\n%s",
+			spec.Name, strings.Join(lines, "\n")),
+	}}
+}
+
+// admissionWarnings tells where the server will store something else than the
+// template gives. A value that it has stored already was told when it came.
+func (f *Fleet) admissionWarnings(spec Spec, t trial) []Warning {
+	var lines []string
+	for _, s := range t {
+		key := cluster.RefOf(s.desired).Key()
+		for _, a := range f.cluster.Altered(s.desired, s.result) {
+			if had, ok := s.before[a.Field]; s.before != nil && ok != a.Removed && had == a.Got {
+				continue
+			}
+			got := fmt.Sprintf("becomes %q", a.Got)
+			if a.Removed {
+				got = "is removed"
+			}
+			lines = append(lines, fmt.Sprintf("  %s %s: %q %s", key, a.Field, a.Wanted, got))
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return []Warning{{
+		Summary: "Admission Changes Fields",
+		Detail: fmt.Sprintf("Client %q: the server, most likely an admission policy or webhook of the cluster, changes these fields of the template:\n%s",
+			spec.Name, strings.Join(lines, "\n")),
+	}}
+}
+
+// stayingWarnings tells which of the fields that the plan shows as going stay on
+// the object, as others own them, too.
+func (f *Fleet) stayingWarnings(spec Spec, t trial) []Warning {
+	var lines []string
+	for _, s := range t {
+		if s.live == nil || s.isNoOp {
+			continue
+		}
+		key := cluster.RefOf(s.live).Key()
+		var dropped []string
+		owned := f.cluster.Owned(s.result)
+		for path := range s.before {
+			if _, isKept := owned[path]; !isKept {
+				dropped = append(dropped, path)
+			}
+		}
+		for _, staying := range f.cluster.Staying(s.live, s.result, dropped) {
+			lines = append(lines, fmt.Sprintf("  %s %s, also set by %s", key, staying.Field, staying.Manager))
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return []Warning{{
+		Summary: "Dropped Fields Stay",
+		Detail: fmt.Sprintf("Client %q: the template does not have these fields any more, but they stay on the objects, as others own them, too:\n%s",
+			spec.Name, strings.Join(lines, "\n")),
+	}}
+}
+
+// dataWarnings tells when a StatefulSet gets another name: the new one begins
+// with claims of its own, without the data.
+func dataWarnings(spec Spec, before *Record, t trial) []Warning {
+	if before == nil {
+		return nil
+	}
+	var warnings []Warning
+	for _, ref := range before.Refs {
+		isKept := slices.ContainsFunc(t, func(s *step) bool { return ref.SameObject(cluster.RefOf(s.desired)) })
+		if ref.Kind != statefulSetKind || isKept {
+			continue
+		}
+		warnings = append(warnings, Warning{
+			Summary: "Client Leaves Its Data Behind",
+			Detail: fmt.Sprintf("Client %q: the template does not have %s any more, which will be deleted. Its PersistentVolumeClaims stay (%s), "+
+				"but a StatefulSet of another name does not find them: it begins with empty ones.", spec.Name, ref, strings.Join(before.Claims, ", ")),
+		})
+	}
+	return warnings
+}
+
+// before gives the live values of what adopting an object will change: of the
+// fields that are applied, and of those that a former manager set and that go.
+func (f *Fleet) before(ctx context.Context, s *step) (cluster.Fields, error) {
+	result := s.result
+	if s.recreation != nil {
+		result = s.recreation.Merged
+	}
+	dropped, err := f.cluster.Dropped(ctx, s.live, result)
+	if err != nil {
+		return nil, err
+	}
+	fields := f.cluster.Observe(s.live, f.cluster.Owned(s.result))
+	maps.Copy(fields, dropped)
+	return fields, nil
+}
+
+// adoptionWarnings tells what of the objects that exist a create takes over, and
+// what it changes on them: a plan of a create shows only what will be. Of an update
+// it tells of objects that somebody has made anew since the last apply.
+func (f *Fleet) adoptionWarnings(ctx context.Context, spec Spec, before *Record, t trial) ([]Warning, error) {
+	var names, lines []string
+	isOurs := before == nil
+	for _, s := range t {
+		if s.live == nil || before != nil && f.cluster.Adopted(s.live) {
+			continue
+		}
+		ref := cluster.RefOf(s.live)
+		names = append(names, ref.String())
+		isOurs = isOurs && s.isOwn(spec)
+		had, err := f.before(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range changes(ref.Key(), had, f.cluster.Owned(s.result)) {
+			if !strings.Contains(line, managedByLabel) && !strings.Contains(line, ClientLabel) {
+				lines = append(lines, line)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	detail := fmt.Sprintf("Objects of client %q exist already and will be adopted: %s.", spec.Name, strings.Join(names, ", "))
+	if before != nil {
+		detail = fmt.Sprintf("Objects of client %q were made anew since the last apply, by others, and will be adopted: %s.", spec.Name, strings.Join(names, ", "))
+	}
+	if isOurs {
+		detail += " They carry the client's label already: they are left of a tainted client, which this plan replaces, or they are managed under another address or in another state. " +
+			"If the resource was renamed in the configuration, use a `moved` block instead."
+	}
+	switch {
+	case len(lines) == 0 && isOurs:
+	case len(lines) == 0:
+		detail += " They match the template; only the ownership labels are added, and no pod restarts."
+	default:
+		detail += " These fields change:\n" + strings.Join(lines, "\n")
+	}
+	return []Warning{{Summary: "Existing Objects Will Be Adopted", Detail: detail}}, nil
+}
