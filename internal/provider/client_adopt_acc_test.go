@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"github.com/hashicorp/terraform-plugin-testing/tfversion"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
@@ -134,6 +135,63 @@ func TestAccClient_adoptionDropsFormerFields(t *testing.T) {
 				return nil
 			},
 		}},
+	})
+}
+
+// A template that has chosen another member of a union since, as another handler
+// of a probe, is adopted: the former one goes with its manager.
+func TestAccClient_adoptionChangesUnion(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, edit(t, sample, "        readinessProbe:\n          tcpSocket:\n            port: https\n", "        readinessProbe:\n          exec:\n            command: [caddy, version]\n"))
+	djangoClient(t, s, sample, "acme", "admin@acme.example")
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{{
+			Config:           s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
+			ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+		}},
+	})
+}
+
+// What others have put beside the template's fields, and what the server does not
+// take together with these, goes if a person did it with kubectl. The error names
+// it if a program did.
+func TestAccClient_besideTheTemplate(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	byHand := `{"spec":{"ports":[{"$patch":"delete","port":80},{"name":"http","port":81,"targetPort":"http"}]}}`
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{
+				PreConfig: func() { s.Patch(t, "Service", "mira-acme", "kubectl-edit", byHand) },
+				Config:    config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply: []plancheck.PlanCheck{objectChanges("mira_client.acme",
+						"+ Service/mira-acme spec.ports[80,TCP].name: http", "+ Service/mira-acme spec.ports[80,TCP].port: 80",
+						"+ Service/mira-acme spec.ports[80,TCP].protocol: TCP", "+ Service/mira-acme spec.ports[80,TCP].targetPort: http")},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+				Check: func(*terraform.State) error {
+					ports, _, _ := unstructured.NestedSlice(s.Get(t, "Service", "mira-acme").Object, "spec", "ports")
+					if len(ports) != 2 {
+						return fmt.Errorf("ports of the Service: %v", ports)
+					}
+					return nil
+				},
+			},
+			{
+				PreConfig:   func() { s.Patch(t, "Service", "mira-acme", "lb-controller", byHand) },
+				Config:      config,
+				PlanOnly:    true,
+				ExpectError: message(`spec.ports[1].name: Duplicate value: "http". Others have put beside the template's fields: spec.ports[81,TCP].name, by lb-controller`),
+			},
+		},
 	})
 }
 

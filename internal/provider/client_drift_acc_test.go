@@ -2,6 +2,7 @@ package provider
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -67,6 +68,21 @@ func TestAccClient_drift(t *testing.T) {
 			[]string{"+ Ingress/mira-acme"},
 		},
 		{
+			"an object deleted and made anew by hand",
+			func() {
+				ingress := s.Get(t, "Ingress", "mira-acme")
+				s.Delete(t, "Ingress", "mira-acme")
+				ingress.Object["metadata"] = map[string]any{"name": "mira-acme", "annotations": map[string]any{
+					"nginx.ingress.kubernetes.io/ssl-passthrough": "true", "extra": "by hand",
+				}}
+				s.Create(t, ingress, "kubectl-create")
+			},
+			[]string{
+				"+ Ingress/mira-acme metadata.labels[app.kubernetes.io/managed-by]: terraform-provider-mira",
+				"+ Ingress/mira-acme metadata.labels[mira-cluster.io/client]: acme",
+			},
+		},
+		{
 			"a port added to a list that the template owns",
 			func() {
 				s.Patch(t, "Service", "mira-acme", "kubectl-patch", `{"spec":{"selector":{"extra":"label"}}}`)
@@ -106,6 +122,74 @@ func TestAccClient_drift(t *testing.T) {
 		})
 	}
 	resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+}
+
+// What somebody changes in the template shows as itself and nothing else.
+func TestAccClient_templateChanges(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	steps := []resource.TestStep{{Config: config}}
+	const pods = "StatefulSet/mira-acme spec.template.spec."
+	for _, change := range []struct {
+		edit  [2]string
+		lines []string
+	}{
+		{[2]string{"mira:3.0", "mira:3.1"}, []string{"~ " + pods + "containers[mira].image: mira:3.0 -> mira:3.1"}},
+		{
+			[2]string{"      - name: caddy\n", "      - name: metrics\n        image: metrics:1\n      - name: caddy\n"},
+			[]string{"+ " + pods + "containers[metrics].image: metrics:1", "+ " + pods + "containers[metrics].name: metrics"},
+		},
+		{
+			[2]string{"value: /var/lib/mira/mira.sqlite3", "value: /var/lib/mira/other.sqlite3"},
+			[]string{"~ " + pods + "containers[mira].env[DATABASE_PATH].value: /var/lib/mira/mira.sqlite3 -> /var/lib/mira/other.sqlite3"},
+		},
+		{
+			[2]string{"    nginx.ingress.kubernetes.io/ssl-passthrough: \"true\"\n", ""},
+			[]string{"- Ingress/mira-acme metadata.annotations[nginx.ingress.kubernetes.io/ssl-passthrough]: true"},
+		},
+	} {
+		before := sample
+		sample = edit(t, sample, change.edit[0], change.edit[1])
+		after := sample
+		for _, step := range []struct {
+			template string
+			lines    []string
+		}{{after, change.lines}, {before, reversed(change.lines)}, {after, change.lines}} {
+			steps = append(steps, resource.TestStep{
+				PreConfig: func() { s.PutTemplate(t, step.template) },
+				Config:    config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply: []plancheck.PlanCheck{
+						plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionUpdate),
+						objectChanges("mira_client.acme", step.lines...),
+					},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+			})
+		}
+	}
+	resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+}
+
+// reversed gives the lines of the opposite change.
+func reversed(lines []string) []string {
+	var opposite []string
+	for _, line := range lines {
+		switch line[0] {
+		case '~':
+			path, values, _ := strings.Cut(line, ": ")
+			old, now, _ := strings.Cut(values, " -> ")
+			line = path + ": " + now + " -> " + old
+		case '+':
+			line = "-" + line[1:]
+		default:
+			line = "+" + line[1:]
+		}
+		opposite = append(opposite, line)
+	}
+	return opposite
 }
 
 // A client whose objects are all gone is created again; one whose StatefulSet

@@ -1,0 +1,321 @@
+package provider
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+const (
+	plannedWarning = "Admission Changes Fields"
+	storedWarning  = "Server Changed Applied Fields"
+
+	passthrough = "nginx.ingress.kubernetes.io/ssl-passthrough"
+
+	// firstImage is that of container mira.
+	firstImage = "/spec/template/spec/containers/0/image"
+	// mirrorImage is a registry mirror: it may see its own work again.
+	mirrorImage = `object.spec.template.spec.containers[0].image.startsWith("mirror.example/") ? [] :
+[JSONPatch{op: "replace", path: "` + firstImage + `", value: "mirror.example/" + object.spec.template.spec.containers[0].image}]`
+)
+
+// With a policy in force that changes what is written, a client is created and
+// updated, and each time nothing is left to do. The operator is told what the
+// policy makes of the fields that the template sets, and of no others.
+func TestAccClient_mutatingAdmission(t *testing.T) {
+	acctest.RequireCluster(t)
+	env := buildMirror(t, "")
+	for _, test := range []struct {
+		name       string
+		resource   string
+		patch      string
+		conditions []string
+		// warned are words of the warning of a plan that changes the field.
+		warned []string
+		// changes are what the second plan, that of another template, is to show.
+		changes []string
+		check   func(t *testing.T, s *acctest.Sandbox, planned map[string]any)
+	}{
+		{
+			name: "an owned field at every write", resource: "statefulsets", patch: mirrorImage,
+			warned:  []string{"StatefulSet/mira-acme", image, "mira:3.0", "mirror.example/mira:3.0"},
+			changes: []string{"~ StatefulSet/mira-acme " + image + ": mirror.example/mira:3.0 -> mirror.example/mira:3.1"},
+			check: func(t *testing.T, s *acctest.Sandbox, planned map[string]any) {
+				if diff := cmp.Diff(map[string]any{"mira": "mirror.example/mira:3.1", "caddy": "caddy:2.8"}, planned["images"]); diff != "" {
+					t.Errorf("images (-want +planned):\n%s", diff)
+				}
+				if err := podsRun(t, s, "mira-acme-0", "mirror.example/mira:3.1"); err != nil {
+					t.Error(err)
+				}
+			},
+		},
+		{
+			name: "a label of its own", resource: "services",
+			patch:   `[JSONPatch{op: "add", path: "/metadata/labels/cost-centre", value: "42"}]`,
+			changes: []string{"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
+			check: func(t *testing.T, s *acctest.Sandbox, _ map[string]any) {
+				if got := s.Get(t, "Service", "mira-acme").GetLabels()["cost-centre"]; got != "42" {
+					t.Errorf("the policy's label is %q", got)
+				}
+			},
+		},
+		{
+			name: "a container of its own", resource: "statefulsets",
+			patch: `object.spec.template.spec.containers.exists(c, c.name == "mesh") ? [] :
+[JSONPatch{op: "add", path: "/spec/template/spec/containers/-", value: Object.spec.template.spec.containers{name: "mesh", image: "mesh:1"}}]`,
+			changes: []string{"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
+			check: func(t *testing.T, s *acctest.Sandbox, planned map[string]any) {
+				containers, _, _ := unstructured.NestedSlice(s.Get(t, "Pod", "mira-acme-0").Object, "spec", "containers")
+				if len(containers) != 3 {
+					t.Errorf("the pod has %d containers, want 3", len(containers))
+				}
+				if images := planned["images"].(map[string]any); images["mesh"] != nil {
+					t.Errorf("images has the policy's container: %v", images)
+				}
+			},
+		},
+		{
+			name: "an owned annotation removed", resource: "ingresses",
+			patch: `has(object.metadata.annotations) && "` + passthrough + `" in object.metadata.annotations ?
+[JSONPatch{op: "remove", path: "/metadata/annotations/" + jsonpatch.escapeKey("` + passthrough + `")}] : []`,
+			warned:  []string{"Ingress/mira-acme", "metadata.annotations[" + passthrough + "]", "true"},
+			changes: []string{"+ Ingress/mira-acme metadata.annotations.added: later", "~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
+			check: func(t *testing.T, s *acctest.Sandbox, _ map[string]any) {
+				annotations := s.Get(t, "Ingress", "mira-acme").GetAnnotations()
+				if _, ok := annotations[passthrough]; ok || annotations["added"] != "later" {
+					t.Errorf("annotations: %v", annotations)
+				}
+			},
+		},
+		{
+			name: "a key more in a map that is owned whole", resource: "services",
+			patch:   `[JSONPatch{op: "add", path: "/spec/selector/track", value: "stable"}]`,
+			warned:  []string{"Service/mira-acme", "spec.selector", "track"},
+			changes: []string{"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
+			check: func(t *testing.T, s *acctest.Sandbox, _ map[string]any) {
+				if got, _, _ := unstructured.NestedString(s.Get(t, "Service", "mira-acme").Object, "spec", "selector", "track"); got != "stable" {
+					t.Errorf("the policy's key in the selector is %q", got)
+				}
+			},
+		},
+		{
+			name: "a label of its own at the creation only", resource: "services", conditions: []string{`request.operation == "CREATE"`},
+			patch:   `[JSONPatch{op: "add", path: "/metadata/labels/cost-centre", value: "42"}]`,
+			changes: []string{"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
+			check: func(t *testing.T, s *acctest.Sandbox, _ map[string]any) {
+				if got := s.Get(t, "Service", "mira-acme").GetLabels()["cost-centre"]; got != "42" {
+					t.Errorf("the policy's label is %q", got)
+				}
+			},
+		},
+		{
+			name: "an immutable field at the creation only", resource: "statefulsets", conditions: []string{`request.operation == "CREATE"`},
+			patch:   `[JSONPatch{op: "replace", path: "/spec/serviceName", value: "governed"}]`,
+			warned:  []string{"StatefulSet/mira-acme", "spec.serviceName", "mira", "governed"},
+			changes: []string{"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
+			check: func(t *testing.T, s *acctest.Sandbox, _ map[string]any) {
+				if got, _, _ := unstructured.NestedString(s.Get(t, "StatefulSet", "mira-acme").Object, "spec", "serviceName"); got != "governed" {
+					t.Errorf("serviceName is %q", got)
+				}
+			},
+		},
+		{
+			name: "the host of the address", resource: "ingresses",
+			patch:  `[JSONPatch{op: "replace", path: "/spec/rules/0/host", value: "acme.proxy.example"}]`,
+			warned: []string{"Ingress/mira-acme", "spec.rules", "acme." + acctest.Domain, "acme.proxy.example"},
+			changes: []string{"+ Ingress/mira-acme metadata.annotations.added: later",
+				"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
+			check: func(t *testing.T, _ *acctest.Sandbox, planned map[string]any) {
+				if planned["url"] != "https://acme.proxy.example" {
+					t.Errorf("url is %v, and the client answers at https://acme.proxy.example", planned["url"])
+				}
+			},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := acctest.NewSandbox(t)
+			sample := acctest.SampleTemplate(t)
+			s.PutTemplate(t, sample)
+			s.Mutate(t, test.resource, test.patch, test.conditions...)
+			c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+
+			created := c.plan(t)
+			wantAdmission(t, created.warnings, test.warned)
+			wantNoWarning(t, c.applyPlan(t), storedWarning)
+			wantNothingToDo(t, c)
+
+			changes := slices.Clone(test.changes)
+			next := edit(t, sample, "mira:3.0", "mira:3.1")
+			if test.resource == "ingresses" {
+				next = edit(t, next, "  annotations:\n", "  annotations:\n    added: later\n")
+			}
+			s.PutTemplate(t, next)
+			updated := c.plan(t)
+			if diff := cmp.Diff(changes, updated.changes); diff != "" {
+				t.Errorf("changes of the update (-want +got):\n%s", diff)
+			}
+			wantNoWarning(t, c.applyPlan(t), storedWarning)
+			wantNothingToDo(t, c)
+			test.check(t, s, updated.after)
+			c.destroy(t)
+		})
+	}
+}
+
+func wantAdmission(t *testing.T, warnings, words []string) {
+	t.Helper()
+	if words == nil {
+		wantNoWarning(t, warnings, plannedWarning)
+		return
+	}
+	wantWarning(t, warnings, append([]string{plannedWarning + ": "}, words...)...)
+}
+
+func wantNothingToDo(t *testing.T, c *cli) {
+	t.Helper()
+	if left := c.plan(t); left.action != "no-op" {
+		t.Errorf("after the apply, a plan would %s:\n%s", left.action, strings.Join(left.changes, "\n"))
+	}
+}
+
+// What a policy changes at the creation only is put right by the next apply, and
+// then nothing is left to do.
+func TestAccClient_mutatedAtCreationOnly(t *testing.T) {
+	acctest.RequireCluster(t)
+	env := buildMirror(t, "")
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	s.Mutate(t, "statefulsets", mirrorImage, `request.operation == "CREATE"`)
+	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	wantAdmission(t, c.plan(t).warnings, []string{"StatefulSet/mira-acme", image, "mira:3.0", "mirror.example/mira:3.0"})
+	wantNoWarning(t, c.applyPlan(t), storedWarning)
+
+	next := c.plan(t)
+	if diff := cmp.Diff([]string{"~ StatefulSet/mira-acme " + image + ": mirror.example/mira:3.0 -> mira:3.0"}, next.changes); diff != "" {
+		t.Errorf("changes after the create (-want +got):\n%s", diff)
+	}
+	wantNoWarning(t, next.warnings, plannedWarning)
+	c.applyPlan(t)
+	wantNothingToDo(t, c)
+	if err := podsRun(t, s, "mira-acme-0", "mira:3.0"); err != nil {
+		t.Error(err)
+	}
+	c.destroy(t)
+}
+
+// A policy that spares dry runs makes the server store something else than it
+// has promised. The apply says so and stands; the next plan shows the drift.
+func TestAccClient_mutatedBehindThePlan(t *testing.T) {
+	acctest.RequireCluster(t)
+	env := buildMirror(t, "")
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	lift := s.Mutate(t, "statefulsets", mirrorImage, `!(has(request.dryRun) && request.dryRun)`)
+	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	drift := func(version string) []string {
+		return []string{fmt.Sprintf("~ StatefulSet/mira-acme %s: mirror.example/mira:%[2]s -> mira:%[2]s", image, version)}
+	}
+	stored := func(version string) []string {
+		return []string{storedWarning + ": ", "StatefulSet/mira-acme", image, "mira:" + version, "mirror.example/mira:" + version}
+	}
+
+	wantNoWarning(t, c.plan(t).warnings, plannedWarning)
+	wantWarning(t, c.applyPlan(t), stored("3.0")...)
+	again := c.plan(t)
+	if diff := cmp.Diff(drift("3.0"), again.changes); diff != "" {
+		t.Errorf("changes after the create (-want +got):\n%s", diff)
+	}
+	wantWarning(t, c.applyPlan(t), stored("3.0")...)
+
+	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.1"))
+	updated := c.plan(t)
+	if diff := cmp.Diff([]string{"~ StatefulSet/mira-acme " + image + ": mirror.example/mira:3.0 -> mira:3.1"}, updated.changes); diff != "" {
+		t.Errorf("changes of the update (-want +got):\n%s", diff)
+	}
+	wantWarning(t, c.applyPlan(t), stored("3.1")...)
+	if diff := cmp.Diff(drift("3.1"), c.plan(t).changes); diff != "" {
+		t.Errorf("changes after the update (-want +got):\n%s", diff)
+	}
+
+	lift()
+	wantNoWarning(t, c.applyPlan(t), storedWarning)
+	wantNothingToDo(t, c)
+	c.destroy(t)
+}
+
+// A client that the Django controller wrote under a mutating policy is adopted
+// under it, and no pod restarts.
+func TestAccClient_adoptUnderMutatingAdmission(t *testing.T) {
+	acctest.RequireCluster(t)
+	env := buildMirror(t, "")
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	s.Mutate(t, "statefulsets", mirrorImage)
+	djangoClient(t, s, sample, "acme", "admin@acme.example")
+	pods := s.UIDs(t, "Pod")
+	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	wantWarning(t, c.plan(t).warnings, "Existing Objects Will Be Adopted: ", "They match the template")
+	wantNoWarning(t, c.applyPlan(t), storedWarning)
+	wantNothingToDo(t, c)
+	if err := samePods(t, s, pods); err != nil {
+		t.Error(err)
+	}
+	c.destroy(t)
+}
+
+// What the server writes in another way than the template is the same value: no
+// policy has changed it, and no plan shows it.
+func TestAccClient_normalisedFields(t *testing.T) {
+	acctest.RequireCluster(t)
+	env := buildMirror(t, "")
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, edit(t, acctest.SampleTemplate(t),
+		"cpu: 100m", "cpu: 0.1", "memory: 256Mi", "memory: 268435456", "memory: 1024Mi", "memory: 1048576Ki", "storage: 5Gi", "storage: 5120Mi",
+		// Neither the protocol nor the port's name is needed, and a number may
+		// stand for a name.
+		"  - name: https\n    port: 443\n    protocol: TCP\n    targetPort: https\n", "  - name: https\n    port: 443\n    targetPort: 443\n",
+		"        - name: app\n          containerPort: 8000\n          protocol: TCP\n", "        - name: app\n          containerPort: 8000\n",
+		"        - name: CLIENT_NAME\n", `        - name: POD
+          valueFrom:
+            fieldRef: {fieldPath: metadata.name}
+        - name: MEMORY
+          valueFrom:
+            resourceFieldRef: {resource: limits.memory}
+        - name: EMPTY
+          value: ""
+        - name: CLIENT_NAME
+`,
+		"      - name: mira-data\n        persistentVolumeClaim:\n          claimName: mira-data\n", `      - name: mira-data
+        persistentVolumeClaim:
+          claimName: mira-data
+      - name: scratch
+        emptyDir: {sizeLimit: 1024Mi}
+      - name: about
+        projected:
+          sources:
+          - downwardAPI:
+              items:
+              - path: labels
+                fieldRef: {fieldPath: metadata.labels}
+          - configMap: {name: about, optional: true}
+`))
+	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	created := c.plan(t)
+	wantNoWarning(t, created.warnings, plannedWarning)
+	wantNoWarning(t, c.applyPlan(t), storedWarning, plannedWarning)
+	left := c.plan(t)
+	if left.action != "no-op" {
+		t.Errorf("after the apply, a plan would %s:\n%s", left.action, strings.Join(left.changes, "\n"))
+	}
+	wantNoWarning(t, left.warnings, plannedWarning)
+	c.destroy(t)
+}

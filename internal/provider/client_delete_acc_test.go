@@ -1,0 +1,86 @@
+package provider
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+// A delete goes in the reverse order of the template and waits for the pods. One
+// that fails half-way leaves the client in the state, and the next apply deletes
+// the rest.
+func TestAccClient_deleteFailsHalfWay(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t)) // Service, Ingress, StatefulSet
+	var restore func()
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{
+			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)},
+			{
+				PreConfig:   func() { restore = s.Suspend(t, "", "services", "delete") },
+				Config:      s.Provider(),
+				ExpectError: message(`may not delete services in namespace "` + s.Namespace + `"`),
+			},
+			{
+				PreConfig: func() {
+					for kind, want := range map[string]int{"Service": 1, "Ingress": 0, "StatefulSet": 0, "Pod": 0} {
+						if names := s.Names(t, kind); len(names) != want {
+							t.Errorf("of kind %s there is left: %v", kind, names)
+						}
+					}
+					restore()
+				},
+				Config: s.Provider(),
+				Check: func(*terraform.State) error {
+					if !s.Exists(t, "PersistentVolumeClaim", claimName) {
+						return fmt.Errorf("the claim is gone")
+					}
+					return noneLeft(t, s)(nil)
+				},
+			},
+		},
+	})
+}
+
+// What a delete leaves it names.
+func TestAccClient_deleteNamesClaims(t *testing.T) {
+	t.Parallel()
+	env := buildMirror(t, "")
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c.run(t, "apply", "-auto-approve")
+	found := warnings(t, c.run(t, "destroy", "-auto-approve", "-json"))
+	wantWarning(t, found, "Client Data Kept: ", `Client "acme" is deleted; its data stays in namespace "`+s.Namespace+`", in PersistentVolumeClaim `+claimName)
+	if !s.Exists(t, "PersistentVolumeClaim", claimName) {
+		t.Error("the claim is gone")
+	}
+}
+
+// A template that lets Kubernetes delete claims is refused at plan, unless the
+// client says that its data may go.
+func TestAccClient_claimPolicy(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, edit(t, acctest.SampleTemplate(t), "  replicas: 1\n", "  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenScaled: Delete}\n"))
+	config := func(lines ...string) string {
+		return s.Provider() + client("acme", append(lines, `name = "acme"`, `admin_email = "admin@acme.example"`)...)
+	}
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{
+				Config:   config(),
+				PlanOnly: true,
+				ExpectError: message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme asks Kubernetes to delete its claims (spec.persistentVolumeClaimRetentionPolicy.whenScaled is Delete). ` +
+					`That would delete the client's data.`),
+			},
+			{Config: config(`delete_data = true`)},
+		},
+	})
+}

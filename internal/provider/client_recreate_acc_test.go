@@ -1,0 +1,286 @@
+package provider
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+// running is what must survive the recreation of a StatefulSet.
+type running struct {
+	pods, claims, revisions map[string]types.UID
+	statefulSet             types.UID
+}
+
+func lookAt(t *testing.T, s *acctest.Sandbox) running {
+	t.Helper()
+	return running{
+		pods:        s.UIDs(t, "Pod"),
+		claims:      s.UIDs(t, "PersistentVolumeClaim"),
+		revisions:   s.UIDs(t, "ControllerRevision"),
+		statefulSet: s.Get(t, "StatefulSet", "mira-acme").GetUID(),
+	}
+}
+
+// survived tells what a recreation has lost.
+func (before running) survived(t *testing.T, s *acctest.Sandbox) error {
+	t.Helper()
+	after := lookAt(t, s)
+	if after.statefulSet == before.statefulSet {
+		return fmt.Errorf("the StatefulSet was not recreated")
+	}
+	for what, pair := range map[string][2]map[string]types.UID{
+		"pods": {before.pods, after.pods}, "claims": {before.claims, after.claims}, "revisions": {before.revisions, after.revisions},
+	} {
+		if diff := cmp.Diff(pair[0], pair[1]); diff != "" || len(pair[0]) == 0 {
+			return fmt.Errorf("%s (-before +after):\n%s", what, diff)
+		}
+	}
+	for name := range after.pods {
+		if restarts := restartsOf(s.Get(t, "Pod", name)); restarts != 0 {
+			return fmt.Errorf("pod %s restarted %d times", name, restarts)
+		}
+	}
+	return nil
+}
+
+func restartsOf(pod *unstructured.Unstructured) (restarts int64) {
+	statuses, _, _ := unstructured.NestedSlice(pod.Object, "status", "containerStatuses")
+	for _, status := range statuses {
+		count, _, _ := unstructured.NestedInt64(status.(map[string]any), "restartCount")
+		restarts += count
+	}
+	return restarts
+}
+
+// Every field of a StatefulSet that the server does not let change is changed by
+// recreating it around its pods: the plan names the field, the pods run on, and
+// the claims stay.
+func TestAccClient_recreate(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
+	s.PutTemplate(t, sample)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	steps := []resource.TestStep{{
+		Config: config,
+		Check: func(*terraform.State) error {
+			// What others own must come through, too. Taking the annotation of the pod
+			// template away would restart the pods.
+			s.Patch(t, "StatefulSet", "mira-acme", "kubectl-rollout", `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`)
+			s.Patch(t, "StatefulSet", "mira-acme", "cost-controller", `{"metadata":{"labels":{"cost-centre":"42"},"annotations":{"reviewed-by":"somebody"}}}`)
+			s.WaitReady(t)
+			return nil
+		},
+	}}
+	var before running
+	template := sample
+	for _, change := range []struct {
+		edit  [2]string
+		lines []string
+	}{
+		{
+			[2]string{"serviceName: mira\n", "serviceName: mira-acme\n"},
+			[]string{"~ StatefulSet/mira-acme spec.serviceName: mira -> mira-acme"},
+		},
+		{
+			[2]string{"matchLabels:\n      app: mira\n", "matchLabels:\n      app: mira\n      client: %CLIENT_NAME%\n"},
+			[]string{`~ StatefulSet/mira-acme spec.selector: {"matchLabels":{"app":"mira"}} -> {"matchLabels":{"app":"mira","client":"acme"}}`},
+		},
+		{
+			[2]string{"replicas: 2\n", "replicas: 2\n  podManagementPolicy: Parallel\n"},
+			[]string{"+ StatefulSet/mira-acme spec.podManagementPolicy: Parallel"},
+		},
+		{
+			[2]string{"  podManagementPolicy: Parallel\n", ""},
+			[]string{"- StatefulSet/mira-acme spec.podManagementPolicy: Parallel"},
+		},
+	} {
+		template = edit(t, template, change.edit[0], change.edit[1])
+		put := template
+		steps = append(steps, resource.TestStep{
+			PreConfig: func() { before = lookAt(t, s); s.PutTemplate(t, put) },
+			Config:    config,
+			ConfigPlanChecks: resource.ConfigPlanChecks{
+				PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionUpdate),
+					objectChanges("mira_client.acme", change.lines...),
+				},
+				PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+			},
+			Check: func(*terraform.State) error {
+				live := s.Get(t, "StatefulSet", "mira-acme")
+				if live.GetLabels()["cost-centre"] != "42" || live.GetAnnotations()["reviewed-by"] != "somebody" {
+					return fmt.Errorf("what others own is lost: labels %v, annotations %v", live.GetLabels(), live.GetAnnotations())
+				}
+				managers := make(map[string]string)
+				for _, entry := range live.GetManagedFields() {
+					managers[entry.Manager+" "+entry.Subresource] = string(entry.Operation)
+				}
+				want := map[string]string{
+					"terraform-provider-mira ": "Apply", "cost-controller ": "Update", "kubectl-rollout ": "Update", "kube-controller-manager status": "Update",
+				}
+				if diff := cmp.Diff(want, managers); diff != "" {
+					return fmt.Errorf("managers (-want +got):\n%s", diff)
+				}
+				return before.survived(t, s)
+			},
+		})
+	}
+	resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+}
+
+// An apply that ended between the delete and the create is finished by the next
+// one, around the pods that run on.
+func TestAccClient_recreationGoesOn(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	var before running
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{
+				PreConfig: func() {
+					before = lookAt(t, s)
+					s.PutTemplate(t, edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n"))
+					s.Orphan(t, "StatefulSet", "mira-acme")
+				},
+				Config: config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply: []plancheck.PlanCheck{
+						plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionUpdate),
+						objectChanges("mira_client.acme", "+ StatefulSet/mira-acme"),
+					},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+				Check: func(*terraform.State) error { return before.survived(t, s) },
+			},
+		},
+	})
+}
+
+// A StatefulSet that cannot be created again, although its dry run passed, is put
+// back as it was, with what others own; the next apply starts anew.
+func TestAccClient_recreationIsPutBack(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	probe := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "probe"},
+		"spec": map[string]any{
+			"serviceName": "mira-acme", "selector": map[string]any{"matchLabels": map[string]any{"a": "b"}},
+			"template": map[string]any{
+				"metadata": map[string]any{"labels": map[string]any{"a": "b"}},
+				"spec":     map[string]any{"containers": []any{map[string]any{"name": "c", "image": "c"}}},
+			},
+		},
+	}}
+	var before running
+	var lift func()
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{
+				PreConfig: func() {
+					s.Patch(t, "StatefulSet", "mira-acme", "cost-controller", `{"metadata":{"labels":{"cost-centre":"42"}}}`)
+					before = lookAt(t, s)
+					s.PutTemplate(t, edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n"))
+					lift = s.Deny(t, "statefulsets", `!(has(request.dryRun) && request.dryRun) && object.spec.serviceName == "mira-acme"`, probe)
+				},
+				Config:      config,
+				ExpectError: message(`StatefulSet ` + s.Namespace + `/mira-acme was put back as it was before.`),
+			},
+			{
+				PreConfig: func() {
+					if err := before.survived(t, s); err != nil {
+						t.Fatal(err)
+					}
+					lift()
+				},
+				Config: config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply:             []plancheck.PlanCheck{objectChanges("mira_client.acme", "~ StatefulSet/mira-acme spec.serviceName: mira -> mira-acme")},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+				Check: func(*terraform.State) error {
+					if labels := s.Get(t, "StatefulSet", "mira-acme").GetLabels(); labels["cost-centre"] != "42" {
+						return fmt.Errorf("what others own is lost: labels %v", labels)
+					}
+					return before.survived(t, s)
+				},
+			},
+		},
+	})
+}
+
+// The Django controller's StatefulSet is adopted although the template by now has
+// another value for an immutable field.
+func TestAccClient_adoptionRecreates(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n"))
+	djangoClient(t, s, edit(t, sample, "replicas: 1\n", "replicas: 1\n  minReadySeconds: 1\n"), "acme", "admin@acme.example")
+	before := lookAt(t, s)
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{{
+			Config:           s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
+			ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+			Check: func(*terraform.State) error {
+				live := s.Get(t, "StatefulSet", "mira-acme")
+				if _, found, _ := unstructured.NestedInt64(live.Object, "spec", "minReadySeconds"); found {
+					return fmt.Errorf("what the Django controller set beyond the template is still there")
+				}
+				return before.survived(t, s)
+			},
+		}},
+	})
+}
+
+// What cannot be done around the pods can be done by a replacement: the way out
+// that the error names.
+func TestAccClient_taintedBeginsAnew(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{
+				PreConfig: func() { s.PutTemplate(t, edit(t, sample, "name: mira-data", "name: data")) },
+				Config:    config,
+				Taint:     []string{"mira_client.acme"},
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply:             []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionDestroyBeforeCreate)},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+				Check: func(*terraform.State) error {
+					for _, claim := range []string{claimName, "data-mira-acme-0"} {
+						if !s.Exists(t, "PersistentVolumeClaim", claim) {
+							return fmt.Errorf("claim %s is not there", claim)
+						}
+					}
+					return nil
+				},
+			},
+		},
+	})
+}

@@ -1,0 +1,261 @@
+package provider
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/terraform"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+const (
+	claimName   = "mira-data-mira-acme-0"
+	claimStored = `[{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"mira-data"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":%q}},"volumeMode":"Filesystem"}}]`
+)
+
+// capacity of a claim, as it was asked for and as it is there.
+func capacity(t *testing.T, s *acctest.Sandbox, name string) (requested, stored string) {
+	t.Helper()
+	claim := s.Get(t, "PersistentVolumeClaim", name)
+	requested, _, _ = unstructured.NestedString(claim.Object, "spec", "resources", "requests", "storage")
+	stored, _, _ = unstructured.NestedString(claim.Object, "status", "capacity", "storage")
+	return requested, stored
+}
+
+// More storage in the template grows the claims that exist, those of replicas
+// that are no more included, around the running pods.
+func TestAccClient_claimsGrow(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
+	s.PutTemplate(t, sample)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
+	one := edit(t, sample, "replicas: 2", "replicas: 1")
+	var before running
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{PreConfig: func() { s.PutTemplate(t, one) }, Config: config},
+			{
+				PreConfig: func() {
+					s.WaitFor(t, "Pod", "one pod is left", func(pods []*unstructured.Unstructured) bool { return len(pods) == 1 })
+					before = lookAt(t, s)
+					s.PutTemplate(t, edit(t, one, "storage: 5Gi", "storage: 8192Mi"))
+				},
+				Config: config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply: []plancheck.PlanCheck{
+						objectChanges("mira_client.acme",
+							"~ StatefulSet/mira-acme spec.volumeClaimTemplates: "+fmt.Sprintf(claimStored, "5Gi")+" -> "+fmt.Sprintf(claimStored, "8Gi")),
+					},
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+				Check: func(*terraform.State) error {
+					for _, name := range []string{claimName, "mira-data-mira-acme-1"} {
+						if requested, stored := capacity(t, s, name); requested != "8Gi" || stored != "8Gi" {
+							return fmt.Errorf("%s asks for %s and has %s", name, requested, stored)
+						}
+					}
+					return before.survived(t, s)
+				},
+			},
+		},
+	})
+}
+
+// What would lose data is refused at plan, and nothing is written: a claim that
+// shrinks, one that goes or has another name, and a class that cannot expand.
+func TestAccClient_claimsAreSacred(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
+	steps := []resource.TestStep{{Config: config}}
+	for _, refused := range []struct {
+		edit []string
+		says string
+	}{
+		{
+			[]string{"storage: 5Gi", "storage: 4Gi"},
+			`spec.volumeClaimTemplates asks for 4Gi, and PersistentVolumeClaim mira-data-mira-acme-0 has 5Gi. Kubernetes does not take storage back: ask for at least 5Gi.`,
+		},
+		{
+			[]string{"name: mira-data", "name: data"},
+			`spec.volumeClaimTemplates has no "mira-data" any more, whose claim mira-data-mira-acme-0 holds data of the client. Keep the claim template under its name.`,
+		},
+		{
+			[]string{"matchLabels:\n      app: mira\n", "matchLabels:\n      tier: web\n", "labels:\n        app: mira\n", "labels:\n        app: mira\n        tier: web\n"},
+			`the new spec.selector (tier=web) does not match the running pods mira-acme-0. Keep labels that they carry in the selector`,
+		},
+	} {
+		steps = append(steps, resource.TestStep{
+			PreConfig:   func() { s.PutTemplate(t, edit(t, sample, refused.edit...)) },
+			Config:      config,
+			PlanOnly:    true,
+			ExpectError: message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme: ` + refused.says),
+		})
+	}
+	steps = append(steps, resource.TestStep{PreConfig: func() { s.PutTemplate(t, sample) }, Config: config, PlanOnly: true})
+	resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+}
+
+// A second claim template is a new volume: the pods are replaced by ones that
+// mount it, and the first claim stays.
+func TestAccClient_claimAdded(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
+	s.PutTemplate(t, sample)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
+	var claims running
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{
+				PreConfig: func() {
+					claims = lookAt(t, s)
+					s.PutTemplate(t, edit(t, sample,
+						"          subPath: caddy\n", "          subPath: caddy\n        - name: backup\n          mountPath: /backup\n",
+						"  volumeClaimTemplates:\n", "  volumeClaimTemplates:\n  - metadata:\n      name: backup\n    spec:\n      accessModes: [ReadWriteOnce]\n      resources: {requests: {storage: 1Gi}}\n"))
+				},
+				Config:           config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+				Check: func(*terraform.State) error {
+					after := s.UIDs(t, "PersistentVolumeClaim")
+					if after[claimName] != claims.claims[claimName] || after["backup-mira-acme-0"] == "" {
+						return fmt.Errorf("claims before: %v, after: %v", claims.claims, after)
+					}
+					return podsRun(t, s, "mira-acme-0", "mira:3.0")
+				},
+			},
+		},
+	})
+}
+
+// byHand is the sample template with a class whose volumes the test makes.
+func byHand(t *testing.T, class, size string) string {
+	t.Helper()
+	return edit(t, acctest.SampleTemplate(t), "      resources:\n        requests:\n          storage: 5Gi\n",
+		"      storageClassName: "+class+"\n      resources:\n        requests:\n          storage: "+size+"\n")
+}
+
+// A claim whose class cannot expand is an error at plan, by the server's word.
+func TestAccClient_claimCannotExpand(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	class := s.StorageClass(t, false)
+	s.Volume(t, class, claimName, "5Gi")
+	s.PutTemplate(t, byHand(t, class, "5Gi"))
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{
+				PreConfig: func() { s.PutTemplate(t, byHand(t, class, "8Gi")) },
+				Config:    config,
+				PlanOnly:  true,
+				ExpectError: message(`Client "acme": PersistentVolumeClaim ` + s.Namespace + "/" + claimName + ` cannot grow from 5Gi to 8Gi: ` +
+					`PersistentVolumeClaim ` + s.Namespace + "/" + claimName + `: the server refused to grow it: persistentvolumeclaims "` + claimName + `" is forbidden: ` +
+					`only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize`),
+			},
+		},
+	})
+}
+
+// A file system that grows only at the next start of the pod counts as grown; a
+// storage back end that gives up is an error. Either way the StatefulSet is what
+// the template asks for.
+func TestAccClient_claimGrowthEnds(t *testing.T) {
+	for _, end := range []struct {
+		name, status string
+		fails        string
+	}{
+		{"deferred", `{"status":{"conditions":[{"type":"FileSystemResizePending","status":"True","message":"Waiting for user to (re-)start a pod"}]}}`, ""},
+		{
+			"infeasible", `{"status":{"allocatedResourceStatuses":{"storage":"ControllerResizeInfeasible"}}}`,
+			claimName + ` has not grown to 8Gi: its capacity is 5Gi, and the storage back end says ControllerResizeInfeasible. The StatefulSet is applied`,
+		},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			s := acctest.NewSandbox(t)
+			class := s.StorageClass(t, true)
+			s.Volume(t, class, claimName, "5Gi")
+			s.PutTemplate(t, byHand(t, class, "5Gi"))
+			config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
+			var before running
+			second := resource.TestStep{
+				PreConfig: func() {
+					before = lookAt(t, s)
+					s.PutTemplate(t, byHand(t, class, "8Gi"))
+					done := make(chan struct{})
+					t.Cleanup(func() { <-done })
+					go func() {
+						defer close(done)
+						s.WaitFor(t, "PersistentVolumeClaim", "the claim asks for more", func(claims []*unstructured.Unstructured) bool {
+							requested, _, _ := unstructured.NestedString(claims[0].Object, "spec", "resources", "requests", "storage")
+							return requested == "8Gi"
+						})
+						s.PatchStatus(t, "PersistentVolumeClaim", claimName, end.status)
+					}()
+				},
+				Config: config,
+			}
+			if end.fails != "" {
+				second.ExpectError = message(end.fails)
+			}
+			resource.ParallelTest(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				CheckDestroy:             noneLeft(t, s),
+				Steps: []resource.TestStep{
+					{Config: config},
+					second,
+					{
+						Config:           config,
+						ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+						Check: func(*terraform.State) error {
+							if requested, _ := capacity(t, s, claimName); requested != "8Gi" {
+								return fmt.Errorf("the claim asks for %s", requested)
+							}
+							return before.survived(t, s)
+						},
+					},
+				},
+			})
+		})
+	}
+}
+
+// A claim that is kept from a former life of a client grows to what the template
+// asks for by now.
+func TestAccClient_keptClaimGrows(t *testing.T) {
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{Config: s.Provider()},
+			{
+				PreConfig:        func() { s.PutTemplate(t, edit(t, sample, "storage: 5Gi", "storage: 6Gi")) },
+				Config:           config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+				Check: func(*terraform.State) error {
+					if requested, stored := capacity(t, s, claimName); requested != "6Gi" || stored != "6Gi" {
+						return fmt.Errorf("the claim asks for %s and has %s", requested, stored)
+					}
+					return nil
+				},
+			},
+		},
+	})
+}

@@ -1,0 +1,60 @@
+package provider
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+// A state that an earlier version has written is taken over as it stands: nothing
+// is planned for it, and it is enough for an update and a delete. The references
+// in its private part may be lost, as a state that was edited loses them.
+func TestAccClient_stateUpgrade(t *testing.T) {
+	stored, err := os.ReadFile("testdata/state-0.1.0.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, keepsPrivate := range []bool{true, false} {
+		t.Run(map[bool]string{true: "with private state", false: "without"}[keepsPrivate], func(t *testing.T) {
+			t.Parallel()
+			s := acctest.NewSandbox(t)
+			sample := acctest.SampleTemplate(t)
+			s.PutTemplate(t, sample)
+			c := &core{provider: map[string]any{
+				"namespace": s.Namespace, "cluster_domain": acctest.Domain,
+				"template":   map[string]any{"namespace": s.Namespace},
+				"kubernetes": map[string]any{"config_path": s.Kubeconfig},
+			}}
+			acme := map[string]any{"name": "acme", "admin_email": "admin@acme.example"}
+			if _, err := c.Apply(t.Context(), acme); err != nil {
+				t.Fatal(err)
+			}
+			c.state = []byte(strings.ReplaceAll(string(stored), "NAMESPACE", s.Namespace))
+			if !keepsPrivate {
+				c.private = nil
+			}
+			plan, err := c.Plan(t.Context(), acme)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !plan.isEmpty() {
+				t.Errorf("the plan for the state of an earlier version is not empty:\n%s", plan)
+			}
+			s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.1"))
+			if _, err := c.Apply(t.Context(), acme); err != nil {
+				t.Fatal(err)
+			}
+			if err := podsRun(t, s, "mira-acme-0", "mira:3.1"); err != nil {
+				t.Error(err)
+			}
+			if _, err := c.Apply(t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := noneLeft(t, s)(nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
