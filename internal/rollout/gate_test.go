@@ -1,0 +1,192 @@
+package rollout_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
+)
+
+// arrivals lets clients come to a gate, each in a goroutine of its own, and shows
+// who was admitted.
+type arrivals struct {
+	t    *testing.T
+	gate *rollout.Gate
+
+	mu       sync.Mutex
+	admitted []*rollout.Pass
+	refused  []error
+}
+
+func (a *arrivals) come(ctx context.Context, clients int) {
+	for i := range clients {
+		go func() {
+			pass, err := a.gate.Enter(ctx, fmt.Sprintf("client-%d", i))
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			if err != nil {
+				a.refused = append(a.refused, err)
+				return
+			}
+			a.admitted = append(a.admitted, pass)
+		}()
+	}
+	synctest.Wait()
+}
+
+// end gives the passes back of all who are inside, and tells how many they were.
+func (a *arrivals) end(how func(*rollout.Pass)) int {
+	a.mu.Lock()
+	inside := a.admitted
+	a.admitted = nil
+	a.mu.Unlock()
+	for _, pass := range inside {
+		how(pass)
+		pass.Leave()
+	}
+	synctest.Wait()
+	return len(inside)
+}
+
+func succeed(pass *rollout.Pass) { pass.Succeed() }
+func nothing(*rollout.Pass)      {}
+
+func TestGate_waves(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		options rollout.GateOptions
+		clients int
+		waves   []int
+	}{
+		{"twice as many each time", rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: 1}, 20, []int{1, 2, 4, 8, 5}},
+		{"from three on", rollout.GateOptions{Start: 3, Factor: 3, MaxFailures: 1}, 20, []int{3, 9, 8}},
+		{"never more than two", rollout.GateOptions{Start: 1, Factor: 2, MaxConcurrent: 2, MaxFailures: 1}, 7, []int{1, 2, 2, 2}},
+		{"one after the other", rollout.GateOptions{Start: 1, Factor: 1, MaxFailures: 1}, 3, []int{1, 1, 1}},
+		{"a start above the bound", rollout.GateOptions{Start: 9, Factor: 2, MaxConcurrent: 2, MaxFailures: 1}, 4, []int{2, 2}},
+		{"options out of bounds", rollout.GateOptions{}, 2, []int{1, 1}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := &arrivals{t: t, gate: rollout.NewGate(test.options)}
+				a.come(t.Context(), test.clients)
+				for i, want := range test.waves {
+					if got := a.end(succeed); got != want {
+						t.Fatalf("wave %d had %d clients, want %d", i, got, want)
+					}
+				}
+				if len(a.refused) > 0 || a.end(succeed) != 0 {
+					t.Errorf("refused %v, or clients after the last", a.refused)
+				}
+			})
+		})
+	}
+}
+
+// With -parallelism=1 the next client comes when the one before has ended.
+func TestGate_oneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := rollout.NewGate(rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: 1})
+		for i := range 100 {
+			pass, err := gate.Enter(t.Context(), fmt.Sprint(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pass.Succeed()
+			pass.Leave()
+		}
+	})
+}
+
+func TestGate_closes(t *testing.T) {
+	for _, test := range []struct {
+		maxFailures, touched int
+	}{{1, 1}, {3, 3}} {
+		synctest.Test(t, func(t *testing.T) {
+			a := &arrivals{t: t, gate: rollout.NewGate(rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: test.maxFailures})}
+			a.come(t.Context(), 30)
+			touched := 0
+			for n := -1; n != 0; touched += n {
+				n = a.end(func(pass *rollout.Pass) { pass.Fail("cannot pull mira:bad") })
+			}
+			if touched != test.touched || len(a.refused) != 30-touched {
+				t.Fatalf("max_failures %d: touched %d, refused %d", test.maxFailures, touched, len(a.refused))
+			}
+			var closed *rollout.GateClosedError
+			if err := a.refused[0]; !errors.As(err, &closed) || len(closed.Failed) != test.maxFailures || !strings.Contains(err.Error(), "cannot pull mira:bad") {
+				t.Errorf("refused with %v", err)
+			}
+			if _, err := a.gate.Enter(t.Context(), "late"); !errors.As(err, &closed) {
+				t.Errorf("a late client was refused with %v", err)
+			}
+		})
+	}
+}
+
+// Whoever is refused hears of it when the failed rollout has been taken back, and
+// does not wait for others.
+func TestGate_refusesAfterTheFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &arrivals{t: t, gate: rollout.NewGate(rollout.GateOptions{Start: 2, Factor: 2, MaxFailures: 1})}
+		a.come(t.Context(), 3)
+		first, second := a.admitted[0], a.admitted[1]
+		first.Fail("crashes")
+		synctest.Wait()
+		if len(a.refused) != 0 {
+			t.Fatal("refused before the failed rollout has been taken back")
+		}
+		first.Leave()
+		synctest.Wait()
+		if len(a.refused) != 1 {
+			t.Fatal("not refused though the failed rollout has been taken back")
+		}
+		second.Succeed()
+		second.Leave()
+		second.Leave()
+	})
+}
+
+// A client that is cancelled, or refused by the server before its rollout begins,
+// neither blocks the others nor speeds them up.
+func TestGate_cancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &arrivals{t: t, gate: rollout.NewGate(rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: 1})}
+		a.come(t.Context(), 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		a.come(ctx, 5)
+		cancel()
+		synctest.Wait()
+		if len(a.refused) != 5 || !errors.Is(a.refused[0], context.Canceled) {
+			t.Fatalf("refused %v", a.refused)
+		}
+		a.come(t.Context(), 5)
+		for i, want := range []int{1, 1, 1, 2, 1} {
+			how := succeed
+			if i < 2 {
+				how = nothing
+			}
+			if got := a.end(how); got != want {
+				t.Fatalf("wave %d had %d clients, want %d", i, got, want)
+			}
+		}
+	})
+}
+
+// A failure of a client that needed no pass counts.
+func TestGate_failsWithoutAPass(t *testing.T) {
+	gate := rollout.NewGate(rollout.GateOptions{MaxFailures: 1})
+	gate.Fail("new", "crashes")
+	_, err := gate.Enter(t.Context(), "acme")
+	var closed *rollout.GateClosedError
+	if !errors.As(err, &closed) || closed.Failed[0].Name != "new" {
+		t.Errorf("got %v", err)
+	}
+	var none *rollout.Pass
+	none.Succeed()
+	none.Fail("whatever")
+	none.Leave()
+}
