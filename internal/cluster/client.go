@@ -45,6 +45,8 @@ type Client struct {
 	// which costs requests; the usual ones never are.
 	known     meta.RESTMapper
 	discovery func() (meta.RESTMapper, error)
+
+	core func() (rest.Interface, error)
 }
 
 // New makes a client of a connection. It does not talk to the server.
@@ -75,6 +77,7 @@ func New(connection *Connection, options Options) (*Client, error) {
 			}
 			return restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client)), nil
 		}),
+		core: sync.OnceValues(func() (rest.Interface, error) { return coreClient(connection, httpClient) }),
 	}, nil
 }
 

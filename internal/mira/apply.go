@@ -284,8 +284,8 @@ func (f *Fleet) wait(ctx context.Context, spec Spec, steps trial, outcome *Outco
 		if err := f.replace(ctx, s); err != nil {
 			return err
 		}
-		ref := cluster.RefOf(s.result)
-		if _, err := rollout.Wait(ctx, f.cluster.Dynamic(), ref.Namespace, ref.Name, s.result.GetGeneration()); err != nil {
+		target := rollout.Target{Namespace: s.result.GetNamespace(), Name: s.result.GetName(), UID: s.result.GetUID(), MinGeneration: s.result.GetGeneration()}
+		if _, err := f.watcher.Wait(ctx, target, rollout.Options{Free: true}); err != nil {
 			return &RolloutError{Err: f.cluster.Explain(err)}
 		}
 		err := f.awaitGrowth(ctx, spec, s, outcome)

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
@@ -92,6 +93,7 @@ type Warning struct {
 // for concurrent use, and reads the template and the settings once.
 type Fleet struct {
 	cluster   *cluster.Client
+	watcher   *rollout.Watcher
 	settings  Settings
 	templates shared[TemplateSource, *template.Template]
 	domain    shared[struct{}, *string]
@@ -124,7 +126,7 @@ func (f *Fleet) claim(ref cluster.Ref, client string) error {
 
 // NewFleet makes a fleet on a cluster.
 func NewFleet(c *cluster.Client, settings Settings) *Fleet {
-	return &Fleet{cluster: c, settings: settings}
+	return &Fleet{cluster: c, watcher: rollout.NewWatcher(c.Dynamic(), c.Logs, ClientLabel), settings: settings}
 }
 
 // shared remembers what was loaded, for all who ask. A failure is not

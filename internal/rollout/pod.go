@@ -2,9 +2,9 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -30,7 +30,7 @@ type PodStatus struct {
 	// Causes say why the pod is not ready, as far as its status tells.
 	Causes []Cause
 	// UnboundClaims names the claims of a pod that is not scheduled for which
-	// there is no volume. [Of] does not know claims; [Wait] fills them in.
+	// there is no volume, where the claims are known.
 	UnboundClaims []string
 }
 
@@ -115,20 +115,33 @@ func (p PodStatus) String() string {
 }
 
 // podStatus reads one pod. revision is the newest.
-func podStatus(pod *corev1.Pod, revision string) PodStatus {
+func podStatus(pod *corev1.Pod, revision string, claims []corev1.PersistentVolumeClaim) PodStatus {
 	s := PodStatus{
 		Name:     pod.Name,
-		Revision: pod.Labels[appsv1.StatefulSetRevisionLabel],
+		Revision: revisionOf(pod),
 		Phase:    pod.Status.Phase,
 		Deleting: pod.DeletionTimestamp != nil,
 	}
 	s.Updated = s.Revision == revision
-	ready := condition(pod, corev1.PodReady)
-	s.Ready = pod.Status.Phase == corev1.PodRunning && ready != nil && ready.Status == corev1.ConditionTrue
+	s.Ready = isReady(pod)
 	if !s.Ready {
 		s.Causes = causes(pod)
 	}
+	if claims != nil && isUnscheduled(pod) {
+		s.UnboundClaims = unboundClaims(pod, claims)
+	}
 	return s
+}
+
+func unboundClaims(pod *corev1.Pod, claims []corev1.PersistentVolumeClaim) (unbound []string) {
+	for _, name := range claimsOf(pod) {
+		if !slices.ContainsFunc(claims, func(claim corev1.PersistentVolumeClaim) bool {
+			return claim.Name == name && claim.Status.Phase == corev1.ClaimBound
+		}) {
+			unbound = append(unbound, name)
+		}
+	}
+	return unbound
 }
 
 func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {

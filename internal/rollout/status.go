@@ -9,7 +9,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Status is how far a rollout is. The numbers are those of the StatefulSet's
@@ -34,6 +33,10 @@ type Status struct {
 	// Pending lists the pods that the rollout waits for, in the order of their
 	// ordinals. It is nil while the pods or the newest revision are not known.
 	Pending []PodStatus
+	// Freed names the pods of older revisions that were deleted because the
+	// rollout was stuck on them. [Of] does not know them; [Watcher.Wait] fills
+	// them in.
+	Freed []string
 }
 
 // plan is what a StatefulSet's specification asks for.
@@ -103,7 +106,14 @@ func (p plan) podName(index int32) string { return fmt.Sprintf("%s-%d", p.name, 
 // required, and with OnDelete pods of older revisions for excused. Pods that the
 // StatefulSet does not control are ignored, since the clients of a fleet may
 // share a selector.
-func Of(sts *appsv1.StatefulSet, pods []corev1.Pod) Status {
+//
+// Nil claims mean that they are not known; they only add to what is said about
+// pods that no node has.
+func Of(sts *appsv1.StatefulSet, pods []corev1.Pod, claims []corev1.PersistentVolumeClaim) Status {
+	return of(sts, pointers(pods), claims)
+}
+
+func of(sts *appsv1.StatefulSet, pods []*corev1.Pod, claims []corev1.PersistentVolumeClaim) Status {
 	p := planOf(sts)
 	s := Status{
 		Desired:   p.desired,
@@ -119,7 +129,7 @@ func Of(sts *appsv1.StatefulSet, pods []corev1.Pod) Status {
 	var excused int32
 	switch {
 	case pods != nil && s.Revision != "":
-		s.Pending, excused = p.pending(s.Revision, controlledBy(sts, pods))
+		s.Pending, excused = p.pending(s.Revision, controlledBy(sts, pods), claims)
 	case p.onDelete:
 		excused = max(0, p.desired-s.Updated)
 	}
@@ -184,21 +194,10 @@ func podCount(n int32) string {
 	return fmt.Sprintf("%d pods", n)
 }
 
-// controlledBy picks the pods of a StatefulSet.
-func controlledBy(sts *appsv1.StatefulSet, pods []corev1.Pod) []*corev1.Pod {
-	var own []*corev1.Pod
-	for i := range pods {
-		if metav1.IsControlledBy(&pods[i], sts) {
-			own = append(own, &pods[i])
-		}
-	}
-	return own
-}
-
 // pending goes through the pods that there should be, and those that should
 // not. excused is the number of pods of older revisions that are not ready, and
 // need not be.
-func (p plan) pending(revision string, pods []*corev1.Pod) (waited []PodStatus, excused int32) {
+func (p plan) pending(revision string, pods []*corev1.Pod, claims []corev1.PersistentVolumeClaim) (waited []PodStatus, excused int32) {
 	waited = []PodStatus{}
 	byIndex := make(map[int32]*corev1.Pod, len(pods))
 	for _, pod := range pods {
@@ -206,7 +205,7 @@ func (p plan) pending(revision string, pods []*corev1.Pod) (waited []PodStatus, 
 			byIndex[index] = pod
 			continue
 		}
-		status := podStatus(pod, revision)
+		status := podStatus(pod, revision, claims)
 		status.Surplus = true
 		waited = append(waited, status)
 	}
@@ -216,7 +215,7 @@ func (p plan) pending(revision string, pods []*corev1.Pod) (waited []PodStatus, 
 			waited = append(waited, PodStatus{Name: p.podName(index), Missing: true})
 			continue
 		}
-		status := podStatus(pod, revision)
+		status := podStatus(pod, revision, claims)
 		status.ToUpdate = !status.Updated && p.willUpdate(index)
 		switch {
 		case status.Ready && !status.Deleting && !status.ToUpdate:

@@ -4,284 +4,345 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/dynamic"
-	watchtools "k8s.io/client-go/tools/watch"
 )
 
-var statefulSets = appsv1.SchemeGroupVersion.WithResource("statefulsets")
-
-// Wait returns when the newest revision of a StatefulSet serves. minGeneration
-// is the metadata.generation that the caller's own write gave: an older copy of
-// the object, which a busy server may still hand out, is not believed.
-//
-// It costs one GET and one WATCH of the one object, and both again whenever the
-// watch breaks off; it does not poll. Where the numbers in the status do not
-// suffice, see [Of], and when the context ends, it lists the StatefulSet's pods;
-// without the right to do so it makes do with the numbers.
-//
-// When the context ends the error is a [*PendingError], when the StatefulSet
-// goes away a [*DeletedError], and otherwise what the API server answered. The
-// status is the last that was known in any case.
-func Wait(ctx context.Context, client dynamic.Interface, namespace, name string, minGeneration int64) (Status, error) {
-	w := &waiter{
-		statefulSets:  client.Resource(statefulSets).Namespace(namespace),
-		pods:          client.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(namespace),
-		claims:        client.Resource(corev1.SchemeGroupVersion.WithResource("persistentvolumeclaims")).Namespace(namespace),
-		namespace:     namespace,
-		name:          name,
-		minGeneration: minGeneration,
-		start:         time.Now(),
-		status:        Status{Message: "the StatefulSet has not been read yet"},
-	}
-	err := w.wait(ctx)
-	if err == nil {
-		return w.status, nil
-	}
-	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
-		return w.interrupted(ctx)
-	}
-	var deleted *DeletedError
-	if !errors.As(err, &deleted) {
-		err = fmt.Errorf("waiting for the rollout of StatefulSet %s/%s: %w", namespace, name, err)
-	}
-	return w.status, err
+// Target is the StatefulSet whose rollout is waited for.
+type Target struct {
+	Namespace, Name string
+	// UID is that of the very StatefulSet; empty takes the first that is seen.
+	UID types.UID
+	// MinGeneration is the metadata.generation that the caller's own write gave:
+	// an older copy of the object, which a busy server may still hand out, is
+	// not believed.
+	MinGeneration int64
 }
 
-// waiter is one call of [Wait].
-type waiter struct {
-	statefulSets, pods, claims dynamic.ResourceInterface
-	namespace, name            string
-	minGeneration              int64
-	start                      time.Time
+// How long a failure has to last before it ends a rollout.
+const (
+	DefaultGrace              = 20 * time.Second
+	DefaultUnschedulableGrace = 5 * time.Minute
+)
 
-	uid    types.UID           // of the StatefulSet first seen
+// Options say when a rollout has failed, and what may be done to help it.
+type Options struct {
+	// Grace is how long a failure of the newest revision has to last;
+	// [DefaultGrace] if zero.
+	Grace time.Duration
+	// UnschedulableGrace is the same for a pod that no node takes, and for a
+	// claim without a volume, which a cluster may well mend by itself;
+	// [DefaultUnschedulableGrace] if zero.
+	UnschedulableGrace time.Duration
+	// Free lets pods of older revisions be deleted that are broken, or have not
+	// been ready for UnschedulableGrace: the StatefulSet controller waits for
+	// them for ever (kubernetes/kubernetes issue 67250).
+	Free bool
+	// FreeUnready has every pod of an older revision that is not ready deleted at
+	// once. It implies Free.
+	FreeUnready bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Grace == 0 {
+		o.Grace = DefaultGrace
+	}
+	if o.UnschedulableGrace == 0 {
+		o.UnschedulableGrace = DefaultUnschedulableGrace
+	}
+	return o
+}
+
+// Wait returns when the newest revision of a StatefulSet serves, or when it is
+// clear that it will not.
+//
+// A failure of pods of the newest revision that outlasts its grace ends it with a
+// [*FailedError], the end of the context with a [*PendingError], and the end of
+// the StatefulSet with a [*DeletedError]; other errors are the API server's
+// answers. The status is the last that was known in any case.
+//
+// Without the right to watch pods it makes do with the numbers in the status: it
+// cannot fail early then, and frees no pods.
+func (w *Watcher) Wait(ctx context.Context, target Target, options Options) (Status, error) {
+	options = options.withDefaults()
+	now := time.Now()
+	v := &waiter{
+		Target: target, watcher: w, options: options, start: now, uid: target.UID,
+		roused:  make(chan struct{}, 1),
+		tracker: newTracker(now, options.Grace, options.UnschedulableGrace),
+		freer:   newFreer(w.client.Resource(podResource).Namespace(target.Namespace), options),
+		status:  Status{Message: "the StatefulSet has not been read yet"},
+	}
+	w.register(v)
+	defer w.unregister(v)
+	v.sets = w.acquireSets(ctx, scope{namespace: target.Namespace, labels: w.selector})
+	defer func() {
+		release(w, w.sets, v.sets)
+		release(w, w.pods, v.pods)
+	}()
+
+	err := v.follow(ctx)
+	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
+		err = v.interrupted(ctx)
+	}
+	v.status.Freed = v.freer.names
+	switch err := err.(type) { //nolint:errorlint // its own, as they are
+	case nil:
+		return v.status, nil
+	case *FailedError:
+		err.Status = v.status
+		return v.status, err
+	case *PendingError:
+		err.Status = v.status
+		return v.status, err
+	case *DeletedError:
+		return v.status, err
+	}
+	return v.status, fmt.Errorf("waiting for the rollout of StatefulSet %s/%s: %w", target.Namespace, target.Name, err)
+}
+
+// waiter is one call of [Watcher.Wait].
+type waiter struct {
+	Target
+	watcher *Watcher
+	options Options
+	start   time.Time
+	roused  chan struct{}
+	sets    *feed[*appsv1.StatefulSet]
+	pods    *feed[*corev1.Pod] // nil until they are needed
+	tracker *tracker
+	freer   *freer
+
+	uid    types.UID           // of the StatefulSet that is waited for, once known
 	last   *appsv1.StatefulSet // the newest copy seen
 	status Status
-	// contact is the last failure to reach the server, nil after a success.
+	// next is when to look again if nothing happens; the zero time for never.
+	next time.Time
+	// contact is the last failure of a request of the waiter's own.
 	contact error
+	retry   time.Duration
+	notes   []string
 }
 
-// errResync asks for a new read and a new watch.
-var errResync = errors.New("the watch cannot go on from where it was")
+// rouse makes the waiter look again.
+func (v *waiter) rouse() {
+	select {
+	case v.roused <- struct{}{}:
+	default:
+	}
+}
 
-// wait reads and watches, over and over where the server has forgotten what it
-// sent last.
-func (w *waiter) wait(ctx context.Context) error {
-	for delay := firstRetry; ; delay = min(2*delay, lastRetry) {
-		object, err := w.read(ctx)
-		if err != nil {
+// follow looks again whenever something has happened.
+func (v *waiter) follow(ctx context.Context) error {
+	for {
+		done, err := v.look(ctx)
+		if done || err != nil {
 			return err
 		}
-		if done, err := w.observe(ctx, object); done || err != nil {
-			return err
-		}
-		start := time.Now()
-		err = w.watch(ctx, object.GetResourceVersion())
-		if !errors.Is(err, errResync) {
-			return err
-		}
-		if time.Since(start) > lastRetry {
-			delay = firstRetry
-		}
-		if err := pause(ctx, delay); err != nil {
+		if err := v.pause(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// Bounds of the pauses between attempts at a server that does not answer as it
-// should.
-const (
-	firstRetry = 500 * time.Millisecond
-	lastRetry  = 10 * time.Second
-)
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+// pause lasts until something happens, or until it is time to look again.
+func (v *waiter) pause(ctx context.Context) error {
+	var alarm <-chan time.Time
+	if !v.next.IsZero() {
+		timer := time.NewTimer(time.Until(v.next))
+		defer timer.Stop()
+		alarm = timer.C
+	}
 	select {
-	case <-timer.C:
-		return nil
+	case <-v.roused:
+	case <-alarm:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	return nil
 }
 
-// contacted remembers whether the server could be reached.
-func (w *waiter) contacted(ctx context.Context, err error) {
-	if ctx.Err() == nil {
-		w.contact = err
+// look judges what the watches have brought.
+func (v *waiter) look(ctx context.Context) (done bool, err error) {
+	v.next, v.notes = time.Time{}, nil
+	sts, err := v.statefulSet(ctx)
+	if err != nil || sts == nil {
+		return false, err
 	}
+	v.last = sts
+	v.status = v.judge(sts, nil, nil)
+	if v.status.Done && !needPods(sts, v.status) {
+		return true, nil
+	}
+	if v.pods == nil {
+		v.pods = v.watcher.acquirePods(ctx, scope{namespace: v.Namespace, labels: hasPodName})
+	}
+	pods, fallen, view := v.pods.ownedBy(sts.UID)
+	switch {
+	case view.refused != nil:
+		return v.status.Done, nil
+	case !view.synced:
+		return false, nil
+	}
+	v.status = v.judge(sts, pods, nil)
+	if v.status.Done || sts.Generation < v.MinGeneration {
+		return v.status.Done, nil
+	}
+	now := time.Now()
+	var fatal []Failure
+	fatal, v.next = v.tracker.observe(now, sts, pods, fallen)
+	if fatal = v.confirm(ctx, now, pods, fatal); len(fatal) > 0 {
+		return false, v.failed(ctx, sts, pods, fatal)
+	}
+	v.next = earlier(v.next, v.freer.free(ctx, now, sts, pods))
+	return false, ctx.Err()
 }
 
-// read gets the StatefulSet. It does not give up while the server cannot be
-// reached or is overloaded: the caller has just written to it.
-func (w *waiter) read(ctx context.Context) (*unstructured.Unstructured, error) {
-	refused := false
-	for delay := firstRetry; ; delay = min(2*delay, lastRetry) {
-		object, err := w.statefulSets.Get(ctx, w.name, metav1.GetOptions{})
-		w.contacted(ctx, err)
-		switch {
-		case err == nil:
-			return object, nil
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case apierrors.IsNotFound(err):
-			return nil, &DeletedError{Namespace: w.namespace, Name: w.name}
-		case apierrors.IsUnauthorized(err) && !refused:
-			// client-go runs a credential plugin again for the request after
-			// the one that was refused.
-			refused = true
-		case isFinal(err):
+// hasPodName selects the pods of StatefulSets, whichever.
+var hasPodName = func() string {
+	named, err := labels.NewRequirement(appsv1.StatefulSetPodNameLabel, "exists", nil)
+	if err != nil {
+		panic(err)
+	}
+	return labels.NewSelector().Add(*named).String()
+}()
+
+// statefulSet gives the newest copy; nil without an error while there is none to
+// be had.
+func (v *waiter) statefulSet(ctx context.Context) (*appsv1.StatefulSet, error) {
+	sts, view := v.sets.named(v.Name)
+	switch {
+	case view.refused != nil:
+		return nil, view.refused
+	case !view.synced:
+		return nil, nil
+	case sts == nil || v.uid != "" && sts.UID != v.uid:
+		// The server may have listed from before the caller's write.
+		var err error
+		if sts, err = v.read(ctx); sts == nil {
 			return nil, err
 		}
-		if err := pause(ctx, delay); err != nil {
-			return nil, err
-		}
 	}
-}
-
-// isFinal tells an answer that will not change from an outage.
-func isFinal(err error) bool {
-	var answer apierrors.APIStatus
-	if !errors.As(err, &answer) {
-		return false
+	if v.uid == "" {
+		v.uid = sts.UID
 	}
-	code := answer.Status().Code
-	return code >= 400 && code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests
-}
-
-// watch follows the StatefulSet from a resource version on, until the rollout is
-// done or the watch ends, which it does for a hundred reasons: the server closes
-// it after a while, or restarts, or has forgotten the resource version, or the
-// network breaks, or credentials have to be renewed. All but a missing right are
-// mended by reading again.
-func (w *waiter) watch(ctx context.Context, resourceVersion string) error {
-	watcher, err := w.statefulSets.Watch(ctx, metav1.ListOptions{
-		FieldSelector:       fields.OneTermEqualSelector(metav1.ObjectNameField, w.name).String(),
-		ResourceVersion:     resourceVersion,
-		AllowWatchBookmarks: true,
-	})
-	w.contacted(ctx, err)
 	switch {
-	case apierrors.IsForbidden(err):
-		return err
-	case err != nil:
-		return errResync
-	}
-	_, err = watchtools.UntilWithoutRetry(ctx, watcher, func(event watch.Event) (bool, error) {
-		return w.handle(ctx, event)
-	})
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.Is(err, watchtools.ErrWatchClosed):
-		return errResync
-	}
-	return err
-}
-
-func (w *waiter) handle(ctx context.Context, event watch.Event) (done bool, err error) {
-	switch event.Type {
-	case watch.Added, watch.Modified:
-		object, ok := event.Object.(*unstructured.Unstructured)
-		if !ok {
-			return false, fmt.Errorf("the server sent a %T", event.Object)
-		}
-		return w.observe(ctx, object)
-	case watch.Deleted:
-		return false, &DeletedError{Namespace: w.namespace, Name: w.name}
-	case watch.Error:
-		return false, errResync
-	}
-	return false, nil // a bookmark
-}
-
-func convert(object *unstructured.Unstructured) (*appsv1.StatefulSet, error) {
-	sts := &appsv1.StatefulSet{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, sts); err != nil {
-		return nil, fmt.Errorf("reading the StatefulSet: %w", err)
+	case sts.UID != v.uid:
+		return nil, &DeletedError{Namespace: v.Namespace, Name: v.Name, Replaced: true}
+	case sts.DeletionTimestamp != nil:
+		return nil, &DeletedError{Namespace: v.Namespace, Name: v.Name}
 	}
 	return sts, nil
 }
 
-// observe judges a copy of the StatefulSet.
-func (w *waiter) observe(ctx context.Context, object *unstructured.Unstructured) (done bool, err error) {
-	sts, err := convert(object)
-	if err != nil {
-		return false, err
-	}
-	switch {
-	case w.uid == "":
-		w.uid = sts.UID
-	case w.uid != sts.UID:
-		return false, &DeletedError{Namespace: w.namespace, Name: w.name, Replaced: true}
-	}
-	if sts.DeletionTimestamp != nil {
-		return false, &DeletedError{Namespace: w.namespace, Name: w.name}
-	}
-	w.last = sts
-	w.status = w.judge(sts, nil)
-	if !needPods(sts, w.status) {
-		return w.status.Done, nil
-	}
-	pods, err := w.listPods(ctx)
+// read asks for a StatefulSet that the watch does not show.
+func (v *waiter) read(ctx context.Context) (*appsv1.StatefulSet, error) {
+	object, err := v.watcher.client.Resource(statefulSets).Namespace(v.Namespace).Get(ctx, v.Name, metav1.GetOptions{})
 	switch {
 	case err == nil:
-		w.status = w.judge(sts, pods)
+		v.contact, v.retry = nil, 0
 	case ctx.Err() != nil:
-		return false, ctx.Err()
+		return nil, ctx.Err()
+	case apierrors.IsNotFound(err):
+		return nil, &DeletedError{Namespace: v.Namespace, Name: v.Name}
+	case isFinal(err) && !apierrors.IsUnauthorized(err):
+		return nil, err
+	default:
+		v.contact = err
+		v.retry = min(max(firstRetry, 2*v.retry), lastRetry)
+		v.next = time.Now().Add(v.retry)
+		return nil, nil
 	}
-	return w.status.Done, nil
+	sts, err := convert[appsv1.StatefulSet](object)
+	if err != nil {
+		return nil, err
+	}
+	if selector, err := labels.Parse(v.watcher.selector); err == nil && !selector.Matches(labels.Set(sts.Labels)) && v.sets.scope.fields == "" {
+		// It lacks the label that the shared watch goes by.
+		release(v.watcher, v.watcher.sets, v.sets)
+		v.sets = v.watcher.acquireSets(ctx, byName(v.Namespace, v.Name))
+	}
+	return sts, nil
 }
 
 // judge is [Of] for copies that are new enough.
-func (w *waiter) judge(sts *appsv1.StatefulSet, pods []corev1.Pod) Status {
-	status := Of(sts, pods)
-	if sts.Generation < w.minGeneration {
+func (v *waiter) judge(sts *appsv1.StatefulSet, pods []*corev1.Pod, claims []corev1.PersistentVolumeClaim) Status {
+	status := of(sts, pods, claims)
+	if sts.Generation < v.MinGeneration {
 		status.Done = false
-		status.Message = fmt.Sprintf("the server still shows generation %d of the StatefulSet, not %d", sts.Generation, w.minGeneration)
+		status.Message = fmt.Sprintf("the server still shows generation %d of the StatefulSet, not %d", sts.Generation, v.MinGeneration)
 	}
 	return status
 }
 
-// interrupted finds out what is pending once the context has ended.
-func (w *waiter) interrupted(ctx context.Context) (Status, error) {
-	failure := &PendingError{Namespace: w.namespace, Name: w.name, Err: ctx.Err(), Waited: time.Since(w.start)}
-	if cause := context.Cause(ctx); !errors.Is(failure.Err, cause) {
-		failure.Err = fmt.Errorf("%w: %w", failure.Err, cause)
+// needPods says whether only the pods can tell if the rollout is done: where
+// pods of older revisions stay, the numbers in the status do not say which pods
+// are not ready, and which are updated.
+func needPods(sts *appsv1.StatefulSet, s Status) bool {
+	p := planOf(sts)
+	switch {
+	case s.Revision == "" || s.Replicas != p.desired || s.Updated == p.desired:
+		return false
+	case p.onDelete:
+		return s.Updated > 0 && (s.Ready < p.desired || sts.Spec.MinReadySeconds > 0 && s.Available < p.desired)
 	}
-	// Whoever presses Ctrl-C waits for this.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-	defer cancel()
-	if w.last == nil {
-		// The context ended before the first answer came.
-		if object, err := w.statefulSets.Get(ctx, w.name, metav1.GetOptions{}); err == nil {
-			w.last, _ = convert(object)
+	return p.partition > 0 && s.Updated >= p.toUpdate() && s.Ready >= p.toUpdate()
+}
+
+// confirm looks at the claims of pods that no node has: they tell why, or that
+// there is nothing wrong yet.
+func (v *waiter) confirm(ctx context.Context, now time.Time, pods []*corev1.Pod, fatal []Failure) []Failure {
+	var confirmed []Failure
+	asked := make(map[types.UID]bool)
+	for _, f := range fatal {
+		if !f.Slow {
+			confirmed = append(confirmed, f)
+			continue
+		}
+		if asked[f.UID] {
+			continue
+		}
+		asked[f.UID] = true
+		for _, pod := range pods {
+			if pod.UID != f.UID {
+				continue
+			}
+			claims, err := v.claimsOf(ctx, pod)
+			if err != nil {
+				v.notes = append(v.notes, fmt.Sprintf("claims could not be read: %v", err))
+			}
+			found := podFailures(pod, claims)
+			if len(found) == 0 {
+				v.next = earlier(v.next, v.tracker.again(now, f.UID))
+			}
+			confirmed = append(confirmed, found...)
 		}
 	}
-	if w.last != nil {
-		w.status = w.judge(w.last, nil)
-		failure.Notes = w.lookCloser(ctx)
-		if w.status.Done {
-			return w.status, nil
+	return confirmed
+}
+
+// claimsOf reads the claims of a pod that are there.
+func (v *waiter) claimsOf(ctx context.Context, pod *corev1.Pod) ([]corev1.PersistentVolumeClaim, error) {
+	found := []corev1.PersistentVolumeClaim{}
+	for _, name := range claimsOf(pod) {
+		object, err := v.watcher.client.Resource(claimResource).Namespace(v.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		claim, err := convert[corev1.PersistentVolumeClaim](object)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, *claim)
 	}
-	if w.contact != nil {
-		failure.Notes = append(failure.Notes, fmt.Sprintf("the API server could not be reached any more: %v", w.contact))
-	}
-	failure.Status = w.status
-	return w.status, failure
+	return found, nil
 }
