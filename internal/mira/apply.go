@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
 
@@ -30,6 +31,9 @@ type ApplyOptions struct {
 	Planned map[string]cluster.Fields
 	// Wait until the new revision serves.
 	Wait bool
+	// Timeout bounds the apply; of an update from the moment on in which the gate
+	// admits it. Taking a failed rollout back has as much time of its own.
+	Timeout time.Duration
 }
 
 // Outcome is what an apply did. It is given along with an error, too, when
@@ -44,18 +48,22 @@ type Outcome struct {
 
 // Create creates a client's objects, and adopts those that exist. If a write
 // fails, what this call created is deleted again, and adopted objects stay as
-// they are: [*PartialWriteError] tells. A [*RolloutError] comes with an outcome.
+// they are: [*PartialWriteError] tells. If the rollout fails, all is taken back,
+// where the settings say so: [*RolledBackError]. Otherwise a [*RolloutError] comes
+// with an outcome.
 func (f *Fleet) Create(ctx context.Context, spec Spec, options ApplyOptions) (*Outcome, error) {
+	bounded, cancel := context.WithTimeout(ctx, options.Timeout)
+	defer cancel()
 	turn := f.turn(spec.Namespace, spec.Name)
 	turn.mu.Lock()
 	if turn.created {
 		turn.mu.Unlock()
 		return nil, &DuplicateClientError{Namespace: spec.Namespace, Name: spec.Name}
 	}
-	outcome, steps, err := f.apply(ctx, spec, nil, options)
+	outcome, steps, err := f.apply(bounded, spec, nil, options)
 	var partial *PartialWriteError
 	if errors.As(err, &partial) {
-		f.undo(ctx, partial, outcome.Created)
+		f.undo(bounded, partial, outcome.Created)
 		outcome = nil
 	}
 	turn.created = err == nil
@@ -63,23 +71,77 @@ func (f *Fleet) Create(ctx context.Context, spec Spec, options ApplyOptions) (*O
 	if err != nil || !options.Wait {
 		return outcome, err
 	}
-	return outcome, f.wait(ctx, spec, steps, outcome, true)
+	err = f.wait(bounded, spec, steps, outcome, true)
+	reason, isFailed := failure(err)
+	if !isFailed {
+		return outcome, err
+	}
+	f.gate.Fail(spec.Name, reason)
+	if f.settings.Rollout.Keep {
+		return outcome, err
+	}
+	turn.mu.Lock()
+	defer turn.mu.Unlock()
+	turn.created = false
+	return nil, f.rollBack(ctx, steps, outcome, options.Timeout, err)
 }
 
 // Update changes a client's objects to what the template asks for, and deletes
-// those that it does not ask for any more.
+// those that it does not ask for any more once the rest serves. One that changes
+// pods waits for its turn at the gate first, and is refused there, before any
+// write, once too many others have failed: [*rollout.GateClosedError]. If its
+// rollout fails it is taken back, where the settings say so: a [*RolledBackError]
+// comes with an outcome that holds the references of what is there.
 func (f *Fleet) Update(ctx context.Context, spec Spec, before *Record, options ApplyOptions) (*Outcome, error) {
+	pass, err := f.admit(ctx, spec, before, options.Planned)
+	if err != nil {
+		return nil, err
+	}
+	defer pass.Leave()
+	bounded, cancel := context.WithTimeout(ctx, options.Timeout)
+	defer cancel()
 	turn := f.turn(spec.Namespace, spec.Name)
 	turn.mu.Lock()
-	outcome, steps, err := f.apply(ctx, spec, before, options)
+	outcome, steps, err := f.apply(bounded, spec, before, options)
 	turn.mu.Unlock()
-	if err != nil || !options.Wait {
+	if err != nil {
 		return outcome, err
 	}
-	return outcome, f.wait(ctx, spec, steps, outcome, false)
+	wanted := outcome.Refs
+	outcome.Refs = union(wanted, before.Refs) // until the rest is deleted
+	if options.Wait {
+		err = f.wait(bounded, spec, steps, outcome, false)
+	}
+	reason, isFailed := failure(err)
+	if isFailed {
+		pass.Fail(reason)
+	}
+	if isFailed && !f.settings.Rollout.Keep {
+		turn.mu.Lock()
+		defer turn.mu.Unlock()
+		report := f.rollBack(ctx, steps, outcome, options.Timeout, err)
+		return &Outcome{Record: Record{Refs: report.refs(before.Refs)}}, report
+	}
+	if err != nil {
+		return outcome, err
+	}
+	turn.mu.Lock()
+	defer turn.mu.Unlock()
+	if err := f.prune(bounded, spec, before, wanted, outcome); err != nil {
+		var written []cluster.Ref
+		for _, s := range steps {
+			if s.written {
+				written = append(written, cluster.RefOf(s.result))
+			}
+		}
+		return outcome, &PartialWriteError{Written: slices.Concat(outcome.Grown, written), Err: err}
+	}
+	outcome.Refs = wanted
+	pass.Succeed()
+	return outcome, nil
 }
 
-// apply does all but wait.
+// apply does all but wait, and delete what is not wanted any more.
 func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options ApplyOptions) (*Outcome, trial, error) {
 	d, err := f.desire(ctx, spec)
 	if err != nil {
@@ -94,7 +156,7 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 	}
 
 	outcome := &Outcome{Record: Record{URL: steps.url(), Revision: d.revision}}
-	var written, kept []cluster.Ref
+	var written []cluster.Ref
 	fail := func(err error) (*Outcome, trial, error) {
 		outcome.Refs = written
 		if before != nil {
@@ -105,7 +167,6 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 	for _, s := range steps {
 		if s.isNoOp {
 			outcome.Existed = append(outcome.Existed, cluster.RefOf(s.live))
-			kept = append(kept, cluster.RefOf(s.live))
 			continue
 		}
 		err := f.write(ctx, spec, s, before, outcome)
@@ -116,12 +177,6 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 			return fail(err)
 		}
 	}
-	if before != nil {
-		if err := f.prune(ctx, spec, before, slices.Concat(written, kept), outcome); err != nil {
-			return fail(err)
-		}
-	}
-
 	outcome.Warnings = append(outcome.Warnings, d.warnings...)
 	f.fill(&outcome.Record, d, steps, before)
 	f.holdPlan(options.Planned, outcome)
@@ -284,9 +339,8 @@ func (f *Fleet) wait(ctx context.Context, spec Spec, steps trial, outcome *Outco
 		if err := f.replace(ctx, s); err != nil {
 			return err
 		}
-		target := rollout.Target{Namespace: s.result.GetNamespace(), Name: s.result.GetName(), UID: s.result.GetUID(), MinGeneration: s.result.GetGeneration()}
-		if _, err := f.watcher.Wait(ctx, target, rollout.Options{Free: true}); err != nil {
-			return &RolloutError{Err: f.cluster.Explain(err)}
+		if err := f.await(ctx, s.result, rollout.Options{Free: true}); err != nil {
+			return err
 		}
 		err := f.awaitGrowth(ctx, spec, s, outcome)
 		if err != nil && !isInterrupt(err) && s.live == nil {
@@ -297,6 +351,16 @@ func (f *Fleet) wait(ctx context.Context, spec Spec, steps trial, outcome *Outco
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// await follows the rollout of one StatefulSet.
+func (f *Fleet) await(ctx context.Context, statefulSet *unstructured.Unstructured, options rollout.Options) error {
+	options.Grace, options.UnschedulableGrace = f.settings.Rollout.Grace, f.settings.Rollout.UnschedulableGrace
+	target := rollout.Target{Namespace: statefulSet.GetNamespace(), Name: statefulSet.GetName(), UID: statefulSet.GetUID(), MinGeneration: statefulSet.GetGeneration()}
+	if _, err := f.watcher.Wait(ctx, target, options); err != nil {
+		return &RolloutError{Err: f.cluster.Explain(err)}
 	}
 	return nil
 }

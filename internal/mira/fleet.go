@@ -64,6 +64,8 @@ type Settings struct {
 	Variables map[string]string
 	// AllowedKinds are those that a template may hold.
 	AllowedKinds []schema.GroupKind
+	// Rollout says how changes of pods spread over the fleet.
+	Rollout RolloutSettings
 }
 
 // Spec declares one client.
@@ -95,6 +97,7 @@ type Fleet struct {
 	cluster   *cluster.Client
 	watcher   *rollout.Watcher
 	settings  Settings
+	gate      *rollout.Gate
 	templates shared[TemplateSource, *template.Template]
 	domain    shared[struct{}, *string]
 	turns     sync.Map // of *turn, by namespace/name of a client
@@ -126,7 +129,12 @@ func (f *Fleet) claim(ref cluster.Ref, client string) error {
 
 // NewFleet makes a fleet on a cluster.
 func NewFleet(c *cluster.Client, settings Settings) *Fleet {
-	return &Fleet{cluster: c, watcher: rollout.NewWatcher(c.Dynamic(), c.Logs, ClientLabel), settings: settings}
+	return &Fleet{
+		cluster:  c,
+		watcher:  rollout.NewWatcher(c.Dynamic(), c.Logs, ClientLabel),
+		settings: settings,
+		gate:     rollout.NewGate(settings.Rollout.GateOptions),
+	}
 }
 
 // shared remembers what was loaded, for all who ask. A failure is not

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"fmt"
-	"regexp"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -348,34 +347,6 @@ func TestAccClient_namespace(t *testing.T) {
 					}
 					return nil
 				},
-			},
-		},
-	})
-}
-
-// A rollout that does not end in time says what is pending, and leaves a state
-// from which the next apply goes on.
-func TestAccClient_rolloutTimeout(t *testing.T) {
-	s := acctest.NewSandbox(t)
-	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
-	config := s.Provider() + client("acme", append(lines, `timeouts = { update = "30s" }`)...)
-	resource.ParallelTest(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		CheckDestroy:             noneLeft(t, s),
-		Steps: []resource.TestStep{
-			{Config: config},
-			{
-				PreConfig:   func() { s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-badpull:3.1")) },
-				Config:      config,
-				ExpectError: regexp.MustCompile(`(?s)Rollout Did Not Complete.*mira-acme-0.*ImagePullBackOff`),
-			},
-			{
-				// The state tells the truth: the bad template is what is applied.
-				Config:             config,
-				PlanOnly:           true,
-				ExpectNonEmptyPlan: false,
 			},
 		},
 	})

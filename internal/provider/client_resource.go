@@ -66,13 +66,11 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	spec, options, diags := r.applyInput(ctx, plan)
 	resp.Diagnostics.Append(diags...)
-	timeout, diags := plan.Timeouts.Create(ctx, defaultCreateTimeout)
+	options.Timeout, diags = plan.Timeouts.Create(ctx, defaultCreateTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	outcome, err := r.provider.fleet.Create(ctx, spec, options)
 	isInterrupted := errors.Is(err, context.Canceled)
 	if outcome != nil && err != nil && len(outcome.Existed) > 0 && !isInterrupted {
@@ -165,16 +163,15 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 	resp.Diagnostics.Append(diags...)
 	spec, options, diags := r.applyInput(ctx, plan)
 	resp.Diagnostics.Append(diags...)
-	timeout, diags := plan.Timeouts.Update(ctx, defaultUpdateTimeout)
+	options.Timeout, diags = plan.Timeouts.Update(ctx, defaultUpdateTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	outcome, err := r.provider.fleet.Update(ctx, spec, before, options)
 	var partial *mira.PartialWriteError
-	if errors.As(err, &partial) {
+	var rolledBack *mira.RolledBackError
+	if errors.As(err, &partial) || errors.As(err, &rolledBack) {
 		// The attributes stay as they were, so that the next plan shows the same
 		// change; what was created by now must not be forgotten.
 		resp.Diagnostics.Append(saveRefs(ctx, resp.Private, outcome.Refs)...)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
-	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
@@ -32,6 +31,9 @@ func addErrors(diags *diag.Diagnostics, spec mira.Spec, err error) {
 // diagnostic gives an error its title, and the advice that follows from it.
 func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 	client := fmt.Sprintf("Client %q: ", spec.Name)
+	if rolled := rolloutDiagnostic(client, err); rolled != nil {
+		return rolled
+	}
 	if recreation := recreationDiagnostic(client, err); recreation != nil && !errors.As(err, new(*mira.PartialWriteError)) {
 		return recreation
 	}
@@ -44,8 +46,6 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 		claimPolicy  *mira.ClaimPolicyError
 		outdated     *mira.OutdatedPlanError
 		partial      *mira.PartialWriteError
-		pending      *rollout.PendingError
-		vanished     *rollout.DeletedError
 		stillThere   *cluster.StillThereError
 		noNamespace  *cluster.NamespaceNotFoundError
 		noClient     *mira.NoSuchClientError
@@ -92,10 +92,6 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 	case errors.As(err, &outdated):
 		return diag.NewErrorDiagnostic("Plan Is Out Of Date", sentence(client+err.Error())+
 			"\n\nThe template or the objects have changed since the plan was made. Nothing was changed. Plan again, and read the new plan.")
-	case errors.As(err, &pending):
-		return diag.NewErrorDiagnostic("Rollout Did Not Complete", client+pending.Error())
-	case errors.As(err, &vanished):
-		return diag.NewErrorDiagnostic("Rollout Did Not Complete", sentence(client+vanished.Error()))
 	case errors.As(err, &stillThere):
 		return diag.NewErrorDiagnostic("Object Not Deleted Yet", sentence(client+err.Error())+
 			" The client stays in the state; the next apply goes on with the deletion. A finalizer or a pod that does not end can hold an object: "+

@@ -225,6 +225,19 @@ func TestAccExamples(t *testing.T) {
 		s.Empty(t)
 	})
 
+	t.Run("ship a new version", func(t *testing.T) {
+		c := newCLI(t, env, "scenarios/ship-new-version")
+		c.apply(t)
+		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": edit(t, sample, "mira:3.0", "mira-badpull:3.1")})
+		output := c.fail(t, "apply", "-auto-approve")
+		wantOutput(t, output, "Rollout Failed And Was Rolled Back", "mira-badpull:3.1", "The former revision serves again", "This client is untouched")
+		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": edit(t, sample, "mira:3.0", "mira:3.1")})
+		wantOutput(t, c.apply(t), "0 added, 3 changed")
+		c.destroy(t)
+		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": sample})
+		s.Empty(t)
+	})
+
 	t.Run("existing clients", func(t *testing.T) {
 		djangoClient(t, s, sample, "acme", "admin@acme.example")
 		djangoClient(t, s, sample, "globex", "it@globex.example")

@@ -27,6 +27,7 @@ type providerModel struct {
 	AllowedKinds   types.Set    `tfsdk:"allowed_kinds"`
 	FieldManager   types.String `tfsdk:"field_manager"`
 	ForceConflicts types.Bool   `tfsdk:"force_conflicts"`
+	Rollout        types.Object `tfsdk:"rollout"`
 	Kubernetes     types.Object `tfsdk:"kubernetes"`
 }
 
@@ -119,6 +120,7 @@ func providerSchema() schema.Schema {
 				Optional:            true,
 				MarkdownDescription: "Whether to take fields that another manager set to another value. Defaults to `true`: the configuration is the source of truth. With `false` such a field is an error that names the manager.",
 			},
+			"rollout":    rolloutSchema(),
 			"kubernetes": kubernetesAttribute(),
 		},
 	}
@@ -243,7 +245,9 @@ func (m *providerModel) settings(ctx context.Context, domainFromEnvironment stri
 			settings.AllowedKinds = append(settings.AllowedKinds, kind)
 		}
 	}
-	return settings, diags
+	rollout, more := m.rollout(ctx)
+	settings.Rollout = rollout
+	return settings, append(diags, more...)
 }
 
 func (m *providerModel) connection(ctx context.Context) (cluster.Settings, diag.Diagnostics) {

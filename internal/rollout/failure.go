@@ -18,6 +18,8 @@ type Failure struct {
 	UID types.UID // of the pod
 	// Container is the container it is about; "" for the pod as a whole.
 	Container string
+	// Image is what the container was to run.
+	Image string
 	// Init says that Container is an init container.
 	Init bool
 	// Claim is the claim that is not bound, if it is about one.
@@ -74,6 +76,9 @@ func (f Failure) String() string {
 			b.WriteString("init ")
 		}
 		b.WriteString("container " + f.Container)
+		if f.Image != "" {
+			b.WriteString(" (image " + f.Image + ")")
+		}
 	}
 	if f.Claim != "" {
 		b.WriteString(", claim " + f.Claim)
@@ -192,6 +197,13 @@ func podFailures(pod *corev1.Pod, claims []corev1.PersistentVolumeClaim) []Failu
 
 func (f Failure) of(pod *corev1.Pod) Failure {
 	f.Pod, f.UID = pod.Name, pod.UID
+	containers := pod.Spec.Containers
+	if f.Init {
+		containers = pod.Spec.InitContainers
+	}
+	if i := slices.IndexFunc(containers, func(c corev1.Container) bool { return c.Name == f.Container }); i >= 0 {
+		f.Image = containers[i].Image
+	}
 	return f
 }
 

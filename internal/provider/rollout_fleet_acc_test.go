@@ -1,0 +1,158 @@
+package provider
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+// fleetConfig declares clients, and what of the gate a test wants otherwise.
+const fleetConfig = `
+variable "rollout" {
+  type    = any
+  default = null
+}
+
+locals {
+  names = toset([for i in range(30) : format("client-%02d", i)])
+}
+
+resource "mira_client" "this" {
+  for_each    = local.names
+  name        = each.key
+  admin_email = "admin@${each.key}.example"
+}
+`
+
+// fail gives the output of a command that must end with exit code 1.
+func (c *cli) fail(t *testing.T, arguments ...string) string {
+	t.Helper()
+	var output bytes.Buffer
+	command := exec.CommandContext(t.Context(), c.path, append([]string{"-chdir=" + c.directory}, arguments...)...)
+	command.Env = c.env
+	command.Stdout, command.Stderr = &output, &output
+	var exit *exec.ExitError
+	if err := command.Run(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Fatalf("%s: want exit code 1, got %v:\n%s", strings.Join(arguments, " "), err, output.String())
+	}
+	return output.String()
+}
+
+// generations gives the metadata.generation of every StatefulSet.
+func generations(t *testing.T, s *acctest.Sandbox) map[string]int64 {
+	t.Helper()
+	found := make(map[string]int64)
+	for _, name := range s.Names(t, "StatefulSet") {
+		found[name] = s.Get(t, "StatefulSet", name).GetGeneration()
+	}
+	return found
+}
+
+// imageOf gives the image of the container mira of a StatefulSet, or of a pod.
+func imageOf(t *testing.T, object *unstructured.Unstructured) string {
+	t.Helper()
+	at := []string{"spec", "containers"}
+	if object.GetKind() == "StatefulSet" {
+		at = []string{"spec", "template", "spec", "containers"}
+	}
+	containers, _, _ := unstructured.NestedSlice(object.Object, at...)
+	for _, container := range containers {
+		if fields, ok := container.(map[string]any); ok && fields["name"] == "mira" {
+			return fmt.Sprint(fields["image"])
+		}
+	}
+	t.Fatalf("%s %s has no container mira", object.GetKind(), object.GetName())
+	return ""
+}
+
+// wantImages checks that all StatefulSets, and the pods that serve, have an image.
+func wantImages(t *testing.T, s *acctest.Sandbox, image string) {
+	t.Helper()
+	s.WaitReady(t)
+	for _, kind := range []string{"StatefulSet", "Pod"} {
+		for _, name := range s.Names(t, kind) {
+			if got := imageOf(t, s.Get(t, kind, name)); got != image {
+				t.Errorf("%s %s runs %s, not %s", kind, name, got, image)
+			}
+		}
+	}
+}
+
+// A release that cannot come up reaches as many clients as may fail, whatever the
+// CLI's parallelism is. They serve the former image again, the others have not been
+// touched, and a corrected template rolls to all of them.
+func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
+	t.Parallel()
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	c := commandLine(t, buildMirror(t, s.Kubeconfig), s.Provider("rollout = var.rollout")+fleetConfig)
+	c.run(t, "apply", "-auto-approve", "-parallelism=15")
+	wantImages(t, s, "mira:3.0")
+
+	for _, test := range []struct {
+		name      string
+		image     string
+		arguments []string
+		touched   int
+		says      []string
+	}{
+		{"by default", "mira-badpull:3.1", nil, 1, []string{"mira-badpull:3.1", "ImagePullBackOff"}},
+		{"one after the other", "mira-crash:3.1", []string{"-parallelism=1", `-var=rollout={grace="1s"}`}, 1, []string{"CrashLoopBackOff", "exit code 1"}},
+		{"fifty at once", "mira-badpull:3.2", []string{"-parallelism=50", `-var=rollout={grace="1s"}`}, 1, []string{"mira-badpull:3.2"}},
+		{"three failures", "mira-badpull:3.3", []string{`-var=rollout={grace="1s", max_failures=3}`}, 3, []string{"mira-badpull:3.3"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			generationsBefore, podsBefore, claimsBefore := generations(t, s), s.UIDs(t, "Pod"), s.UIDs(t, "PersistentVolumeClaim")
+			s.PutTemplate(t, edit(t, sample, "mira:3.0", test.image))
+			output := c.fail(t, append([]string{"apply", "-auto-approve"}, test.arguments...)...)
+
+			first, rest, _ := strings.Cut(output, "\nError: ")
+			first, _, _ = strings.Cut(rest, "\nError: ")
+			wantOutput(t, first, test.says...)
+			wantOutput(t, output, "Rollout Failed And Was Rolled Back", "The former revision serves again", "Rollout Not Begun", "This client is untouched")
+			var touched []string
+			for name, generation := range generations(t, s) {
+				if generation != generationsBefore[name] {
+					touched = append(touched, name)
+				}
+			}
+			if len(touched) != test.touched {
+				t.Errorf("the apply touched %v, want %d", touched, test.touched)
+			}
+			if refused := strings.Count(output, "Error: Rollout Not Begun"); refused != 30-test.touched {
+				t.Errorf("%d clients were refused, want %d", refused, 30-test.touched)
+			}
+			wantImages(t, s, "mira:3.0")
+			podsAfter := s.UIDs(t, "Pod")
+			for _, name := range touched {
+				delete(podsBefore, name+"-0")
+				delete(podsAfter, name+"-0")
+			}
+			if !maps.Equal(podsBefore, podsAfter) {
+				t.Error("pods of clients that were not touched have been replaced")
+			}
+			if !maps.Equal(claimsBefore, s.UIDs(t, "PersistentVolumeClaim")) {
+				t.Error("claims have been replaced")
+			}
+			plan := c.run(t, "plan")
+			wantOutput(t, plan, "Plan: 0 to add, 30 to change, 0 to destroy.")
+		})
+	}
+
+	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.4"))
+	c.apply(t)
+	wantImages(t, s, "mira:3.4")
+	if names := slices.Sorted(maps.Keys(generations(t, s))); len(names) != 30 {
+		t.Errorf("%d clients are left", len(names))
+	}
+}
