@@ -73,7 +73,18 @@ func (f *feed[T]) run(ctx context.Context) {
 		Logger:  &klog.Logger{},
 		Backoff: &wait.Backoff{Duration: firstRetry, Factor: 2, Steps: 10, Cap: lastRetry, Jitter: 0.1},
 	})
-	reflector.RunWithContext(ctx)
+	for delay := firstRetry; ; delay = min(2*delay, lastRetry) {
+		start := time.Now()
+		_ = reflector.ListAndWatchWithContext(ctx) // the requests note their errors
+		if time.Since(start) > lastRetry {
+			delay = firstRetry
+		}
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // listWatch makes the requests of a feed and notes how the server answers.
@@ -130,7 +141,7 @@ func (f *feed[T]) answered(ctx context.Context, err error) {
 		// one that was refused.
 		f.unauthorized = true
 	case isFinal(err):
-		f.refused = err
+		f.refused, f.contact = err, nil
 	}
 	refused, news := f.refused, wasTold != nil || err != nil
 	f.mu.Unlock()

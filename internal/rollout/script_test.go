@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -14,15 +13,21 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
 // script is what an API server answers to requests of each sort, one after the
-// other; the last answer is given again and again.
+// other; the last answer is given again and again. Where it says nothing, there
+// are no objects and no events.
 type script struct {
-	get, watch, pods, claims []answer
+	list, watch, get    []answer // of StatefulSets
+	pods, podWatch      []answer
+	claims, events, del []answer
 }
 
 // server plays an API server at the level of HTTP, under the real client. It is
@@ -34,10 +39,12 @@ type server struct {
 
 	mu     sync.Mutex
 	script script
-	seen   []string // the requests
+	seen   map[string][]string // the requests, by resource
 }
 
-func (s script) serve(t *testing.T) *server { return &server{t: t, script: s} }
+func (s script) serve(t *testing.T) *server {
+	return &server{t: t, script: s, seen: make(map[string][]string)}
+}
 
 // answer is what the server does about one request.
 type answer func(*http.Request) (*http.Response, error)
@@ -50,39 +57,73 @@ func (s *server) client() dynamic.Interface {
 	return client
 }
 
+const clientLabel = "mira-cluster.io/client"
+
+// watcher watches what the server plays.
+func (s *server) watcher() *rollout.Watcher {
+	return rollout.NewWatcher(s.client(), nil, clientLabel)
+}
+
+// wait waits for StatefulSet mira-acme.
+func (s *server) wait(ctx context.Context, generation int64, options ...func(*rollout.Options)) (rollout.Status, error) {
+	var o rollout.Options
+	for _, option := range options {
+		option(&o)
+	}
+	return s.watcher().Wait(ctx, rollout.Target{Namespace: "default", Name: "mira-acme", MinGeneration: generation}, o)
+}
+
 func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
-	var answers *[]answer
-	kind := ""
 	query := r.URL.Query()
+	isWatch := query.Get("watch") == "true"
+	var answers *[]answer
+	resource, request := "", ""
+	ifNothing := status(http.StatusNotFound, metav1.StatusReasonNotFound, "not found")
+	switch path, _ := strings.CutPrefix(r.URL.Path, "/apis/apps/v1/namespaces/default/"); {
+	case path == "statefulsets/mira-acme":
+		resource, request, answers = "statefulsets", "get", &s.script.get
+	case path == "statefulsets" && isWatch:
+		resource, request, answers, ifNothing = "statefulsets", "watch from "+query.Get("resourceVersion"), &s.script.watch, stream()
+	case path == "statefulsets":
+		resource, request, answers, ifNothing = "statefulsets", "list", &s.script.list, object(sets("1"))
+	}
+	switch path, _ := strings.CutPrefix(r.URL.Path, "/api/v1/namespaces/default/"); {
+	case path == "pods" && isWatch:
+		resource, request, answers, ifNothing = "pods", "watch from "+query.Get("resourceVersion"), &s.script.podWatch, stream()
+	case path == "pods":
+		resource, request, answers, ifNothing = "pods", "list", &s.script.pods, podList()
+	case strings.HasPrefix(path, "pods/") && r.Method == http.MethodDelete:
+		resource, request, answers = "pods", "delete "+path, &s.script.del
+		ifNothing = object(metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusSuccess})
+	case strings.HasPrefix(path, "persistentvolumeclaims/"):
+		resource, request, answers = "claims", path, &s.script.claims
+	case path == "events":
+		resource, request, answers, ifNothing = "events", query.Get("fieldSelector"), &s.script.events, object(corev1.EventList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "EventList"}})
+	}
 	switch {
-	case r.URL.Path == "/apis/apps/v1/namespaces/default/statefulsets/mira-acme":
-		answers, kind = &s.script.get, "get"
-	case r.URL.Path == "/apis/apps/v1/namespaces/default/statefulsets" && query.Get("watch") == "true" && query.Get("fieldSelector") == "metadata.name=mira-acme":
-		answers, kind = &s.script.watch, "watch from "+query.Get("resourceVersion")
-	case r.URL.Path == "/api/v1/namespaces/default/pods":
-		answers, kind = &s.script.pods, "pods "+query.Get("labelSelector")
-	case strings.HasPrefix(r.URL.Path, "/api/v1/namespaces/default/persistentvolumeclaims/"):
-		answers, kind = &s.script.claims, "claim "+strings.TrimPrefix(r.URL.Path, "/api/v1/namespaces/default/persistentvolumeclaims/")
+	case resource == "":
+		s.t.Errorf("unexpected request %s %s", r.Method, r.URL)
+	case resource == "statefulsets" && request != "get" && query.Get("labelSelector") != clientLabel && query.Get("fieldSelector") != "metadata.name=mira-acme",
+		resource == "pods" && r.Method == http.MethodGet && query.Get("labelSelector") != appsv1.StatefulSetPodNameLabel:
+		s.t.Errorf("unexpected selector in %s", r.URL)
 	}
-	s.seen = append(s.seen, kind)
-	if answers == nil || len(*answers) == 0 {
-		s.t.Errorf("unexpected request %s %s after %q", r.Method, r.URL, s.seen)
-		s.mu.Unlock()
-		return nil, errors.New("unexpected request")
-	}
-	next := (*answers)[0]
-	if len(*answers) > 1 {
-		*answers = (*answers)[1:]
+	s.seen[resource] = append(s.seen[resource], request)
+	next := ifNothing
+	if answers != nil && len(*answers) > 0 {
+		next = (*answers)[0]
+		if len(*answers) > 1 {
+			*answers = (*answers)[1:]
+		}
 	}
 	s.mu.Unlock()
 	return next(r)
 }
 
-func (s *server) requests() []string {
+func (s *server) requests(resource string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]string(nil), s.seen...)
+	return append([]string(nil), s.seen[resource]...)
 }
 
 func respond(r *http.Request, code int, body io.ReadCloser) (*http.Response, error) {
@@ -131,13 +172,45 @@ func failure(code int32, reason metav1.StatusReason, message string) metav1.Stat
 // down does not answer at all.
 func down(*http.Request) (*http.Response, error) { return nil, syscall.ECONNREFUSED }
 
+// sets is a list of StatefulSets.
+func sets(resourceVersion string, items ...*appsv1.StatefulSet) appsv1.StatefulSetList {
+	list := appsv1.StatefulSetList{
+		TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSetList"},
+		ListMeta: metav1.ListMeta{ResourceVersion: resourceVersion},
+	}
+	for _, item := range items {
+		list.Items = append(list.Items, *item)
+	}
+	return list
+}
+
+// listed answers with a list of one StatefulSet.
+func listed(sts *appsv1.StatefulSet) answer { return object(sets(sts.ResourceVersion, sts)) }
+
+func podList(pods ...corev1.Pod) answer {
+	return object(corev1.PodList{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, ListMeta: metav1.ListMeta{ResourceVersion: "100"}, Items: pods,
+	})
+}
+
 // event is one of a watch.
 type event struct {
 	Type   string `json:"type"`
 	Object any    `json:"object"`
+	after  time.Duration
 }
 
-func modified(sts *appsv1.StatefulSet) event { return event{"MODIFIED", sts} }
+func modified(object any) event { return event{Type: "MODIFIED", Object: object} }
+
+func deleted(object any) event { return event{Type: "DELETED", Object: object} }
+
+func added(object any) event { return event{Type: "ADDED", Object: object} }
+
+// later sends an event some time after the one before.
+func later(after time.Duration, e event) event {
+	e.after = after
+	return e
+}
 
 // stream sends events and leaves the watch open.
 func stream(events ...event) answer { return streamThen(false, events...) }
@@ -151,6 +224,11 @@ func streamThen(end bool, events ...event) answer {
 		context.AfterFunc(r.Context(), func() { writer.CloseWithError(r.Context().Err()) })
 		go func() {
 			for _, e := range events {
+				select {
+				case <-time.After(e.after):
+				case <-r.Context().Done():
+					return
+				}
 				if _, err := writer.Write(append(mustJSON(e), '\n')); err != nil {
 					return
 				}

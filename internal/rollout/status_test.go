@@ -23,7 +23,7 @@ const (
 func statefulSet(n int32, changes ...func(*appsv1.StatefulSet)) *appsv1.StatefulSet {
 	sts := &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "mira-acme", UID: "acme", Generation: 4, ResourceVersion: "100"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "mira-acme", UID: "acme", Generation: 4, ResourceVersion: "100", Labels: map[string]string{clientLabel: "acme"}},
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:       &n,
 			Selector:       &metav1.LabelSelector{MatchLabels: map[string]string{"app": "mira"}},
@@ -70,7 +70,7 @@ func pod(ordinal int, revision string, changes ...func(*corev1.Pod)) corev1.Pod 
 	p := corev1.Pod{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: "default", Name: name,
+			Namespace: "default", Name: name, UID: types.UID(name + "-" + revision), ResourceVersion: "100",
 			Labels: map[string]string{
 				"app": "mira", appsv1.StatefulSetRevisionLabel: revision, appsv1.StatefulSetPodNameLabel: name,
 			},
@@ -315,7 +315,7 @@ func TestStatus(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			status := rollout.Of(test.sts, test.pods)
+			status := rollout.Of(test.sts, test.pods, nil)
 			if status.Done != test.done || status.Message != test.says {
 				t.Errorf("done %t, %q; want %t, %q", status.Done, status.Message, test.done, test.says)
 			}
@@ -328,7 +328,7 @@ func TestStatus(t *testing.T) {
 
 func TestStatusHoldsTheNumbers(t *testing.T) {
 	sts := statefulSet(3, counts(3, 2, 1))
-	got := rollout.Of(sts, nil)
+	got := rollout.Of(sts, nil, nil)
 	want := rollout.Status{
 		Message: "2 of 3 pods updated to revision mira-acme-new",
 		Desired: 3, Replicas: 3, Updated: 2, Ready: 1, Available: 1, Revision: newest,
@@ -337,7 +337,7 @@ func TestStatusHoldsTheNumbers(t *testing.T) {
 		t.Error(diff)
 	}
 	sts.Generation++
-	if got := rollout.Of(sts, nil).Revision; got != "" {
+	if got := rollout.Of(sts, nil, nil).Revision; got != "" {
 		t.Errorf("revision %q, which is that of the generation before", got)
 	}
 }
@@ -346,7 +346,7 @@ func TestStatusDoesNotChangeWhatItReads(t *testing.T) {
 	sts := statefulSet(2, counts(2, 1, 1))
 	pods := []corev1.Pod{pod(1, newest, unready(waiting("CrashLoopBackOff", ""))), pod(0, older)}
 	stsBefore, podsBefore := sts.DeepCopy(), []corev1.Pod{*pods[0].DeepCopy(), *pods[1].DeepCopy()}
-	rollout.Of(sts, pods)
+	rollout.Of(sts, pods, nil)
 	if diff := cmp.Diff(stsBefore, sts) + cmp.Diff(podsBefore, pods); diff != "" {
 		t.Error(diff)
 	}
@@ -453,7 +453,7 @@ func TestStatusSaysWhatEachPodIsWaitedFor(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			status := rollout.Of(statefulSet(1, counts(1, 0, 0)), []corev1.Pod{test.pod})
+			status := rollout.Of(statefulSet(1, counts(1, 0, 0)), []corev1.Pod{test.pod}, nil)
 			if len(status.Pending) != 1 {
 				t.Fatalf("waits for %v", status.Pending)
 			}
@@ -472,7 +472,7 @@ func TestStatusListsPodsInTheOrderOfTheirOrdinals(t *testing.T) {
 		}
 	}
 	var got []string
-	for _, p := range rollout.Of(statefulSet(10, counts(11, 9, 10)), pods).Pending {
+	for _, p := range rollout.Of(statefulSet(10, counts(11, 9, 10)), pods, nil).Pending {
 		got = append(got, p.String())
 	}
 	want := []string{
@@ -499,7 +499,7 @@ func FuzzStatus(f *testing.F) {
 			onDelete(sts)
 			updates = n
 		}
-		status := rollout.Of(sts, nil)
+		status := rollout.Of(sts, nil, nil)
 		switch s := sts.Status; {
 		case !status.Done:
 		case s.Replicas != n:

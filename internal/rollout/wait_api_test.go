@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
@@ -31,7 +32,7 @@ func newStatefulSet(t *testing.T, name string, fields ...field) *unstructured.Un
 	t.Helper()
 	object := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apps/v1", "kind": "StatefulSet",
-		"metadata": map[string]any{"name": name},
+		"metadata": map[string]any{"name": name, "labels": map[string]any{clientLabel: name}},
 		"spec": map[string]any{
 			"replicas":    int64(1),
 			"serviceName": name,
@@ -99,7 +100,8 @@ func setInFirst(object *unstructured.Unstructured, value any, key string, list .
 // cluster is a sandbox and a client with the documented rights.
 type cluster struct {
 	*acctest.Sandbox
-	client dynamic.Interface
+	config  *rest.Config
+	watcher *rollout.Watcher
 }
 
 func newCluster(t *testing.T) *cluster {
@@ -114,7 +116,16 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{sandbox, client}
+	return &cluster{sandbox, config, rollout.NewWatcher(client, noLogs, clientLabel)}
+}
+
+// noLogs stands for a kubelet, of which a simulated node has none.
+func noLogs(context.Context, string, string, string, bool, int64) (string, error) {
+	return "one\ntwo\n", nil
+}
+
+func (c *cluster) target(generation int64) rollout.Target {
+	return rollout.Target{Namespace: c.Namespace, Name: "mira-acme", MinGeneration: generation}
 }
 
 // apply writes a StatefulSet and gives its generation.
@@ -128,7 +139,7 @@ func (c *cluster) wait(t *testing.T, name string, generation int64) rollout.Stat
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), acctest.Patience)
 	defer cancel()
-	status, err := rollout.Wait(ctx, c.client, c.Namespace, name, generation)
+	status, err := c.watcher.Wait(ctx, rollout.Target{Namespace: c.Namespace, Name: name, MinGeneration: generation}, rollout.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +221,7 @@ func (c *cluster) pending(t *testing.T, generation int64) *rollout.PendingError 
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	_, err := rollout.Wait(ctx, c.client, c.Namespace, "mira-acme", generation)
+	_, err := c.watcher.Wait(ctx, c.target(generation), rollout.Options{})
 	var pending *rollout.PendingError
 	if !errors.As(err, &pending) {
 		t.Fatalf("got %v, want a PendingError", err)
@@ -428,7 +439,7 @@ func TestAPIWaitPassesOnThatTheRightToWatchIsMissing(t *testing.T) {
 	c := newCluster(t)
 	c.Withdraw(t, "statefulsets", "watch")
 	generation := c.apply(t, newStatefulSet(t, "mira-acme", field{"image", "mira:badpull"}))
-	_, err := rollout.Wait(t.Context(), c.client, c.Namespace, "mira-acme", generation)
+	_, err := c.watcher.Wait(t.Context(), c.target(generation), rollout.Options{})
 	if !apierrors.IsForbidden(err) {
 		t.Errorf("got %v", err)
 	}
@@ -440,7 +451,7 @@ func TestAPIWaitEndsWhenTheStatefulSetIsDeleted(t *testing.T) {
 	generation := c.apply(t, newStatefulSet(t, "mira-acme", field{"image", "mira:badpull"}))
 	ended := make(chan error, 1)
 	go func() {
-		_, err := rollout.Wait(t.Context(), c.client, c.Namespace, "mira-acme", generation)
+		_, err := c.watcher.Wait(t.Context(), c.target(generation), rollout.Options{})
 		ended <- err
 	}()
 	c.waitForReason(t, "mira-acme-0", "ImagePullBackOff")
@@ -449,7 +460,7 @@ func TestAPIWaitEndsWhenTheStatefulSetIsDeleted(t *testing.T) {
 	if err := <-ended; !errors.As(err, &deleted) {
 		t.Errorf("got %v, want a DeletedError", err)
 	}
-	if _, err := rollout.Wait(t.Context(), c.client, c.Namespace, "mira-acme", generation); !errors.As(err, &deleted) {
+	if _, err := c.watcher.Wait(t.Context(), c.target(generation), rollout.Options{}); !errors.As(err, &deleted) {
 		t.Errorf("afterwards: got %v, want a DeletedError", err)
 	}
 }
@@ -461,7 +472,7 @@ func TestAPIWaitCanBeInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := rollout.Wait(ctx, c.client, c.Namespace, "mira-acme", generation)
+		_, err := c.watcher.Wait(ctx, c.target(generation), rollout.Options{})
 		ended <- err
 	}()
 	c.waitForReason(t, "mira-acme-0", "ImagePullBackOff")

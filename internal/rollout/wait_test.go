@@ -22,162 +22,168 @@ func at(resourceVersion string, changes ...func(*appsv1.StatefulSet)) *appsv1.St
 	return statefulSet(1, append(changes, func(s *appsv1.StatefulSet) { s.ResourceVersion = resourceVersion })...)
 }
 
-func podList(pods ...corev1.Pod) answer {
-	return object(corev1.PodList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PodList"}, Items: pods})
-}
-
 var unfinished = counts(1, 0, 1)
+
+// patient lets nothing fail, so that the time runs out.
+func patient(o *rollout.Options) { o.Grace, o.UnschedulableGrace = time.Hour, time.Hour }
 
 func TestWaitReturnsWhenTheNewestRevisionServes(t *testing.T) {
 	tests := map[string]struct {
 		script   script
 		requests []string
 	}{
-		"it does already: one request": {
-			script:   script{get: []answer{object(at("100"))}},
-			requests: []string{"get"},
+		"it does already: one list": {
+			script: script{list: []answer{listed(at("100"))}, pods: []answer{hang}},
 		},
 		"after some events: one watch": {
 			script: script{
-				get:   []answer{object(at("100", unfinished))},
+				list:  []answer{listed(at("100", unfinished))},
 				watch: []answer{stream(modified(at("101", counts(1, 1, 0))), modified(at("102")))},
+				pods:  []answer{podList(pod(0, newest))},
 			},
-			requests: []string{"get", "watch from 100"},
+			requests: []string{"list", "watch from 100"},
 		},
 		"the watch was dropped": {
 			script: script{
-				get:   []answer{object(at("100", unfinished)), object(at("101", counts(1, 1, 0)))},
+				list:  []answer{listed(at("100", unfinished))},
 				watch: []answer{drop(modified(at("101", counts(1, 1, 0)))), stream(modified(at("102")))},
+				pods:  []answer{podList(pod(0, newest))},
 			},
-			requests: []string{"get", "watch from 100", "get", "watch from 101"},
+			requests: []string{"list", "watch from 100", "watch from 101"},
 		},
 		"the watch was dropped, and what it would have told was missed": {
 			script: script{
-				get:   []answer{object(at("100", unfinished)), object(at("101"))},
-				watch: []answer{drop()},
+				list:  []answer{listed(at("100", unfinished)), listed(at("101"))},
+				watch: []answer{drop(), stream()},
+				pods:  []answer{podList(pod(0, newest))},
 			},
-			requests: []string{"get", "watch from 100", "get"},
+			requests: []string{"list", "watch from 100", "list"},
 		},
 		"the API server restarts in between": {
 			script: script{
-				get: []answer{
-					object(at("100", unfinished)),
-					down, status(503, metav1.StatusReasonServiceUnavailable, "starting"), object(at("100", unfinished)),
-					object(at("100", unfinished)),
-				},
-				watch: []answer{drop(), down, stream(modified(at("102")))},
+				list:  []answer{listed(at("100", unfinished)), down, status(503, metav1.StatusReasonServiceUnavailable, "starting"), listed(at("100", unfinished))},
+				watch: []answer{drop(), down, down, stream(modified(at("102")))},
+				pods:  []answer{podList(pod(0, newest))},
 			},
-			requests: []string{"get", "watch from 100", "get", "get", "get", "watch from 100", "get", "watch from 100"},
+			requests: []string{"list", "watch from 100", "list", "list", "list", "watch from 100", "watch from 100", "watch from 100"},
 		},
 		"the server has forgotten the resource version, and says so in an event": {
 			script: script{
-				get: []answer{object(at("100", unfinished)), object(at("200", unfinished))},
+				list: []answer{listed(at("100", unfinished)), listed(at("200", unfinished))},
 				watch: []answer{
-					stream(event{"ERROR", failure(410, metav1.StatusReasonExpired, "too old resource version")}),
+					stream(event{Type: "ERROR", Object: failure(410, metav1.StatusReasonExpired, "too old resource version")}),
 					stream(modified(at("201"))),
 				},
+				pods: []answer{podList(pod(0, newest))},
 			},
-			requests: []string{"get", "watch from 100", "get", "watch from 200"},
+			requests: []string{"list", "watch from 100", "list", "watch from 200"},
 		},
 		"the server has forgotten the resource version, and says so at once": {
 			script: script{
-				get:   []answer{object(at("100", unfinished)), object(at("200"))},
-				watch: []answer{status(410, metav1.StatusReasonGone, "too old resource version")},
+				list:  []answer{listed(at("100", unfinished)), listed(at("200"))},
+				watch: []answer{status(410, metav1.StatusReasonGone, "too old resource version"), stream()},
+				pods:  []answer{podList(pod(0, newest))},
 			},
-			requests: []string{"get", "watch from 100", "get"},
+			requests: []string{"list", "watch from 100", "list"},
 		},
 		"the credentials expired, and were renewed": {
 			script: script{
-				get:   []answer{object(at("100", unfinished)), status(401, metav1.StatusReasonUnauthorized, "Unauthorized"), object(at("200"))},
-				watch: []answer{status(401, metav1.StatusReasonUnauthorized, "Unauthorized")},
+				list:  []answer{listed(at("100", unfinished)), listed(at("200"))},
+				watch: []answer{status(401, metav1.StatusReasonUnauthorized, "Unauthorized"), stream()},
+				pods:  []answer{podList(pod(0, newest))},
 			},
-			requests: []string{"get", "watch from 100", "get", "get"},
+			requests: []string{"list", "watch from 100", "list"},
 		},
-		"the first read fails for a while": {
-			script:   script{get: []answer{down, status(500, metav1.StatusReasonInternalError, "etcd"), status(429, metav1.StatusReasonTooManyRequests, "slow down"), object(at("100"))}},
-			requests: []string{"get", "get", "get", "get"},
+		"the first list fails for a while": {
+			script: script{list: []answer{down, status(500, metav1.StatusReasonInternalError, "etcd"), status(429, metav1.StatusReasonTooManyRequests, "slow down"), listed(at("100"))}},
 		},
 		"a copy from before the caller's write is not believed": {
 			script: script{
-				get: []answer{object(at("99", func(s *appsv1.StatefulSet) { s.Generation, s.Status.ObservedGeneration = 3, 3 }))},
+				list: []answer{listed(at("99", func(s *appsv1.StatefulSet) { s.Generation, s.Status.ObservedGeneration = 3, 3 }))},
 				watch: []answer{stream(
 					modified(at("100", func(s *appsv1.StatefulSet) { s.Status.ObservedGeneration = 3 })),
 					modified(at("101")),
 				)},
+				pods: []answer{podList(pod(0, newest))},
 			},
-			requests: []string{"get", "watch from 99"},
+			requests: []string{"list", "watch from 99"},
+		},
+		"a list from before the StatefulSet was created: it is asked for": {
+			script: script{
+				list: []answer{object(sets("99"))},
+				get:  []answer{object(at("100"))},
+			},
+		},
+		"it is asked for, and the server is away": {
+			script: script{
+				list: []answer{object(sets("99"))},
+				get:  []answer{down, status(500, metav1.StatusReasonInternalError, "etcd"), object(at("100"))},
+			},
+		},
+		"it lacks the label that the shared watch goes by": {
+			script: script{
+				list: []answer{object(sets("99")), listed(at("100", unlabelled, unfinished))},
+				get:  []answer{object(at("100", unlabelled, unfinished))},
+				watch: []answer{func(r *http.Request) (*http.Response, error) {
+					if r.URL.Query().Get("fieldSelector") == "" {
+						return stream()(r)
+					}
+					return stream(modified(at("101", unlabelled)))(r)
+				}},
+				pods: []answer{podList(pod(0, newest))},
+			},
 		},
 		"with a partition the pods decide": {
 			script: script{
-				get:   []answer{object(statefulSet(2, partition(1), counts(2, 1, 1)))},
-				watch: []answer{stream(modified(statefulSet(2, partition(1), counts(2, 1, 1))))},
-				pods: []answer{
-					podList(pod(0, older), pod(1, newest, unready())),
-					podList(pod(0, older, unready()), pod(1, newest)),
-				},
+				list:     []answer{listed(statefulSet(2, partition(1), counts(2, 1, 1)))},
+				pods:     []answer{podList(pod(0, older), pod(1, newest, unready()))},
+				podWatch: []answer{stream(modified(pod(0, older, unready())), modified(pod(1, newest)))},
 			},
-			requests: []string{
-				"get", "pods app=mira,statefulset.kubernetes.io/pod-name in (mira-acme-0,mira-acme-1)",
-				"watch from 100", "pods app=mira,statefulset.kubernetes.io/pod-name in (mira-acme-0,mira-acme-1)",
-			},
-		},
-		"with a partition the pods do not matter before enough of them are there, updated and ready": {
-			script: script{
-				get: []answer{object(statefulSet(3, partition(1), counts(2, 2, 2)))},
-				watch: []answer{stream(
-					modified(statefulSet(3, partition(1), counts(3, 1, 3))),
-					modified(statefulSet(3, partition(1), counts(3, 2, 1))),
-					modified(statefulSet(3, partition(1), counts(3, 3, 2))),
-					modified(statefulSet(3, partition(1), counts(3, 3, 3))),
-				)},
-			},
-			requests: []string{"get", "watch from 100"},
+			requests: []string{"list", "watch from 100"},
 		},
 		"with OnDelete the pods do not matter as long as none was replaced": {
-			script:   script{get: []answer{object(statefulSet(2, onDelete, counts(2, 0, 1)))}},
-			requests: []string{"get"},
+			script: script{list: []answer{listed(statefulSet(2, onDelete, counts(2, 0, 1)))}, pods: []answer{hang}},
 		},
 		"with OnDelete the pods tell which of them is not ready": {
 			script: script{
-				get:   []answer{object(statefulSet(2, onDelete, counts(2, 1, 1)))},
-				watch: []answer{stream(modified(statefulSet(2, onDelete, counts(2, 1, 2))))},
-				pods:  []answer{podList(pod(0, older), pod(1, newest, unready()))},
+				list:     []answer{listed(statefulSet(2, onDelete, counts(2, 1, 1)))},
+				watch:    []answer{stream(modified(statefulSet(2, onDelete, counts(2, 1, 2))))},
+				pods:     []answer{podList(pod(0, older), pod(1, newest, unready()))},
+				podWatch: []answer{stream(modified(pod(1, newest)))},
 			},
-			requests: []string{
-				"get", "pods app=mira,statefulset.kubernetes.io/pod-name in (mira-acme-0,mira-acme-1)", "watch from 100",
-			},
+			requests: []string{"list", "watch from 100"},
 		},
 		"with a partition and without the right to list pods the numbers decide": {
 			script: script{
-				get:  []answer{object(statefulSet(2, partition(1), counts(2, 1, 2)))},
+				list: []answer{listed(statefulSet(2, partition(1), counts(2, 1, 2)))},
 				pods: []answer{status(403, metav1.StatusReasonForbidden, "pods is forbidden")},
 			},
-			requests: []string{"get", "pods app=mira,statefulset.kubernetes.io/pod-name in (mira-acme-0,mira-acme-1)"},
 		},
-		"the context ends with the numbers behind the pods": {
+		"the numbers are ahead of the pods": {
 			script: script{
-				get:   []answer{object(statefulSet(2, partition(1), counts(2, 1, 1)))},
-				watch: []answer{stream()},
-				pods:  []answer{podList(pod(0, older), pod(1, newest, unready())), podList(pod(0, older, unready()), pod(1, newest))},
+				list:     []answer{listed(at("100", counts(1, 1, 0)))},
+				watch:    []answer{stream(modified(at("101")))},
+				pods:     []answer{podList(pod(0, newest, unready()))},
+				podWatch: []answer{stream(modified(pod(0, newest)))},
 			},
-			requests: []string{
-				"get", "pods app=mira,statefulset.kubernetes.io/pod-name in (mira-acme-0,mira-acme-1)",
-				"watch from 100", "pods app=mira,statefulset.kubernetes.io/pod-name in (mira-acme-0,mira-acme-1)",
-			},
+			requests: []string{"list", "watch from 100"},
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := test.script.serve(t)
-				got, err := rollout.Wait(minutes(t), server.client(), "default", "mira-acme", 4)
+				reached, err := server.wait(minutes(t), 4)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if !got.Done {
-					t.Errorf("returned before the end: %s", got.Message)
+				if !reached.Done {
+					t.Errorf("returned before the end: %s", reached.Message)
 				}
-				if diff := cmp.Diff(test.requests, server.requests()); diff != "" {
+				synctest.Wait()
+				// Whether there was time for another watch is a matter of luck.
+				got := server.requests("statefulsets")
+				if diff := cmp.Diff(test.requests, got[:min(len(got), len(test.requests))]); diff != "" && test.requests != nil {
 					t.Error(diff)
 				}
 			})
@@ -185,31 +191,41 @@ func TestWaitReturnsWhenTheNewestRevisionServes(t *testing.T) {
 	}
 }
 
+func unlabelled(s *appsv1.StatefulSet) { s.Labels = nil }
+
+// hang never answers.
+func hang(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
 func TestWaitGivesUpWhenTheStatefulSetGoesAway(t *testing.T) {
 	dying := at("101", unfinished, func(s *appsv1.StatefulSet) { s.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} })
+	another := at("200", func(s *appsv1.StatefulSet) { s.UID = "another" })
 	tests := map[string]struct {
 		script   script
 		replaced bool
 	}{
 		"it was never there": {
-			script: script{get: []answer{status(404, metav1.StatusReasonNotFound, "not found")}},
+			script: script{},
 		},
 		"it is deleted": {
-			script: script{get: []answer{object(at("100", unfinished))}, watch: []answer{stream(event{"DELETED", at("101", unfinished)})}},
+			script: script{list: []answer{listed(at("100", unfinished))}, watch: []answer{stream(deleted(at("101", unfinished)))}},
 		},
 		"it waits for its pods to go": {
-			script: script{get: []answer{object(at("100", unfinished))}, watch: []answer{stream(modified(dying))}},
+			script: script{list: []answer{listed(at("100", unfinished))}, watch: []answer{stream(modified(dying))}},
 		},
 		"it went while the watch was down": {
 			script: script{
-				get:   []answer{object(at("100", unfinished)), status(404, metav1.StatusReasonNotFound, "not found")},
+				list:  []answer{listed(at("100", unfinished)), object(sets("200"))},
 				watch: []answer{status(410, metav1.StatusReasonGone, "too old resource version")},
 			},
 		},
 		"another took its place while the watch was down": {
 			script: script{
-				get:   []answer{object(at("100", unfinished)), object(at("200", func(s *appsv1.StatefulSet) { s.UID = "another" }))},
+				list:  []answer{listed(at("100", unfinished)), listed(another)},
 				watch: []answer{status(410, metav1.StatusReasonGone, "too old resource version")},
+				get:   []answer{object(another)},
 			},
 			replaced: true,
 		},
@@ -218,7 +234,7 @@ func TestWaitGivesUpWhenTheStatefulSetGoesAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := test.script.serve(t)
-				_, err := rollout.Wait(minutes(t), server.client(), "default", "mira-acme", 1)
+				_, err := server.wait(minutes(t), 1)
 				var deleted *rollout.DeletedError
 				if !errors.As(err, &deleted) {
 					t.Fatalf("got %v, want a DeletedError", err)
@@ -231,13 +247,30 @@ func TestWaitGivesUpWhenTheStatefulSetGoesAway(t *testing.T) {
 	}
 }
 
+// A StatefulSet that has just been recreated may be listed as it was before.
+func TestWaitDoesNotTakeAFormerStatefulSetForTheNewOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		former := func(s *appsv1.StatefulSet) { s.UID = "former" }
+		server := script{
+			list:  []answer{listed(at("99", former))},
+			get:   []answer{object(at("101", unfinished))},
+			watch: []answer{stream(deleted(at("100", former)), added(at("101", unfinished)), modified(at("102")))},
+			pods:  []answer{podList(pod(0, newest))},
+		}.serve(t)
+		status, err := server.watcher().Wait(minutes(t), rollout.Target{Namespace: "default", Name: "mira-acme", UID: "acme", MinGeneration: 1}, rollout.Options{})
+		if err != nil || !status.Done {
+			t.Errorf("done %t, %v", status.Done, err)
+		}
+	})
+}
+
 func TestWaitPassesOnWhatTheServerRefuses(t *testing.T) {
 	tests := map[string]script{
-		"reading": {
-			get: []answer{status(403, metav1.StatusReasonForbidden, "may not get statefulsets")},
+		"listing": {
+			list: []answer{status(403, metav1.StatusReasonForbidden, "may not list statefulsets")},
 		},
 		"watching": {
-			get:   []answer{object(at("100", unfinished))},
+			list:  []answer{listed(at("100", unfinished))},
 			watch: []answer{status(403, metav1.StatusReasonForbidden, "may not watch statefulsets")},
 		},
 	}
@@ -245,19 +278,23 @@ func TestWaitPassesOnWhatTheServerRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := script.serve(t)
-				_, err := rollout.Wait(minutes(t), server.client(), "default", "mira-acme", 1)
+				start := time.Now()
+				_, err := server.wait(minutes(t), 1)
 				if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "rollout of StatefulSet default/mira-acme") {
 					t.Errorf("got %v", err)
+				}
+				if after := time.Since(start); after > 0 {
+					t.Errorf("returned after %s", after)
 				}
 			})
 		})
 	}
 	t.Run("logging in, twice", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			server := script{get: []answer{status(401, metav1.StatusReasonUnauthorized, "Unauthorized")}}.serve(t)
-			_, err := rollout.Wait(minutes(t), server.client(), "default", "mira-acme", 1)
-			if !apierrors.IsUnauthorized(err) || len(server.requests()) != 2 {
-				t.Errorf("got %v after %q", err, server.requests())
+			server := script{list: []answer{status(401, metav1.StatusReasonUnauthorized, "Unauthorized")}}.serve(t)
+			_, err := server.wait(minutes(t), 1)
+			if requests := server.requests("statefulsets"); !apierrors.IsUnauthorized(err) || len(requests) != 2 {
+				t.Errorf("got %v after %q", err, requests)
 			}
 		})
 	})
@@ -275,10 +312,11 @@ func TestWaitSaysWhatIsPendingWhenTheContextEnds(t *testing.T) {
 			{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		}
 	}
-	claim := func(phase corev1.PersistentVolumeClaimPhase) answer {
+	claim := func(name string, phase corev1.PersistentVolumeClaimPhase) answer {
 		return object(corev1.PersistentVolumeClaim{
-			TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
-			Status:   corev1.PersistentVolumeClaimStatus{Phase: phase},
+			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+			Status:     corev1.PersistentVolumeClaimStatus{Phase: phase},
 		})
 	}
 	tests := map[string]struct {
@@ -287,11 +325,10 @@ func TestWaitSaysWhatIsPendingWhenTheContextEnds(t *testing.T) {
 	}{
 		"an image that cannot be pulled, beside another client's pod": {
 			script: script{
-				get:   []answer{object(at("100", counts(1, 1, 0)))},
-				watch: []answer{stream()},
+				list: []answer{listed(at("100", counts(1, 1, 0)))},
 				pods: []answer{podList(
 					pod(0, newest, pending, unready(waiting("ImagePullBackOff", `Back-off pulling image "mira:3.1"`))),
-					pod(0, newest, ownedBy("globex"), pending, unready(waiting("ErrImagePull", ""))),
+					pod(1, newest, ownedBy("globex"), pending, unready(waiting("ErrImagePull", ""))),
 				)},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
@@ -300,11 +337,10 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 		},
 		"claims that are not bound": {
 			script: script{
-				get:   []answer{object(at("100", counts(1, 1, 0)))},
-				watch: []answer{stream()},
-				pods:  []answer{podList(pod(0, newest, pending, unscheduled))},
+				list: []answer{listed(at("100", counts(1, 1, 0)))},
+				pods: []answer{podList(pod(0, newest, pending, unscheduled))},
 				claims: []answer{
-					claim(corev1.ClaimPending), claim(corev1.ClaimBound), status(404, metav1.StatusReasonNotFound, "not found"),
+					claim("cache-mira-acme-0", corev1.ClaimBound), claim("data-mira-acme-0", corev1.ClaimPending), status(404, metav1.StatusReasonNotFound, "not found"),
 				},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
@@ -313,7 +349,7 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 		},
 		"claims that may not be read": {
 			script: script{
-				get:    []answer{object(at("100", counts(1, 1, 0)))},
+				list:   []answer{listed(at("100", counts(1, 1, 0)))},
 				watch:  []answer{stream()},
 				pods:   []answer{podList(pod(0, newest, pending, unscheduled))},
 				claims: []answer{status(403, metav1.StatusReasonForbidden, "persistentvolumeclaims is forbidden")},
@@ -325,9 +361,8 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 		},
 		"pods that may not be listed": {
 			script: script{
-				get:   []answer{object(at("100", counts(1, 1, 0)))},
-				watch: []answer{stream()},
-				pods:  []answer{status(403, metav1.StatusReasonForbidden, "pods is forbidden")},
+				list: []answer{listed(at("100", counts(1, 1, 0)))},
+				pods: []answer{status(403, metav1.StatusReasonForbidden, "pods is forbidden")},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
   (why is not known, since the pods could not be listed: pods is forbidden)
@@ -335,9 +370,8 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 		},
 		"more pods than one wants to read about": {
 			script: script{
-				get:   []answer{object(statefulSet(7, counts(1, 1, 0)))},
-				watch: []answer{stream()},
-				pods:  []answer{podList(pod(0, newest, pending))},
+				list: []answer{listed(statefulSet(7, counts(1, 1, 0)))},
+				pods: []answer{podList(pod(0, newest, pending))},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 1 of 7 pods updated to revision mira-acme-new
   pod mira-acme-0: Pending
@@ -350,36 +384,34 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 		},
 		"a controller that does not run": {
 			script: script{
-				get:   []answer{object(at("100", func(s *appsv1.StatefulSet) { s.Status.ObservedGeneration = 3 }))},
-				watch: []answer{stream()},
-				pods:  []answer{podList(pod(0, older))},
+				list: []answer{listed(at("100", func(s *appsv1.StatefulSet) { s.Status.ObservedGeneration = 3 }))},
+				pods: []answer{podList(pod(0, older))},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: the StatefulSet controller has not seen generation 4 yet, only 3
 The rollout goes on in the cluster; look further with: kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a server that never shows the write": {
 			script: script{
-				get:   []answer{object(at("99", func(s *appsv1.StatefulSet) { s.Generation, s.Status.ObservedGeneration = 3, 3 }))},
-				watch: []answer{stream()},
-				pods:  []answer{podList(pod(0, newest))},
+				list: []answer{listed(at("99", func(s *appsv1.StatefulSet) { s.Generation, s.Status.ObservedGeneration = 3, 3 }))},
+				pods: []answer{podList(pod(0, newest))},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: the server still shows generation 3 of the StatefulSet, not 4
 The rollout goes on in the cluster; look further with: kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a server that went away": {
 			script: script{
-				get:   []answer{object(at("100", counts(1, 1, 0))), down},
+				list:  []answer{listed(at("100", counts(1, 1, 0))), down},
 				watch: []answer{drop()},
 				pods:  []answer{down},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
-  (the API server could not be reached any more: Get "https://script.test/api/v1/namespaces/default/pods?labelSelector=app%3Dmira%2Cstatefulset.kubernetes.io%2Fpod-name+in+%28mira-acme-0%29": connection refused)
+  (the API server could not be reached any more: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?labelSelector=mira-cluster.io%2Fclient&resourceVersion=100": connection refused)
 The rollout goes on in the cluster; look further with: kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a server that was never there": {
-			script: script{get: []answer{down}},
+			script: script{list: []answer{down}},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: the StatefulSet has not been read yet
-  (the API server could not be reached any more: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets/mira-acme": connection refused)
+  (the API server could not be reached any more: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?labelSelector=mira-cluster.io%2Fclient&limit=500&resourceVersion=0": connection refused)
 The rollout goes on in the cluster; look further with: kubectl --namespace default describe statefulset mira-acme`,
 		},
 	}
@@ -387,7 +419,7 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := test.script.serve(t)
-				got, err := rollout.Wait(minutes(t), server.client(), "default", "mira-acme", 4)
+				got, err := server.wait(minutes(t), 4, patient)
 				var failed *rollout.PendingError
 				if !errors.As(err, &failed) {
 					t.Fatalf("got %v, want a PendingError", err)
@@ -410,33 +442,29 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 }
 
 func TestWaitReturnsQuicklyWhenItIsInterrupted(t *testing.T) {
-	hang := func(r *http.Request) (*http.Response, error) {
-		<-r.Context().Done()
-		return nil, r.Context().Err()
-	}
 	tests := map[string]struct {
 		pods   answer
 		says   string
 		within time.Duration
 	}{
 		"and says what is pending": {
-			podList(pod(0, newest, pending)), "\n  pod mira-acme-0: Pending\n", 0,
+			podList(pod(0, newest, pending, unready())), "\n  pod mira-acme-0: Pending\n", 0,
 		},
 		"even from a server that does not answer any more": {
-			hang, "the pods could not be listed", 3 * time.Second,
+			hang, "the server has not answered with the pods yet", 3 * time.Second,
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := script{
-					get: []answer{object(at("100", counts(1, 1, 0)))}, watch: []answer{stream()}, pods: []answer{test.pods},
+					list: []answer{listed(at("100", counts(1, 1, 0)))}, pods: []answer{test.pods},
 				}.serve(t)
 				ctx, cancel := context.WithCancelCause(t.Context())
 				interrupt := errors.New("somebody pressed Ctrl-C")
 				time.AfterFunc(2*time.Second, func() { cancel(interrupt) })
 				start := time.Now()
-				_, err := rollout.Wait(ctx, server.client(), "default", "mira-acme", 4)
+				_, err := server.wait(ctx, 4)
 				if !errors.Is(err, context.Canceled) || !errors.Is(err, interrupt) || errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("got %#v", err)
 				}
