@@ -74,6 +74,11 @@ func (s *Sandbox) Withdraw(t *testing.T, resource string, verbs ...string) {
 	if !found {
 		t.Fatalf("the Role has no rule on %s", resource)
 	}
+	rules = slices.DeleteFunc(rules, func(rule any) bool { // one without verbs is not allowed
+		fields, ok := rule.(map[string]any)
+		left, _, _ := unstructured.NestedStringSlice(fields, "verbs")
+		return ok && len(left) == 0
+	})
 	_ = unstructured.SetNestedSlice(role.Object, rules, "rules")
 	if _, err := s.objects("Role").Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {
 		t.Fatalf("withdrawing rights: %v", err)

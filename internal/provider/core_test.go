@@ -222,11 +222,16 @@ func (w *walk) apply(ctx context.Context, plan *proposal) error {
 		TypeName: clientType, PriorState: dynamic(plan.prior), PlannedState: dynamic(plan.planned), Config: dynamic(plan.config),
 		PlannedPrivate: plan.private, PlannedIdentity: plan.identity,
 	})
-	if err := w.check(answer.Diagnostics, err); err != nil {
-		return fmt.Errorf("applying: %w", err)
+	failure := w.check(answer.Diagnostics, err)
+	if answer == nil || answer.NewState == nil {
+		return errors.Join(failure, errors.New("no answer to the apply"))
 	}
+	// The state that comes with an error is kept, too.
 	applied, err := w.keep(answer.NewState, answer.Private, answer.NewIdentity)
-	if err != nil {
+	switch {
+	case failure != nil:
+		return fmt.Errorf("applying: %w", errors.Join(failure, err))
+	case err != nil:
 		return fmt.Errorf("after the apply: %w", err)
 	}
 	if err := compatible(plan.planned, applied, ""); err != nil {

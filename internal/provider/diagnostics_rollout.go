@@ -28,7 +28,7 @@ func rolloutDiagnostic(client string, err error) diag.Diagnostic {
 		if !rolledBack.IsComplete() {
 			title = "Rollout And Roll Back Failed"
 		}
-		return diag.NewErrorDiagnostic(title, rolloutDetail(client, rolledBack.Err)+"\n\n"+whatBecameOf(rolledBack))
+		return diag.NewErrorDiagnostic(title, client+reportOf(rolledBack.Err)+"\n\n"+whatBecameOf(rolledBack))
 	case errors.As(err, &closed):
 		return diag.NewErrorDiagnostic("Rollout Not Begun", sentence(client+closed.Error())+
 			"\n\nThis client is untouched, and serves what it served before. Correct the template and apply again.")
@@ -49,6 +49,15 @@ func rolloutDetail(client string, err error) string {
 		return text
 	}
 	return sentence(text)
+}
+
+// reportOf is the text of a failure whose pods a roll back has taken away.
+func reportOf(err error) string {
+	var report interface{ Report() string }
+	if errors.As(err, &report) {
+		return report.Report()
+	}
+	return sentence(err.Error())
 }
 
 // whatBecameOf tells what a roll back did, and what it could not do.
@@ -74,7 +83,12 @@ func whatBecameOf(e *mira.RolledBackError) string {
 	case e.Serving != nil:
 		parts = append(parts, fmt.Sprintf("The former revision does not serve: %v", e.Serving))
 	case len(e.PutBack) > 0 && len(e.Left) == 0:
-		parts = append(parts, "The former revision serves again. The next plan shows the update again.")
+		parts = append(parts, "The former revision serves again. The next plan shows the change again.")
+	}
+	var failed *rollout.FailedError
+	if errors.As(e.Err, &failed) && len(failed.Failures) > 0 {
+		parts = append(parts, fmt.Sprintf("The pod that failed is gone, its events stay for a while: kubectl --namespace %s get events --field-selector involvedObject.name=%s\n"+
+			"To have it kept for inspection, set `rollout = { on_failure = %q }` in the provider's configuration.", failed.Namespace, failed.Failures[0].Pod, onFailureKeep))
 	}
 	return strings.Join(parts, "\n")
 }

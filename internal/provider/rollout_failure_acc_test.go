@@ -140,7 +140,7 @@ func TestAccRollout_failures(t *testing.T) {
 			p.t = t
 			s.PutTemplate(t, edit(t, sample, test.edits...))
 			text := p.fail(append(test.says, "Rollout Failed And Was Rolled Back", `Client "acme"`, "pod mira-acme-0",
-				"kubectl --namespace "+s.Namespace, "Rolled back to what it was before: StatefulSet "+s.Namespace+"/mira-acme", "The former revision serves again")...)
+				"kubectl --namespace "+s.Namespace+" get events", "Rolled back to what it was before: StatefulSet "+s.Namespace+"/mira-acme", "The former revision serves again")...)
 			t.Log(text)
 			if got := serving(t, s); got != revision {
 				t.Errorf("revision %s serves, not %s", got, revision)
@@ -178,7 +178,7 @@ func TestAccRollout_timeout(t *testing.T) {
 	p.succeed()
 	before, revision := ownership(t, s), serving(t, s)
 	s.PutTemplate(t, edit(t, sample, "replicas: 1", "replicas: 2", "mira:3.0", "mira-unready:3.1"))
-	p.fail("Rollout Failed And Was Rolled Back", "did not complete within 15s", "0 of 2 pods updated", "pod mira-acme-1", "The former revision serves again")
+	p.fail("Rollout Failed And Was Rolled Back", "did not complete within 15s", "1 of 2 pods updated", "pod mira-acme-1", "The former revision serves again")
 	if diff := cmp.Diff(before, ownership(t, s)); diff != "" || serving(t, s) != revision {
 		t.Errorf("not what it was (-before +after):\n%s", diff)
 	}

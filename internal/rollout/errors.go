@@ -53,6 +53,11 @@ const (
 )
 
 func (e *PendingError) Error() string {
+	return fmt.Sprintf("%s\nThe rollout goes on in the cluster; look further with: kubectl --namespace %s describe %s", e.Report(), e.Namespace, e.subject())
+}
+
+// Report is the error's text without what holds only as long as the rollout goes on.
+func (e *PendingError) Report() string {
 	var b strings.Builder
 	if errors.Is(e.Err, context.Canceled) {
 		fmt.Fprintf(&b, "StatefulSet %s/%s: waiting for its rollout was interrupted after %s", e.Namespace, e.Name, rounded(e.Waited))
@@ -70,7 +75,6 @@ func (e *PendingError) Error() string {
 		writeDetails(&b, e.Details, pod.Name)
 	}
 	writeNotes(&b, e.Status, e.Notes)
-	fmt.Fprintf(&b, "\nThe rollout goes on in the cluster; look further with: kubectl --namespace %s describe %s", e.Namespace, e.subject())
 	return b.String()
 }
 
@@ -87,6 +91,11 @@ func (e *PendingError) subject() string {
 func (e *PendingError) Unwrap() error { return e.Err }
 
 func (e *FailedError) Error() string {
+	return fmt.Sprintf("%s\nLook further with: kubectl --namespace %s %s", e.Report(), e.Namespace, e.command())
+}
+
+// Report is the error's text without what holds only as long as the pods are there.
+func (e *FailedError) Report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "StatefulSet %s/%s: its rollout failed after %s: %s", e.Namespace, e.Name, rounded(e.Waited), e.Status.Message)
 	var pods []string
@@ -108,7 +117,6 @@ func (e *FailedError) Error() string {
 		writeDetails(&b, e.Details, pod)
 	}
 	writeNotes(&b, e.Status, e.Notes)
-	fmt.Fprintf(&b, "\nLook further with: kubectl --namespace %s %s", e.Namespace, e.command())
 	return b.String()
 }
 
