@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -91,7 +92,7 @@ func ownedBy(uid types.UID) func(*corev1.Pod) {
 	return func(p *corev1.Pod) { p.OwnerReferences[0].UID = uid }
 }
 
-func deleting(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{} }
+func deleting(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} }
 
 // unready takes the readiness away and sets the statuses of its containers.
 func unready(containers ...corev1.ContainerStatus) func(*corev1.Pod) {

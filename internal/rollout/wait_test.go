@@ -181,9 +181,12 @@ func TestWaitReturnsWhenTheNewestRevisionServes(t *testing.T) {
 					t.Errorf("returned before the end: %s", reached.Message)
 				}
 				synctest.Wait()
-				// Whether there was time for another watch is a matter of luck.
-				got := server.requests("statefulsets")
-				if diff := cmp.Diff(test.requests, got[:min(len(got), len(test.requests))]); diff != "" && test.requests != nil {
+				// Whether there was time for a last watch is a matter of luck.
+				want, got := test.requests, server.requests("statefulsets")
+				if n := len(want); n > 0 && len(got) < n && strings.HasPrefix(want[n-1], "watch") {
+					want = want[:n-1]
+				}
+				if diff := cmp.Diff(want, got[:min(len(got), len(want))]); diff != "" && test.requests != nil {
 					t.Error(diff)
 				}
 			})
