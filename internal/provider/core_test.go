@@ -16,6 +16,9 @@ import (
 
 // core does to the provider what the CLI's core does for one mira_client, and
 // holds it to the same rules. The CLI itself is too slow for hundreds of steps.
+//
+// Tests that use it are called TestCore_: .ci/acceptance does not repeat them
+// under a second CLI, as they run none.
 type core struct {
 	provider map[string]any // attributes of the provider block
 

@@ -11,7 +11,8 @@ import (
 // A state that an earlier version has written is taken over as it stands: nothing
 // is planned for it, and it is enough for an update and a delete. The references
 // in its private part may be lost, as a state that was edited loses them.
-func TestAccClient_stateUpgrade(t *testing.T) {
+func TestCore_stateUpgrade(t *testing.T) {
+	t.Parallel()
 	stored, err := os.ReadFile("testdata/state-0.1.0.json")
 	if err != nil {
 		t.Fatal(err)

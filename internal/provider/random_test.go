@@ -23,7 +23,8 @@ import (
 //
 // MIRA_RANDOM_SEED runs another seed alone, such as that of a failure elsewhere,
 // and MIRA_RANDOM_STEPS sets the number of steps.
-func TestAccRandom(t *testing.T) {
+func TestCore_random(t *testing.T) {
+	t.Parallel()
 	acctest.RequireCluster(t)
 	steps := 75
 	if text := os.Getenv("MIRA_RANDOM_STEPS"); text != "" {
