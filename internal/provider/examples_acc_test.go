@@ -3,11 +3,13 @@ package provider
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,21 +27,33 @@ type cli struct {
 	env       []string
 }
 
-// buildMirror builds the provider into a filesystem mirror, and gives the
-// environment in which a CLI finds it.
+// mirror builds the provider, once for all tests, into a filesystem mirror for the
+// registry of the CLI under test, and gives its directory.
+var mirror = sync.OnceValues(func() (string, error) {
+	directory := filepath.Join(acctest.Root(), "bin", "acctest")
+	host := os.Getenv("TF_ACC_PROVIDER_HOST")
+	if host == "" {
+		host = "registry.terraform.io" // as terraform-plugin-testing has it
+	}
+	target := filepath.Join(directory, host, "mira-cluster", "mira", "0.1.0", runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-mira_v0.1.0")
+	build := exec.Command("go", "build", "-o", target, acctest.Root())
+	build.Dir = acctest.Root()
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the provider: %w\n%s", err, output)
+	}
+	return directory, nil
+})
+
+// buildMirror gives the environment in which a CLI finds the provider, built from
+// the source under test.
 func buildMirror(t *testing.T, kubeconfig string) []string {
 	t.Helper()
-	mirror := t.TempDir()
-	for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
-		target := filepath.Join(mirror, host, "mira-cluster", "mira", "0.1.0", runtime.GOOS+"_"+runtime.GOARCH, "terraform-provider-mira_v0.1.0")
-		build := exec.CommandContext(t.Context(), "go", "build", "-o", target, acctest.Root())
-		build.Dir = acctest.Root()
-		if output, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("building the provider: %v\n%s", err, output)
-		}
+	directory, err := mirror()
+	if err != nil {
+		t.Fatal(err)
 	}
 	configuration := filepath.Join(t.TempDir(), "cli.tfrc")
-	content := "provider_installation {\n  filesystem_mirror {\n    path = \"" + filepath.ToSlash(mirror) + "\"\n  }\n}\n"
+	content := "provider_installation {\n  filesystem_mirror {\n    path = \"" + filepath.ToSlash(directory) + "\"\n  }\n}\n"
 	if err := os.WriteFile(configuration, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
