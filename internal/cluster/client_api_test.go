@@ -53,6 +53,7 @@ func statefulSet(namespace, serviceName string) *unstructured.Unstructured {
 }
 
 func TestClientAPI_dryRunWritesNothing(t *testing.T) {
+	t.Parallel()
 	client, s := newClient(t, cluster.Options{Force: true})
 	result, err := client.DryRun(t.Context(), service(s.Namespace, nil), nil)
 	if err != nil {
@@ -69,6 +70,7 @@ func TestClientAPI_dryRunWritesNothing(t *testing.T) {
 }
 
 func TestClientAPI_errorsHaveTypes(t *testing.T) {
+	t.Parallel()
 	client, s := newClient(t, cluster.Options{Force: true})
 	if _, err := client.Apply(t.Context(), statefulSet(s.Namespace, "mira")); err != nil {
 		t.Fatal(err)
@@ -140,6 +142,7 @@ func wantRejected(t *testing.T, err error, field string) {
 }
 
 func TestClientAPI_conflictsNameManagerAndField(t *testing.T) {
+	t.Parallel()
 	client, s := newClient(t, cluster.Options{Force: false})
 	s.Apply(t, service(s.Namespace, map[string]any{"sessionAffinity": "ClientIP"}), "somebody")
 	_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"sessionAffinity": "None"}), nil)
@@ -154,6 +157,7 @@ func TestClientAPI_conflictsNameManagerAndField(t *testing.T) {
 }
 
 func TestClientAPI_deleteKeepsAnObjectThatTookTheName(t *testing.T) {
+	t.Parallel()
 	client, s := newClient(t, cluster.Options{Force: true})
 	first, err := client.Apply(t.Context(), service(s.Namespace, nil))
 	if err != nil {
@@ -181,6 +185,7 @@ func TestClientAPI_deleteKeepsAnObjectThatTookTheName(t *testing.T) {
 }
 
 func TestClientAPI_applyDoesNotRecreate(t *testing.T) {
+	t.Parallel()
 	client, s := newClient(t, cluster.Options{Force: true})
 	first, err := client.Apply(t.Context(), service(s.Namespace, nil))
 	if err != nil {
@@ -199,6 +204,7 @@ func TestClientAPI_applyDoesNotRecreate(t *testing.T) {
 // What a former manager's POST wrote includes the server's defaults. They are no
 // loss; what it wrote beyond our fields is.
 func TestClientAPI_adoption(t *testing.T) {
+	t.Parallel()
 	client, s := newClient(t, cluster.Options{Force: true})
 	former := service(s.Namespace, map[string]any{"sessionAffinity": "ClientIP"})
 	former.SetAnnotations(map[string]string{"former": "annotation"})

@@ -16,6 +16,7 @@ import (
 // refused, the first two are not written, not even for a moment. The CLI plans
 // again right before an apply, so that only here nothing else finds it first.
 func TestFleetAPI_rejectedThirdObject(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	connection, err := cluster.Connect(cluster.Settings{ConfigPath: s.Kubeconfig}, cluster.SystemEnvironment(), "test")

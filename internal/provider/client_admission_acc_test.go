@@ -29,6 +29,7 @@ const (
 // updated, and each time nothing is left to do. The operator is told what the
 // policy makes of the fields that the template sets, and of no others.
 func TestAccClient_mutatingAdmission(t *testing.T) {
+	t.Parallel()
 	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	for _, test := range []struct {
@@ -188,6 +189,7 @@ func wantNothingToDo(t *testing.T, c *cli) {
 // What a policy changes at the creation only is put right by the next apply, and
 // then nothing is left to do.
 func TestAccClient_mutatedAtCreationOnly(t *testing.T) {
+	t.Parallel()
 	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
@@ -213,6 +215,7 @@ func TestAccClient_mutatedAtCreationOnly(t *testing.T) {
 // A policy that spares dry runs makes the server store something else than it
 // has promised. The apply says so and stands; the next plan shows the drift.
 func TestAccClient_mutatedBehindThePlan(t *testing.T) {
+	t.Parallel()
 	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
@@ -254,6 +257,7 @@ func TestAccClient_mutatedBehindThePlan(t *testing.T) {
 // A client that the Django controller wrote under a mutating policy is adopted
 // under it, and no pod restarts.
 func TestAccClient_adoptUnderMutatingAdmission(t *testing.T) {
+	t.Parallel()
 	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
@@ -275,6 +279,7 @@ func TestAccClient_adoptUnderMutatingAdmission(t *testing.T) {
 // What the server writes in another way than the template is the same value: no
 // policy has changed it, and no plan shows it.
 func TestAccClient_normalisedFields(t *testing.T) {
+	t.Parallel()
 	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)

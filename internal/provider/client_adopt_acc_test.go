@@ -47,12 +47,13 @@ func samePods(t *testing.T, s *acctest.Sandbox, before map[string]types.UID) err
 // Objects that the Django controller wrote are adopted by a create. No pod
 // restarts, and what a later template drops really goes from the live objects.
 func TestAccClient_adoptByCreate(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	var pods map[string]types.UID
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -95,11 +96,12 @@ func TestAccClient_adoptByCreate(t *testing.T) {
 // Without force_conflicts the Django controller's objects are adopted all the
 // same: adopting takes over what it owned.
 func TestAccClient_adoptWithoutForce(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.2"))
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -113,10 +115,11 @@ func TestAccClient_adoptWithoutForce(t *testing.T) {
 // A field that the Django controller wrote and the template at the time of the
 // adoption does not have goes with the adoption.
 func TestAccClient_adoptionDropsFormerFields(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{{
 			PreConfig: func() {
@@ -141,11 +144,12 @@ func TestAccClient_adoptionDropsFormerFields(t *testing.T) {
 // A template that has chosen another member of a union since, as another handler
 // of a probe, is adopted: the former one goes with its manager.
 func TestAccClient_adoptionChangesUnion(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, edit(t, sample, "        readinessProbe:\n          tcpSocket:\n            port: https\n", "        readinessProbe:\n          exec:\n            command: [caddy, version]\n"))
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -159,11 +163,12 @@ func TestAccClient_adoptionChangesUnion(t *testing.T) {
 // take together with these, goes if a person did it with kubectl. The error names
 // it if a program did.
 func TestAccClient_besideTheTemplate(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	byHand := `{"spec":{"ports":[{"$patch":"delete","port":80},{"name":"http","port":81,"targetPort":"http"}]}}`
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -198,13 +203,14 @@ func TestAccClient_besideTheTemplate(t *testing.T) {
 // An import finds the e-mail and the variables in the live objects; the plan
 // after it shows nothing but the adoption, which restarts no pod.
 func TestAccClient_adoptByImport(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	template := edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%", "replicas: 1", "replicas: %REPLICAS%")
 	s.PutTemplate(t, template)
 	djangoClient(t, s, edit(t, template, "%IMAGE_TAG%", "3.0", "%REPLICAS%", "2"), "acme", "o'brien+mira@exa-mple.com")
 	pods := s.UIDs(t, "Pod")
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -232,9 +238,10 @@ import {
 // Import by `namespace/name` and by name gives the very state that the create
 // gave.
 func TestAccClient_importForms(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)},
@@ -249,9 +256,10 @@ func TestAccClient_importForms(t *testing.T) {
 
 // Where the CLI knows resource identity, a client can be imported by it.
 func TestAccClient_importByIdentity(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		TerraformVersionChecks:   []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_12_0)},
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{

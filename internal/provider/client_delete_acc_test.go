@@ -14,10 +14,11 @@ import (
 // that fails half-way leaves the client in the state, and the next apply deletes
 // the rest.
 func TestAccClient_deleteFailsHalfWay(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t)) // Service, Ingress, StatefulSet
 	var restore func()
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)},
@@ -65,12 +66,13 @@ func TestAccClient_deleteNamesClaims(t *testing.T) {
 // A template that lets Kubernetes delete claims is refused at plan, unless the
 // client says that its data may go.
 func TestAccClient_claimPolicy(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, edit(t, acctest.SampleTemplate(t), "  replicas: 1\n", "  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenScaled: Delete}\n"))
 	config := func(lines ...string) string {
 		return s.Provider() + client("acme", append(lines, `name = "acme"`, `admin_email = "admin@acme.example"`)...)
 	}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{

@@ -16,6 +16,7 @@ import (
 // Whatever somebody does to a client's objects by hand shows in the plan as
 // itself and nothing else, and an apply repairs it.
 func TestAccClient_drift(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
@@ -121,11 +122,12 @@ func TestAccClient_drift(t *testing.T) {
 			},
 		})
 	}
-	resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
 }
 
 // What somebody changes in the template shows as itself and nothing else.
 func TestAccClient_templateChanges(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
@@ -170,7 +172,7 @@ func TestAccClient_templateChanges(t *testing.T) {
 			})
 		}
 	}
-	resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
 }
 
 // reversed gives the lines of the opposite change.
@@ -195,10 +197,11 @@ func reversed(lines []string) []string {
 // A client whose objects are all gone is created again; one whose StatefulSet
 // was deleted with its pods left gets it back around them.
 func TestAccClient_goneByHand(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -222,11 +225,12 @@ func TestAccClient_goneByHand(t *testing.T) {
 // An object that another client owns is refused at plan, and deleting a client
 // leaves alone what somebody put in the place of its objects.
 func TestAccClient_foreignObjects(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy: func(*terraform.State) error {
 			if !s.Exists(t, "Service", "mira-acme") {
@@ -250,9 +254,10 @@ func TestAccClient_foreignObjects(t *testing.T) {
 // A client that is taken out of the configuration is deleted although its
 // template is gone by then. Its claim is kept.
 func TestAccClient_deletedWithoutTemplate(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)},

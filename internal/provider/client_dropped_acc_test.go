@@ -21,6 +21,7 @@ import (
 // A client that was applied under another name of this provider loses what a
 // later template drops, whatever was applied between.
 func TestAccClient_fieldManagerChanged(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, from, to string
 		between        bool // an apply under the new name before the drop
@@ -34,6 +35,7 @@ func TestAccClient_fieldManagerChanged(t *testing.T) {
 		{"the default name taken", "one", "", false, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			s := acctest.NewSandbox(t)
 			lean, rich := acctest.SampleTemplate(t), richTemplate(t)
 			s.PutTemplate(t, rich)
@@ -66,7 +68,7 @@ func TestAccClient_fieldManagerChanged(t *testing.T) {
 				},
 				ConfigStateChecks: []statecheck.StateCheck{inCluster(func() error { return likeNew(t, s, "acme") })},
 			})
-			resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+			resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
 		})
 	}
 }
@@ -74,6 +76,7 @@ func TestAccClient_fieldManagerChanged(t *testing.T) {
 // Edits by hand after the adoption do not keep a field alive: neither where the
 // template has since come to say the same, nor where nothing was applied since.
 func TestAccClient_droppedAfterEditsByHand(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	lean, rich := acctest.SampleTemplate(t), richTemplate(t)
 	hands := map[string]func(t *testing.T, name string){
@@ -95,7 +98,7 @@ func TestAccClient_droppedAfterEditsByHand(t *testing.T) {
 	}
 	s.PutTemplate(t, lean)
 	config := s.Provider() + clients(names)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -136,6 +139,7 @@ func TestAccClient_droppedAfterEditsByHand(t *testing.T) {
 // A value that was changed by hand, and that the template took over without an
 // apply in between, is still the provider's to drop.
 func TestAccClient_droppedAfterTheTemplateCaughtUp(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	lean, rich := acctest.SampleTemplate(t), richTemplate(t)
 	caughtUp := edit(t, rich, "value: variable", "value: tuned", "dropped: annotation", "dropped: tuned")
@@ -152,7 +156,7 @@ func TestAccClient_droppedAfterTheTemplateCaughtUp(t *testing.T) {
 		alike = append(alike, inCluster(func() error { return likeNew(t, s, name) }))
 	}
 	s.PutTemplate(t, rich)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -183,6 +187,7 @@ func TestAccClient_droppedAfterTheTemplateCaughtUp(t *testing.T) {
 // drops it, and the plan says so, naming the field and the manager. What only the
 // provider owned goes, and nothing is left to do.
 func TestAccClient_droppedFieldsStay(t *testing.T) {
+	t.Parallel()
 	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
@@ -250,6 +255,7 @@ func object(t *testing.T, text string) *unstructured.Unstructured {
 // What controllers wrote stays theirs, with its value: through the adoption, an
 // update and a drop. No pod restarts but for the update.
 func TestAccClient_controllersFields(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	// An autoscaler sets the replicas, so the template does not.
 	lean, rich := edit(t, acctest.SampleTemplate(t), "  replicas: 1\n", ""), edit(t, richTemplate(t), "  replicas: 1\n", "")
@@ -300,7 +306,7 @@ func TestAccClient_controllersFields(t *testing.T) {
 	pods := s.UIDs(t, "Pod")
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	empty := resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{

@@ -17,6 +17,7 @@ import (
 // Whatever is wrong with a template is one clear error at plan, and nothing is
 // written.
 func TestAccClient_wrongTemplates(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
@@ -39,7 +40,7 @@ func TestAccClient_wrongTemplates(t *testing.T) {
 			ExpectError: message(wrong.message),
 		})
 	}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps:                    steps,
@@ -48,9 +49,10 @@ func TestAccClient_wrongTemplates(t *testing.T) {
 
 // So is a template that is not there.
 func TestAccClient_missingTemplate(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -66,6 +68,7 @@ func TestAccClient_missingTemplate(t *testing.T) {
 
 // A wrong name or e-mail is an error where it is written.
 func TestAccClient_wrongArguments(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	var steps []resource.TestStep
@@ -90,15 +93,16 @@ func TestAccClient_wrongArguments(t *testing.T) {
 		Config:      s.Provider() + client("acme", `name = "123"`, `admin_email = "a@b.example"`),
 		ExpectError: message("Client Name Gives Illegal Names"),
 	})
-	resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
 }
 
 // A missing right is named at plan.
 func TestAccClient_missingRight(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	s.Suspend(t, "networking.k8s.io", "ingresses", "patch")
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -111,10 +115,11 @@ func TestAccClient_missingRight(t *testing.T) {
 // A cluster that cannot be reached: which address, from which configuration, and
 // why.
 func TestAccClient_unreachableCluster(t *testing.T) {
+	t.Parallel()
 	acctest.RequireCluster(t)
 	config := client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	missing := filepath.Join(t.TempDir(), "none")
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{
@@ -133,9 +138,10 @@ func TestAccClient_unreachableCluster(t *testing.T) {
 // A provider configuration that only an apply makes known gives unknown results
 // at plan, and known ones then.
 func TestAccClient_unknownProviderConfiguration(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -164,9 +170,10 @@ provider "mira" {
 // An e-mail that only an apply makes known leaves the objects unknown, not the
 // rest.
 func TestAccClient_unknownEmail(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -187,11 +194,12 @@ resource "terraform_data" "admin" {
 
 // A namespace that is not there yet is a warning at plan, and an error at apply.
 func TestAccClient_missingNamespace(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	absent := s.Namespace + "-absent"
 	s.GrantEverywhere(t)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             func(*terraform.State) error { return nil },
 		Steps: []resource.TestStep{{

@@ -22,6 +22,7 @@ const image = "spec.template.spec.containers[mira].image"
 // Three clients from one template: created, changed by a new template, repaired
 // after edits by hand, one removed and put back.
 func TestAccClient_wholeLife(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
@@ -42,7 +43,7 @@ resource "mira_client" "this" {
 	const acme, globex, initech = `mira_client.this["acme"]`, `mira_client.this["globex"]`, `mira_client.this["initech"]`
 	all := fleet("acme", "globex", "initech")
 	var claims map[string]types.UID
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{
@@ -159,6 +160,7 @@ func podsRun(t *testing.T, s *acctest.Sandbox, pod, image string) error {
 // The typical template of the Django controller works unchanged for names that
 // YAML takes for other things, and an address full of special characters.
 func TestAccClient_oddNames(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	const email = "o'brien+mira@exa-mple.com"
@@ -171,7 +173,7 @@ func TestAccClient_oddNames(t *testing.T) {
 			tfjsonpath.New("objects").AtMapKey("StatefulSet/mira-"+name).AtMapKey("spec.template.spec.containers[mira].env[ADMIN_EMAIL].value"),
 			knownvalue.StringExact(email)))
 	}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -185,12 +187,13 @@ func TestAccClient_oddNames(t *testing.T) {
 // Comments, white space, quoting and key order of a template change nothing, so
 // no client is updated.
 func TestAccClient_templateEditsWithoutEffect(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	revision := statecheck.CompareValue(compare.ValuesSame())
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{Config: config, ConfigStateChecks: []statecheck.StateCheck{revision.AddStateValue("mira_client.acme", tfjsonpath.New("template_revision"))}},
@@ -211,6 +214,7 @@ func TestAccClient_templateEditsWithoutEffect(t *testing.T) {
 // A document that the template drops is deleted, one that it gains is created,
 // and the rest is left as it is.
 func TestAccClient_templateDropsDocument(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	const extra = `
@@ -226,7 +230,7 @@ spec:
 	s.PutTemplate(t, sample+extra)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	var before map[string]types.UID
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -255,6 +259,7 @@ spec:
 // Variables are typed where they fill a scalar; those of a client go before
 // those of the provider. A template of a client's own goes before the provider's.
 func TestAccClient_variablesAndTemplateOverride(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := edit(t, acctest.SampleTemplate(t), "mira:3.0", "mira:%IMAGE_TAG%", "replicas: 1", "replicas: %REPLICAS%")
 	s.PutConfigMap(t, "templates-yaml", map[string]string{
@@ -266,7 +271,7 @@ func TestAccClient_variablesAndTemplateOverride(t *testing.T) {
 	field := func(client, path string) tfjsonpath.Path {
 		return tfjsonpath.New("objects").AtMapKey("StatefulSet/mira-" + client).AtMapKey(path)
 	}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -305,9 +310,10 @@ func TestAccClient_variablesAndTemplateOverride(t *testing.T) {
 
 // Deleting a client with delete_data takes its claims, too.
 func TestAccClient_deleteData(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy: func(*terraform.State) error {
 			if names := s.Names(t, "PersistentVolumeClaim"); len(names) > 0 {
@@ -324,11 +330,12 @@ func TestAccClient_deleteData(t *testing.T) {
 // A client can live in another namespace than the provider's; moving it there
 // makes another client.
 func TestAccClient_namespace(t *testing.T) {
+	t.Parallel()
 	s, other := acctest.NewSandbox(t), acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	s.GrantIn(t, other.Namespace)
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, other),
 		Steps: []resource.TestStep{

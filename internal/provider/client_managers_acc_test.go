@@ -214,6 +214,7 @@ func rendered(t *testing.T, template, name string) []*unstructured.Unstructured 
 // Whoever wrote a client, after its adoption all fields that a later template
 // drops go from the live objects. The adoption itself restarts no pod.
 func TestAccClient_adoptionFromEveryManager(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	lean, rich := acctest.SampleTemplate(t), richTemplate(t)
 	names := []string{"model"}
@@ -241,7 +242,7 @@ func TestAccClient_adoptionFromEveryManager(t *testing.T) {
 	}
 	s.PutTemplate(t, rich)
 	config := s.Provider() + clients(names)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -273,6 +274,7 @@ func TestAccClient_adoptionFromEveryManager(t *testing.T) {
 // What the template does not have when a client is adopted goes with the
 // adoption, whoever wrote it; the plan of an import shows it.
 func TestAccClient_importDropsFieldsOfEveryManager(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	lean, rich := acctest.SampleTemplate(t), richTemplate(t)
 	config := s.Provider()
@@ -291,7 +293,7 @@ func TestAccClient_importDropsFieldsOfEveryManager(t *testing.T) {
 	}
 	s.WaitReady(t)
 	s.PutTemplate(t, lean)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -308,6 +310,7 @@ func TestAccClient_importDropsFieldsOfEveryManager(t *testing.T) {
 // A controller that writes to an object in the very moment of its adoption is no
 // reason to fail: not in the plan, which asks what goes, nor in the apply.
 func TestAccClient_adoptionWhileControllersWrite(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	djangoClient(t, s, richTemplate(t), "acme", "admin@acme.example")
 	s.PutTemplate(t, acctest.SampleTemplate(t))
@@ -330,7 +333,7 @@ func TestAccClient_adoptionWhileControllersWrite(t *testing.T) {
 			s.Patch(t, "StatefulSet", "mira-acme", "busy-controller", fmt.Sprintf(`{"metadata":{"annotations":{%q:"seen"}}}`, moment))
 		}
 	})
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{

@@ -69,6 +69,7 @@ func rewritings(t *testing.T, s *acctest.Sandbox, sample string) []rewriting {
 // in whichever of two ways a client was applied, the other one is the same. A
 // change that does matter shows as its one line in all of them.
 func TestAccClient_sameTemplateWrittenOtherwise(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := edit(t, acctest.SampleTemplate(t), "            memory: 1024Mi\n", "            memory: 1024Mi\n            cpu: 1\n")
 	all := rewritings(t, s, sample)
@@ -98,7 +99,7 @@ func TestAccClient_sameTemplateWrittenOtherwise(t *testing.T) {
 		return func() { written = s.Snapshot(t); s.PutConfigMap(t, "templates-yaml", templates) }
 	}
 	nothing := resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -114,6 +115,7 @@ func TestAccClient_sameTemplateWrittenOtherwise(t *testing.T) {
 // template or not: spelling them out, and leaving them out, gives no plan. They
 // are watched all the same.
 func TestAccClient_defaultsSpelledOut(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	templates := map[string]string{
@@ -144,7 +146,7 @@ func TestAccClient_defaultsSpelledOut(t *testing.T) {
 		objectChanges("mira_client.short"), objectChanges("mira_client.long"), plancheck.ExpectEmptyPlan(),
 	}}
 	const policy = "spec.template.spec.containers[mira].imagePullPolicy"
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -178,12 +180,13 @@ func TestAccClient_defaultsSpelledOut(t *testing.T) {
 // Kubernetes: it stores the other text, and restarts the pods for it. So the plan
 // shows it.
 func TestAccClient_quantityOfAnotherSystem(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	var pods map[string]types.UID
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -215,6 +218,7 @@ func TestAccClient_quantityOfAnotherSystem(t *testing.T) {
 // The provider's template may move to another key and another ConfigMap: the
 // same content is the same template.
 func TestAccClient_movedTemplate(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
@@ -225,7 +229,7 @@ func TestAccClient_movedTemplate(t *testing.T) {
 		return edit(t, s.Provider(), fmt.Sprintf("{ namespace = %q }", s.Namespace), fmt.Sprintf("{ namespace = %q, %s }", s.Namespace, place)) + acme
 	}
 	nothing := resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -254,6 +258,7 @@ func TestAccClient_movedTemplate(t *testing.T) {
 // An edit that matters to some clients only leaves the others out of the plan,
 // the revision of their template included.
 func TestAccClient_templateEditForOthers(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
@@ -261,7 +266,7 @@ func TestAccClient_templateEditForOthers(t *testing.T) {
 		client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`) +
 		client("canary", `name = "canary"`, `admin_email = "admin@canary.example"`, `variables = { IMAGE_TAG = "3.1" }`)
 	var revision any
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{

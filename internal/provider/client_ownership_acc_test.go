@@ -16,9 +16,10 @@ import (
 // The claims of a StatefulSet that belongs to somebody else by now are left
 // alone with it, whatever delete_data says.
 func TestAccClient_deleteDataSparesWhatIsNotOurs(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `delete_data = true`)},
@@ -41,6 +42,7 @@ func TestAccClient_deleteDataSparesWhatIsNotOurs(t *testing.T) {
 // A client that ran before is never tainted, however often creating it fails:
 // not even when an earlier create had adopted it.
 func TestAccClient_failingAdoptionsNeverTaint(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
@@ -52,7 +54,7 @@ func TestAccClient_failingAdoptionsNeverTaint(t *testing.T) {
 			ExpectError: regexp.MustCompile(`(?s)ImagePullBackOff.*Adopted Client Not In State`),
 		}
 	}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		// The same template again: no new generation, and still not served.
 		Steps: []resource.TestStep{bad("mira-badpull:1"), bad("mira-badpull:1"), bad("mira-badpull:2")},
@@ -61,10 +63,11 @@ func TestAccClient_failingAdoptionsNeverTaint(t *testing.T) {
 
 // Two clients whose names make one object of two are refused at plan.
 func TestAccClient_collision(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, "apiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%}\nspec: {ports: [{port: 80}]}\n"+
 		"---\napiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-web}\nspec: {ports: [{port: 80}]}\n")
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -77,12 +80,13 @@ func TestAccClient_collision(t *testing.T) {
 // A client declared twice is refused, and a resource that is renamed without a
 // `moved` block, or replaced by creation before destruction, keeps its objects.
 func TestAccClient_oneClientTwoAddresses(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
 	first := append(lines, "lifecycle {\n    create_before_destroy = true\n  }")
 	var sets map[string]types.UID
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -113,10 +117,11 @@ func TestAccClient_oneClientTwoAddresses(t *testing.T) {
 // An object on its way out does not count as there: it is created anew once it
 // is gone.
 func TestAccClient_objectBeingDeleted(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{

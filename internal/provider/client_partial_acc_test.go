@@ -26,11 +26,12 @@ func ingressProbe() *unstructured.Unstructured {
 // A create whose second write fails, although its dry run passed, leaves
 // nothing behind, and the next apply creates the client.
 func TestAccClient_createFailsHalfWay(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	lift := s.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -58,6 +59,7 @@ func TestAccClient_createFailsHalfWay(t *testing.T) {
 // A failing create keeps its hands off what it adopted: the client serves on,
 // with the pods that it had, and is not tainted.
 func TestAccClient_adoptionFailsHalfWay(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
@@ -65,7 +67,7 @@ func TestAccClient_adoptionFailsHalfWay(t *testing.T) {
 	pods := s.UIDs(t, "Pod")
 	lift := s.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -86,6 +88,7 @@ func TestAccClient_adoptionFailsHalfWay(t *testing.T) {
 // An update that fails half-way keeps its change in the next plan. What it had
 // created by then is not forgotten, even if the template takes it back.
 func TestAccClient_updateFailsHalfWay(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
@@ -93,7 +96,7 @@ func TestAccClient_updateFailsHalfWay(t *testing.T) {
 	const extra = "apiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-metrics}\nspec: {ports: [{port: 9090}]}\n---\n"
 	var pods map[string]types.UID
 	var lift func()
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -133,12 +136,13 @@ func TestAccClient_updateFailsHalfWay(t *testing.T) {
 // A new client that never comes up is in the state, and tainted: the error says
 // so, and the next apply replaces it. Its claim stays.
 func TestAccClient_createTimesOut(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-badpull:3.0"))
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
 	var claims map[string]types.UID
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -168,13 +172,14 @@ func TestAccClient_createTimesOut(t *testing.T) {
 // next apply would delete what served before. It is not in the state, and the
 // next apply adopts it again.
 func TestAccClient_adoptionTimesOut(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-slow:3.1", "creationTimestamp: null", `annotations: {localcluster/ready-after: "45s"}`))
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
 	set := s.Get(t, "StatefulSet", "mira-acme").GetUID()
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{

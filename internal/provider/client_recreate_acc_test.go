@@ -65,6 +65,7 @@ func restartsOf(pod *unstructured.Unstructured) (restarts int64) {
 // recreating it around its pods: the plan names the field, the pods run on, and
 // the claims stay.
 func TestAccClient_recreate(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
@@ -134,18 +135,19 @@ func TestAccClient_recreate(t *testing.T) {
 			},
 		})
 	}
-	resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
 }
 
 // An apply that ended between the delete and the create is finished by the next
 // one, around the pods that run on.
 func TestAccClient_recreationGoesOn(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	var before running
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -173,6 +175,7 @@ func TestAccClient_recreationGoesOn(t *testing.T) {
 // A StatefulSet that cannot be created again, although its dry run passed, is put
 // back as it was, with what others own; the next apply starts anew.
 func TestAccClient_recreationIsPutBack(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
@@ -189,7 +192,7 @@ func TestAccClient_recreationIsPutBack(t *testing.T) {
 	}}
 	var before running
 	var lift func()
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -230,12 +233,13 @@ func TestAccClient_recreationIsPutBack(t *testing.T) {
 // The Django controller's StatefulSet is adopted although the template by now has
 // another value for an immutable field.
 func TestAccClient_adoptionRecreates(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n"))
 	djangoClient(t, s, edit(t, sample, "replicas: 1\n", "replicas: 1\n  minReadySeconds: 1\n"), "acme", "admin@acme.example")
 	before := lookAt(t, s)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
@@ -255,11 +259,12 @@ func TestAccClient_adoptionRecreates(t *testing.T) {
 // What cannot be done around the pods can be done by a replacement: the way out
 // that the error names.
 func TestAccClient_taintedBeginsAnew(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{

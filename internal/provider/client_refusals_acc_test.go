@@ -31,6 +31,7 @@ type refusal struct {
 // reason, and nothing is written, not even of the objects before the one at
 // fault.
 func TestAccClient_serverRefuses(t *testing.T) {
+	t.Parallel()
 	sample := acctest.SampleTemplate(t)
 	// All of these change the Service and the Ingress, too.
 	changed := edit(t, sample, "type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", `ssl-passthrough: "true"`, `ssl-passthrough: "false"`)
@@ -171,7 +172,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 		Config:           acme,
 		ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
 	})
-	resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
 }
 
 // refused matches what is to be read of both clients, whichever comes first.
@@ -191,6 +192,7 @@ func refused(s *acctest.Sandbox, r refusal) *regexp.Regexp {
 // first write, too: the objects before the one at fault are not written, not even
 // for a moment. The next apply does it all.
 func TestAccClient_serverRefusesAfterPlan(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
@@ -200,7 +202,7 @@ func TestAccClient_serverRefusesAfterPlan(t *testing.T) {
 	var serviceWrites func() []string
 	var lift func()
 	says := []string{`Error: Denied By Admission Policy`, `Client "CLIENT": StatefulSet NS/mira-CLIENT: denied by ValidatingAdmissionPolicy "NS-statefulsets"`}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -245,10 +247,11 @@ func TestAccClient_serverRefusesAfterPlan(t *testing.T) {
 
 // Credentials that the server does not know are no matter of the network.
 func TestAccClient_credentialsNotAccepted(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	config := edit(t, s.Provider(), "kubernetes     = { ", `kubernetes     = { token = "expired", `) + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{{
 			Config: config, PlanOnly: true,

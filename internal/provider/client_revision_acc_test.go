@@ -109,6 +109,7 @@ func revisionOf(t *testing.T, text string) string {
 // A template of another revision than the pinned one is an error at plan, and
 // nothing is written.
 func TestAccClient_pinnedRevision(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	changed := edit(t, sample, "mira:3.0", "mira:3.1")
@@ -120,7 +121,7 @@ func TestAccClient_pinnedRevision(t *testing.T) {
 	says := func(found, wanted string) string {
 		return fmt.Sprintf(`has revision %s, and the client is pinned to %s. Nothing was changed.`, found, wanted)
 	}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -146,6 +147,7 @@ func TestAccClient_pinnedRevision(t *testing.T) {
 // through a revision that is unknown at plan, and through any other part of the
 // reference that is.
 func TestAccClient_templateOfTheSameRun(t *testing.T) {
+	t.Parallel()
 	for _, way := range []struct {
 		name     string
 		template func(text string) string
@@ -157,6 +159,7 @@ func TestAccClient_templateOfTheSameRun(t *testing.T) {
 		{"unknown ConfigMap", func(string) string { return "template = { config_map = store_template.this.config_map }" }},
 	} {
 		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
 			s := acctest.NewSandbox(t)
 			sample := acctest.SampleTemplate(t)
 			both := maps.Clone(factories)
@@ -178,7 +181,7 @@ func TestAccClient_templateOfTheSameRun(t *testing.T) {
 					ConfigStateChecks: []statecheck.StateCheck{inCluster(func() error { return podsRun(t, s, "mira-acme-0", wanted) })},
 				}
 			}
-			resource.ParallelTest(t, resource.TestCase{
+			resource.Test(t, resource.TestCase{
 				ProtoV6ProviderFactories: both,
 				CheckDestroy:             func(state *terraform.State) error { return noneLeft(t, s)(state) },
 				Steps:                    []resource.TestStep{step(sample, "mira:3.0"), step(edit(t, sample, "mira:3.0", "mira:3.1"), "mira:3.1")},

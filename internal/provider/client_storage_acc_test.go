@@ -29,13 +29,14 @@ func capacity(t *testing.T, s *acctest.Sandbox, name string) (requested, stored 
 // More storage in the template grows the claims that exist, those of replicas
 // that are no more included, around the running pods.
 func TestAccClient_claimsGrow(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
 	one := edit(t, sample, "replicas: 2", "replicas: 1")
 	var before running
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -71,6 +72,7 @@ func TestAccClient_claimsGrow(t *testing.T) {
 // What would lose data is refused at plan, and nothing is written: a claim that
 // shrinks, one that goes or has another name, and a class that cannot expand.
 func TestAccClient_claimsAreSacred(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
@@ -101,18 +103,19 @@ func TestAccClient_claimsAreSacred(t *testing.T) {
 		})
 	}
 	steps = append(steps, resource.TestStep{PreConfig: func() { s.PutTemplate(t, sample) }, Config: config, PlanOnly: true})
-	resource.ParallelTest(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
 }
 
 // A second claim template is a new volume: the pods are replaced by ones that
 // mount it, and the first claim stays.
 func TestAccClient_claimAdded(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
 	var claims running
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -147,12 +150,13 @@ func byHand(t *testing.T, class, size string) string {
 
 // A claim whose class cannot expand is an error at plan, by the server's word.
 func TestAccClient_claimCannotExpand(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	class := s.StorageClass(t, false)
 	s.Volume(t, class, claimName, "5Gi")
 	s.PutTemplate(t, byHand(t, class, "5Gi"))
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -173,6 +177,7 @@ func TestAccClient_claimCannotExpand(t *testing.T) {
 // storage back end that gives up is an error. Either way the StatefulSet is what
 // the template asks for.
 func TestAccClient_claimGrowthEnds(t *testing.T) {
+	t.Parallel()
 	for _, end := range []struct {
 		name, status string
 		fails        string
@@ -184,6 +189,7 @@ func TestAccClient_claimGrowthEnds(t *testing.T) {
 		},
 	} {
 		t.Run(end.name, func(t *testing.T) {
+			t.Parallel()
 			s := acctest.NewSandbox(t)
 			class := s.StorageClass(t, true)
 			s.Volume(t, class, claimName, "5Gi")
@@ -210,7 +216,7 @@ func TestAccClient_claimGrowthEnds(t *testing.T) {
 			if end.fails != "" {
 				second.ExpectError = message(end.fails)
 			}
-			resource.ParallelTest(t, resource.TestCase{
+			resource.Test(t, resource.TestCase{
 				ProtoV6ProviderFactories: factories,
 				CheckDestroy:             noneLeft(t, s),
 				Steps: []resource.TestStep{
@@ -235,11 +241,12 @@ func TestAccClient_claimGrowthEnds(t *testing.T) {
 // A claim that is kept from a former life of a client grows to what the template
 // asks for by now.
 func TestAccClient_keptClaimGrows(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{

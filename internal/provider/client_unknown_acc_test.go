@@ -44,6 +44,7 @@ func knownExactly(address string, known map[string]knownvalue.Check) []plancheck
 // What a plan cannot know yet is unknown, and no more than what depends on it:
 // the same apply makes it known.
 func TestAccClient_createWithUnknown(t *testing.T) {
+	t.Parallel()
 	sample := acctest.SampleTemplate(t)
 	lines := func(name, email string, more ...string) []string {
 		return append([]string{"name = " + name, "admin_email = " + email}, more...)
@@ -118,6 +119,7 @@ func TestAccClient_createWithUnknown(t *testing.T) {
 		}, id},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			s := acctest.NewSandbox(t)
 			template, value := sample, "acme"
 			if test.template != "" {
@@ -127,7 +129,7 @@ func TestAccClient_createWithUnknown(t *testing.T) {
 				value = test.later(s)
 			}
 			s.PutTemplate(t, template)
-			resource.ParallelTest(t, resource.TestCase{
+			resource.Test(t, resource.TestCase{
 				ProtoV6ProviderFactories: factories,
 				Steps: []resource.TestStep{{
 					Config: later("later", value, 1) + test.config(t, s),
@@ -155,13 +157,14 @@ func namespaceOf(s *acctest.Sandbox) string { return s.Namespace }
 // A revision that the client is pinned to may be known at apply only. Then it is
 // checked, and a wrong one writes nothing.
 func TestAccClient_unknownRevision(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	acme := client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	pinned := func(to string) string {
 		return client("globex", `name = "globex"`, `admin_email = "admin@globex.example"`, "template = { revision = "+to+" }")
 	}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -197,6 +200,7 @@ func TestAccClient_unknownRevision(t *testing.T) {
 // written when it turns out to be what it was, and nothing restarts; another
 // value is applied.
 func TestAccClient_updateWithUnknown(t *testing.T) {
+	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, edit(t, acctest.SampleTemplate(t), "caddy:2.8", "caddy:%CADDY_TAG%"))
 	const address = "mira_client.acme"
@@ -220,7 +224,7 @@ func TestAccClient_updateWithUnknown(t *testing.T) {
 	}
 	same := statecheck.CompareValue(compare.ValuesSame())
 	var pods map[string]types.UID
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
@@ -258,11 +262,13 @@ func TestAccClient_updateWithUnknown(t *testing.T) {
 // A name or a namespace of an existing client that turns unknown may be another
 // one: that plans a replacement, and says so before the apply.
 func TestAccClient_replacedForUnknown(t *testing.T) {
+	t.Parallel()
 	lines := func(name, namespace string) []string {
 		return []string{"name = " + name, `admin_email = "admin@acme.example"`, "namespace = " + namespace}
 	}
 	for _, attribute := range []string{"name", "namespace"} {
 		t.Run(attribute, func(t *testing.T) {
+			t.Parallel()
 			s, other := acctest.NewSandbox(t), acctest.NewSandbox(t)
 			s.PutTemplate(t, acctest.SampleTemplate(t))
 			s.GrantIn(t, other.Namespace)
@@ -276,7 +282,7 @@ func TestAccClient_replacedForUnknown(t *testing.T) {
 				after = later("later", other.Namespace, 1) + s.Provider() + client("acme", lines(`"acme"`, "terraform_data.later.output")...)
 				id = other.Namespace + "/acme"
 			}
-			resource.ParallelTest(t, resource.TestCase{
+			resource.Test(t, resource.TestCase{
 				ProtoV6ProviderFactories: factories,
 				CheckDestroy: func(state *terraform.State) error {
 					return errors.Join(noneLeft(t, s)(state), noneLeft(t, other)(state))
@@ -310,6 +316,7 @@ func TestAccClient_replacedForUnknown(t *testing.T) {
 // Should it turn out to be another one, which a plan cannot foresee and an apply may
 // not do, the client stays where it is.
 func TestAccClient_unknownNamespaceOfProvider(t *testing.T) {
+	t.Parallel()
 	s, other := acctest.NewSandbox(t), acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	s.GrantIn(t, other.Namespace)
@@ -326,7 +333,7 @@ func TestAccClient_unknownNamespaceOfProvider(t *testing.T) {
 		}
 		return noneLeft(t, other)(nil)
 	}
-	resource.ParallelTest(t, resource.TestCase{
+	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
