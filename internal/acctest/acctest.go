@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -341,4 +342,20 @@ func (s *Sandbox) Delete(t *testing.T, kind, name string) {
 	if err := s.objects(kind).Delete(t.Context(), name, metav1.DeleteOptions{PropagationPolicy: &policy}); err != nil {
 		t.Fatalf("deleting %s %s: %v", kind, name, err)
 	}
+}
+
+// MakeAnew has somebody delete an object, with what it owns, and create another one
+// of the same name and content, with these annotations and no labels.
+func (s *Sandbox) MakeAnew(t *testing.T, kind, name, manager string, annotations map[string]string) {
+	t.Helper()
+	object := s.Get(t, kind, name)
+	former := object.GetUID()
+	s.Delete(t, kind, name)
+	s.WaitFor(t, kind, name+" is gone", func(objects []*unstructured.Unstructured) bool {
+		return !slices.ContainsFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetUID() == former })
+	})
+	object.Object["metadata"] = map[string]any{"name": name}
+	object.SetAnnotations(annotations)
+	delete(object.Object, "status")
+	s.Create(t, object, manager)
 }

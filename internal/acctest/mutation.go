@@ -18,9 +18,9 @@ var (
 	mutatingBindings = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingadmissionpolicybindings"}
 )
 
-// mutationProbe is the name of a ConfigMap by which a policy shows that it is in
-// force. It is never stored.
-const mutationProbe = "mutation-probe"
+// mutationProbe is the name of a ConfigMap by which the policy on a resource shows
+// that it is in force. It is never stored.
+func mutationProbe(resource string) string { return "mutation-probe-of-" + resource }
 
 // Mutate has the API server change, by a MutatingAdmissionPolicy, what is written
 // to a resource in the sandbox, dry runs included, and gives the means to stop
@@ -33,7 +33,7 @@ func (s *Sandbox) Mutate(t *testing.T, resource, patch string, conditions ...str
 	// The conditions stand in the expression, not in matchConditions: the probe
 	// must be changed in any case.
 	expression := `request.resource.resource == "configmaps"
-? (object.metadata.name == "` + mutationProbe + `" ? [JSONPatch{op: "add", path: "/data", value: {"in": "force"}}] : [])
+? (object.metadata.name == "` + mutationProbe(resource) + `" ? [JSONPatch{op: "add", path: "/data", value: {"in": "force"}}] : [])
 : ((` + strings.Join(append(conditions, "true"), ") && (") + `) ? (` + patch + `) : [])`
 	policy := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": mutatingPolicies.GroupVersion().String(), "kind": "MutatingAdmissionPolicy", "metadata": map[string]any{"name": name},
@@ -70,15 +70,15 @@ func (s *Sandbox) Mutate(t *testing.T, resource, patch string, conditions ...str
 	if _, err := bindings.Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	s.awaitMutation(t, true)
-	return func() { remove(); s.awaitMutation(t, false) }
+	s.awaitMutation(t, resource, true)
+	return func() { remove(); s.awaitMutation(t, resource, false) }
 }
 
 // awaitMutation waits until the probe is changed, or is not any more.
-func (s *Sandbox) awaitMutation(t *testing.T, inForce bool) {
+func (s *Sandbox) awaitMutation(t *testing.T, resource string, inForce bool) {
 	t.Helper()
 	probe := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": mutationProbe},
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": mutationProbe(resource)},
 	}}
 	client := s.objects("ConfigMap")
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, Patience, true, func(ctx context.Context) (bool, error) {

@@ -121,7 +121,7 @@ func checkClaimPolicy(object *unstructured.Unstructured, deleteData bool) error 
 	}
 	for _, policy := range []string{"whenDeleted", "whenScaled"} {
 		if value, _, _ := unstructured.NestedString(object.Object, "spec", retentionPolicyKey, policy); value == "Delete" {
-			return &ClaimPolicyError{Ref: cluster.RefOf(object), Policy: policy}
+			return &ClaimPolicyError{Ref: cluster.RefOf(object), Policy: policy, Live: object.GetUID() != ""}
 		}
 	}
 	return nil

@@ -58,6 +58,7 @@ func (e *ForeignObjectError) Error() string {
 type ClaimPolicyError struct {
 	Ref    cluster.Ref
 	Policy string // whenDeleted or whenScaled
+	Live   bool   // the object in the cluster does so, not the template
 }
 
 func (e *ClaimPolicyError) Error() string {

@@ -24,6 +24,23 @@ var factories = map[string]func() (tfprotov6.ProviderServer, error){
 	"mira": providerserver.NewProtocol6WithError(New("test")()),
 }
 
+// providersOf serves a provider of its own, by its name, to each of the clients. (The
+// CLI shares one process among the aliases of a provider that is served to it so,
+// and with the process its configuration.)
+func providersOf(clients []string) map[string]func() (tfprotov6.ProviderServer, error) {
+	served := maps.Clone(factories)
+	for _, name := range clients {
+		served[name] = factories["mira"]
+	}
+	return served
+}
+
+// providerOf is the configuration of the provider that serves a client, with further
+// lines in its block.
+func providerOf(client string, s *acctest.Sandbox, lines ...string) string {
+	return strings.Replace(s.Provider(lines...), `provider "mira"`, fmt.Sprintf("provider %q", client), 1)
+}
+
 // objectChanges is a plan check: of the resource's objects, exactly these fields
 // change, a line each: `~ Kind/name path: old -> new`, `+ ...: new`, `- ...: old`.
 // A whole object that comes or goes is one line of its own: `+ Kind/name`.

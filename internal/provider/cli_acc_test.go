@@ -2,6 +2,7 @@ package provider
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,7 +27,7 @@ func commandLine(t *testing.T, env []string, config string) *cli {
 	return c
 }
 
-// outlook is what a plan says of mira_client.acme.
+// outlook is what a plan says of a client.
 type outlook struct {
 	warnings []string
 	changes  []string // of its objects, as in [objectChanges]
@@ -34,14 +35,25 @@ type outlook struct {
 	after    map[string]any // its attributes
 }
 
-// plan makes a plan, for [cli.applyPlan] to apply.
+// plan makes a plan for mira_client.acme, for [cli.applyPlan] to apply.
 func (c *cli) plan(t *testing.T) outlook {
 	t.Helper()
-	result := outlook{warnings: warnings(t, c.run(t, "plan", "-json", "-out=plan"))}
+	warnings, clients := c.planAll(t)
+	acme := clients["acme"]
+	acme.warnings = warnings
+	return acme
+}
+
+// planAll makes a plan, and gives all its warnings, and what it says of each
+// client, by the label of its resource.
+func (c *cli) planAll(t *testing.T) ([]string, map[string]outlook) {
+	t.Helper()
+	all := warnings(t, c.run(t, "plan", "-json", "-out=plan"))
 	var shown struct {
 		Changes []struct {
-			Address string `json:"address"`
-			Change  struct {
+			Type   string `json:"type"`
+			Name   string `json:"name"`
+			Change struct {
 				Actions       []string `json:"actions"`
 				Before, After any
 			} `json:"change"`
@@ -50,14 +62,24 @@ func (c *cli) plan(t *testing.T) outlook {
 	if err := json.Unmarshal([]byte(c.run(t, "show", "-json", "plan")), &shown); err != nil {
 		t.Fatal(err)
 	}
+	clients := make(map[string]outlook)
 	for _, change := range shown.Changes {
-		if change.Address == "mira_client.acme" {
-			result.changes = diffObjects(objectsOf(change.Change.Before), objectsOf(change.Change.After))
-			result.action = strings.Join(change.Change.Actions, ", ")
-			result.after, _ = change.Change.After.(map[string]any)
+		if change.Type != clientType {
+			continue
 		}
+		result := outlook{
+			changes: diffObjects(objectsOf(change.Change.Before), objectsOf(change.Change.After)),
+			action:  strings.Join(change.Change.Actions, ", "),
+		}
+		result.after, _ = change.Change.After.(map[string]any)
+		for _, warning := range all {
+			if strings.Contains(warning, fmt.Sprintf("Client %q", change.Name)) {
+				result.warnings = append(result.warnings, warning)
+			}
+		}
+		clients[change.Name] = result
 	}
-	return result
+	return all, clients
 }
 
 // applyPlan applies what was planned, and gives the warnings.

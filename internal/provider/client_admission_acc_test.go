@@ -2,7 +2,6 @@ package provider
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -27,52 +26,56 @@ const (
 
 // With a policy in force that changes what is written, a client is created and
 // updated, and each time nothing is left to do. The operator is told what the
-// policy makes of the fields that the template sets, and of no others.
+// policy makes of the fields that the template sets, and of no others. Each case
+// is a client of its own.
 func TestAccClient_mutatingAdmission(t *testing.T) {
 	t.Parallel()
 	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
-	for _, test := range []struct {
-		name       string
-		resource   string
-		patch      string
-		conditions []string
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	newImage := "~ StatefulSet/mira-NAME " + image + ": mira:3.0 -> mira:3.1"
+	cases := []struct {
+		client    string
+		resource  string
+		patch     string
+		condition string
 		// warned are words of the warning of a plan that changes the field.
 		warned []string
 		// changes are what the second plan, that of another template, is to show.
 		changes []string
-		check   func(t *testing.T, s *acctest.Sandbox, planned map[string]any)
+		check   func(t *testing.T, client string, planned map[string]any)
 	}{
 		{
-			name: "an owned field at every write", resource: "statefulsets", patch: mirrorImage,
-			warned:  []string{"StatefulSet/mira-acme", image, "mira:3.0", "mirror.example/mira:3.0"},
-			changes: []string{"~ StatefulSet/mira-acme " + image + ": mirror.example/mira:3.0 -> mirror.example/mira:3.1"},
-			check: func(t *testing.T, s *acctest.Sandbox, planned map[string]any) {
+			client: "mirrored", resource: "statefulsets", patch: mirrorImage,
+			warned:  []string{"StatefulSet/mira-NAME", image, "mira:3.0", "mirror.example/mira:3.0"},
+			changes: []string{"~ StatefulSet/mira-NAME " + image + ": mirror.example/mira:3.0 -> mirror.example/mira:3.1"},
+			check: func(t *testing.T, client string, planned map[string]any) {
 				if diff := cmp.Diff(map[string]any{"mira": "mirror.example/mira:3.1", "caddy": "caddy:2.8"}, planned["images"]); diff != "" {
 					t.Errorf("images (-want +planned):\n%s", diff)
 				}
-				if err := podsRun(t, s, "mira-acme-0", "mirror.example/mira:3.1"); err != nil {
+				if err := podsRun(t, s, "mira-"+client+"-0", "mirror.example/mira:3.1"); err != nil {
 					t.Error(err)
 				}
 			},
 		},
 		{
-			name: "a label of its own", resource: "services",
+			client: "labelled", resource: "services",
 			patch:   `[JSONPatch{op: "add", path: "/metadata/labels/cost-centre", value: "42"}]`,
-			changes: []string{"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
-			check: func(t *testing.T, s *acctest.Sandbox, _ map[string]any) {
-				if got := s.Get(t, "Service", "mira-acme").GetLabels()["cost-centre"]; got != "42" {
+			changes: []string{newImage},
+			check: func(t *testing.T, client string, _ map[string]any) {
+				if got := s.Get(t, "Service", "mira-"+client).GetLabels()["cost-centre"]; got != "42" {
 					t.Errorf("the policy's label is %q", got)
 				}
 			},
 		},
 		{
-			name: "a container of its own", resource: "statefulsets",
+			client: "injected", resource: "statefulsets",
 			patch: `object.spec.template.spec.containers.exists(c, c.name == "mesh") ? [] :
 [JSONPatch{op: "add", path: "/spec/template/spec/containers/-", value: Object.spec.template.spec.containers{name: "mesh", image: "mesh:1"}}]`,
-			changes: []string{"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
-			check: func(t *testing.T, s *acctest.Sandbox, planned map[string]any) {
-				containers, _, _ := unstructured.NestedSlice(s.Get(t, "Pod", "mira-acme-0").Object, "spec", "containers")
+			changes: []string{newImage},
+			check: func(t *testing.T, client string, planned map[string]any) {
+				containers, _, _ := unstructured.NestedSlice(s.Get(t, "Pod", "mira-"+client+"-0").Object, "spec", "containers")
 				if len(containers) != 3 {
 					t.Errorf("the pod has %d containers, want 3", len(containers))
 				}
@@ -82,92 +85,115 @@ func TestAccClient_mutatingAdmission(t *testing.T) {
 			},
 		},
 		{
-			name: "an owned annotation removed", resource: "ingresses",
+			client: "stripped", resource: "ingresses",
 			patch: `has(object.metadata.annotations) && "` + passthrough + `" in object.metadata.annotations ?
 [JSONPatch{op: "remove", path: "/metadata/annotations/" + jsonpatch.escapeKey("` + passthrough + `")}] : []`,
-			warned:  []string{"Ingress/mira-acme", "metadata.annotations[" + passthrough + "]", "true"},
-			changes: []string{"+ Ingress/mira-acme metadata.annotations.added: later", "~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
-			check: func(t *testing.T, s *acctest.Sandbox, _ map[string]any) {
-				annotations := s.Get(t, "Ingress", "mira-acme").GetAnnotations()
+			warned:  []string{"Ingress/mira-NAME", "metadata.annotations[" + passthrough + "]", "true"},
+			changes: []string{"+ Ingress/mira-NAME metadata.annotations.added: later", newImage},
+			check: func(t *testing.T, client string, _ map[string]any) {
+				annotations := s.Get(t, "Ingress", "mira-"+client).GetAnnotations()
 				if _, ok := annotations[passthrough]; ok || annotations["added"] != "later" {
 					t.Errorf("annotations: %v", annotations)
 				}
 			},
 		},
 		{
-			name: "a key more in a map that is owned whole", resource: "services",
+			// The map is owned whole.
+			client: "selecting", resource: "services",
 			patch:   `[JSONPatch{op: "add", path: "/spec/selector/track", value: "stable"}]`,
-			warned:  []string{"Service/mira-acme", "spec.selector", "track"},
-			changes: []string{"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
-			check: func(t *testing.T, s *acctest.Sandbox, _ map[string]any) {
-				if got, _, _ := unstructured.NestedString(s.Get(t, "Service", "mira-acme").Object, "spec", "selector", "track"); got != "stable" {
+			warned:  []string{"Service/mira-NAME", "spec.selector", "track"},
+			changes: []string{newImage},
+			check: func(t *testing.T, client string, _ map[string]any) {
+				if got, _, _ := unstructured.NestedString(s.Get(t, "Service", "mira-"+client).Object, "spec", "selector", "track"); got != "stable" {
 					t.Errorf("the policy's key in the selector is %q", got)
 				}
 			},
 		},
 		{
-			name: "a label of its own at the creation only", resource: "services", conditions: []string{`request.operation == "CREATE"`},
+			client: "born-labelled", resource: "services", condition: `request.operation == "CREATE"`,
 			patch:   `[JSONPatch{op: "add", path: "/metadata/labels/cost-centre", value: "42"}]`,
-			changes: []string{"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
-			check: func(t *testing.T, s *acctest.Sandbox, _ map[string]any) {
-				if got := s.Get(t, "Service", "mira-acme").GetLabels()["cost-centre"]; got != "42" {
+			changes: []string{newImage},
+			check: func(t *testing.T, client string, _ map[string]any) {
+				if got := s.Get(t, "Service", "mira-"+client).GetLabels()["cost-centre"]; got != "42" {
 					t.Errorf("the policy's label is %q", got)
 				}
 			},
 		},
 		{
-			name: "an immutable field at the creation only", resource: "statefulsets", conditions: []string{`request.operation == "CREATE"`},
+			// An immutable field.
+			client: "born-governed", resource: "statefulsets", condition: `request.operation == "CREATE"`,
 			patch:   `[JSONPatch{op: "replace", path: "/spec/serviceName", value: "governed"}]`,
-			warned:  []string{"StatefulSet/mira-acme", "spec.serviceName", "mira", "governed"},
-			changes: []string{"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
-			check: func(t *testing.T, s *acctest.Sandbox, _ map[string]any) {
-				if got, _, _ := unstructured.NestedString(s.Get(t, "StatefulSet", "mira-acme").Object, "spec", "serviceName"); got != "governed" {
+			warned:  []string{"StatefulSet/mira-NAME", "spec.serviceName", "mira", "governed"},
+			changes: []string{newImage},
+			check: func(t *testing.T, client string, _ map[string]any) {
+				if got, _, _ := unstructured.NestedString(s.Get(t, "StatefulSet", "mira-"+client).Object, "spec", "serviceName"); got != "governed" {
 					t.Errorf("serviceName is %q", got)
 				}
 			},
 		},
 		{
-			name: "the host of the address", resource: "ingresses",
-			patch:  `[JSONPatch{op: "replace", path: "/spec/rules/0/host", value: "acme.proxy.example"}]`,
-			warned: []string{"Ingress/mira-acme", "spec.rules", "acme." + acctest.Domain, "acme.proxy.example"},
-			changes: []string{"+ Ingress/mira-acme metadata.annotations.added: later",
-				"~ StatefulSet/mira-acme " + image + ": mira:3.0 -> mira:3.1"},
-			check: func(t *testing.T, _ *acctest.Sandbox, planned map[string]any) {
+			client: "readdressed", resource: "ingresses",
+			patch:   `[JSONPatch{op: "replace", path: "/spec/rules/0/host", value: "acme.proxy.example"}]`,
+			warned:  []string{"Ingress/mira-NAME", "spec.rules", "NAME." + acctest.Domain, "acme.proxy.example"},
+			changes: []string{"+ Ingress/mira-NAME metadata.annotations.added: later", newImage},
+			check: func(t *testing.T, _ string, planned map[string]any) {
 				if planned["url"] != "https://acme.proxy.example" {
 					t.Errorf("url is %v, and the client answers at https://acme.proxy.example", planned["url"])
 				}
 			},
 		},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			s := acctest.NewSandbox(t)
-			sample := acctest.SampleTemplate(t)
-			s.PutTemplate(t, sample)
-			s.Mutate(t, test.resource, test.patch, test.conditions...)
-			c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
-
-			created := c.plan(t)
-			wantAdmission(t, created.warnings, test.warned)
-			wantNoWarning(t, c.applyPlan(t), storedWarning)
-			wantNothingToDo(t, c)
-
-			changes := slices.Clone(test.changes)
-			next := edit(t, sample, "mira:3.0", "mira:3.1")
-			if test.resource == "ingresses" {
-				next = edit(t, next, "  annotations:\n", "  annotations:\n    added: later\n")
+	}
+	patches := make(map[string]string)
+	first, second := make(map[string]string), make(map[string]string)
+	config := s.Provider()
+	for _, test := range cases {
+		// By the beginning of the name: a dry run may go by a longer one.
+		condition := fmt.Sprintf("object.metadata.name.startsWith(%q)", "mira-"+test.client)
+		if test.condition != "" {
+			condition += " && " + test.condition
+		}
+		patches[test.resource] += "(" + condition + ") ? (" + test.patch + ") : "
+		first[test.client], second[test.client] = sample, edit(t, sample, "mira:3.0", "mira:3.1")
+		if test.resource == "ingresses" {
+			second[test.client] = edit(t, second[test.client], "  annotations:\n", "  annotations:\n    added: later\n")
+		}
+		config += client(test.client, fmt.Sprintf("name = %q", test.client), `admin_email = "admin@mira.example"`, fmt.Sprintf("template = { key = %q }", test.client))
+	}
+	for resource, patch := range patches {
+		s.Mutate(t, resource, patch+"[]")
+	}
+	s.PutConfigMap(t, "templates-yaml", first)
+	c := commandLine(t, env, config)
+	nothingToDo := func() {
+		t.Helper()
+		_, left := c.planAll(t)
+		for client, plan := range left {
+			if plan.action != "no-op" {
+				t.Errorf("after the apply, a plan of client %q would %s:\n%s", client, plan.action, strings.Join(plan.changes, "\n"))
 			}
-			s.PutTemplate(t, next)
-			updated := c.plan(t)
-			if diff := cmp.Diff(changes, updated.changes); diff != "" {
+		}
+	}
+
+	_, created := c.planAll(t)
+	for _, test := range cases {
+		wantAdmission(t, created[test.client].warnings, byClient(test.client, test.warned))
+	}
+	wantNoWarning(t, c.applyPlan(t), storedWarning)
+	nothingToDo()
+
+	s.PutConfigMap(t, "templates-yaml", second)
+	_, updated := c.planAll(t)
+	wantNoWarning(t, c.applyPlan(t), storedWarning)
+	nothingToDo()
+	for _, test := range cases {
+		t.Run(test.client, func(t *testing.T) {
+			if diff := cmp.Diff(byClient(test.client, test.changes), updated[test.client].changes); diff != "" {
 				t.Errorf("changes of the update (-want +got):\n%s", diff)
 			}
-			wantNoWarning(t, c.applyPlan(t), storedWarning)
-			wantNothingToDo(t, c)
-			test.check(t, s, updated.after)
-			c.destroy(t)
+			test.check(t, test.client, updated[test.client].after)
 		})
 	}
+	c.destroy(t)
 }
 
 func wantAdmission(t *testing.T, warnings, words []string) {

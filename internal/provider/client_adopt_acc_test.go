@@ -94,21 +94,31 @@ func TestAccClient_adoptByCreate(t *testing.T) {
 }
 
 // Without force_conflicts the Django controller's objects are adopted all the
-// same: adopting takes over what it owned.
+// same: adopting takes over what it owned. What others set is an error of the
+// plan, which names the field and the manager.
 func TestAccClient_adoptWithoutForce(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.2"))
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
+	config := s.Provider("force_conflicts = false") + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
-		Steps: []resource.TestStep{{
-			Config:           s.Provider("force_conflicts = false") + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
-			ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
-			Check:            func(*terraform.State) error { return podsRun(t, s, "mira-acme-0", "mira:3.2") },
-		}},
+		Steps: []resource.TestStep{
+			{
+				Config:           config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+				Check:            func(*terraform.State) error { return podsRun(t, s, "mira-acme-0", "mira:3.2") },
+			},
+			{
+				PreConfig:   func() { s.Scale(t, "mira-acme", 2) },
+				Config:      config,
+				PlanOnly:    true,
+				ExpectError: message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme: spec.replicas is owned by kubectl. Remove these fields from the template, or set`),
+			},
+		},
 	})
 }
 

@@ -48,7 +48,8 @@ func TestAccClient_deleteFailsHalfWay(t *testing.T) {
 	})
 }
 
-// What a delete leaves it names.
+// What a delete leaves it names: the claims, and what somebody has put in the place
+// of an object.
 func TestAccClient_deleteNamesClaims(t *testing.T) {
 	t.Parallel()
 	env := buildMirror(t, "")
@@ -56,10 +57,15 @@ func TestAccClient_deleteNamesClaims(t *testing.T) {
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
 	c.run(t, "apply", "-auto-approve")
+	s.MakeAnew(t, "Ingress", "mira-acme", "kubectl-create", nil)
 	found := warnings(t, c.run(t, "destroy", "-auto-approve", "-json"))
 	wantWarning(t, found, "Client Data Kept: ", `Client "acme" is deleted; its data stays in namespace "`+s.Namespace+`", in PersistentVolumeClaim `+claimName)
 	if !s.Exists(t, "PersistentVolumeClaim", claimName) {
 		t.Error("the claim is gone")
+	}
+	wantWarning(t, found, "Object Left Alone: ", "Ingress "+s.Namespace+`/mira-acme was not deleted with client "acme": somebody deleted it and created another one of that name`)
+	if !s.Exists(t, "Ingress", "mira-acme") {
+		t.Error("the Ingress that somebody made is gone")
 	}
 }
 

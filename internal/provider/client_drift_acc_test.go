@@ -13,6 +13,16 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
+// byClient has a client of its own for each case of a test, so that one plan tries
+// them all: the lines of a case name it NAME.
+func byClient(client string, lines []string) []string {
+	var own []string
+	for _, line := range lines {
+		own = append(own, strings.ReplaceAll(line, "NAME", client))
+	}
+	return own
+}
+
 // Whatever somebody does to a client's objects by hand shows in the plan as
 // itself and nothing else, and an apply repairs it.
 func TestAccClient_drift(t *testing.T) {
@@ -20,159 +30,201 @@ func TestAccClient_drift(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	steps := []resource.TestStep{{Config: config}}
-	for _, drift := range []struct {
-		name    string
-		byHand  func()
+	const container = `{"spec":{"template":{"spec":{"containers":[{"name":"mira",%s}]}}}}`
+	replicas := func(object string, replicas int) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": object}, "spec": map[string]any{"replicas": int64(replicas)},
+		}}
+	}
+	drifts := []struct {
+		client  string
+		byHand  func(object string)
 		changes []string
 	}{
 		{
-			"an image set by hand",
-			func() {
-				s.Patch(t, "StatefulSet", "mira-acme", "kubectl-set", `{"spec":{"template":{"spec":{"containers":[{"name":"mira","image":"mira:2.9"}]}}}}`)
+			"image-set",
+			func(object string) {
+				s.Patch(t, "StatefulSet", object, "kubectl-set", fmt.Sprintf(container, `"image":"mira:2.9"`))
 			},
-			[]string{"~ StatefulSet/mira-acme " + image + ": mira:2.9 -> mira:3.0"},
+			[]string{"~ StatefulSet/mira-NAME " + image + ": mira:2.9 -> mira:3.0"},
 		},
 		{
-			"an environment variable changed by hand",
-			func() {
-				s.Patch(t, "StatefulSet", "mira-acme", "kubectl-edit", `{"spec":{"template":{"spec":{"containers":[{"name":"mira","env":[{"name":"ADMIN_EMAIL","value":"x@y.example"}]}]}}}}`)
+			"variable-changed",
+			func(object string) {
+				s.Patch(t, "StatefulSet", object, "kubectl-edit", fmt.Sprintf(container, `"env":[{"name":"ADMIN_EMAIL","value":"x@y.example"}]`))
 			},
-			[]string{"~ StatefulSet/mira-acme spec.template.spec.containers[mira].env[ADMIN_EMAIL].value: x@y.example -> admin@acme.example"},
+			[]string{"~ StatefulSet/mira-NAME spec.template.spec.containers[mira].env[ADMIN_EMAIL].value: x@y.example -> admin@mira.example"},
 		},
 		{
-			"an annotation deleted by hand",
-			func() {
-				s.Patch(t, "Ingress", "mira-acme", "kubectl-edit", `{"metadata":{"annotations":{"nginx.ingress.kubernetes.io/ssl-passthrough":null}}}`)
-			},
-			[]string{"+ Ingress/mira-acme metadata.annotations[nginx.ingress.kubernetes.io/ssl-passthrough]: true"},
-		},
-		{
-			"a field taken over by another manager",
-			func() {
-				s.Apply(t, &unstructured.Unstructured{Object: map[string]any{
-					"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "mira-acme"},
-					"spec": map[string]any{"replicas": int64(0)},
-				}}, "somebody")
-			},
-			[]string{"~ StatefulSet/mira-acme spec.replicas: 0 -> 1"},
-		},
-		{
-			"a StatefulSet scaled to zero, which leaves the field to no manager",
-			func() { s.Scale(t, "mira-acme", 0) },
-			[]string{"~ StatefulSet/mira-acme spec.replicas: 0 -> 1"},
-		},
-		{
-			"an object deleted by hand",
-			func() { s.Delete(t, "Ingress", "mira-acme") },
-			[]string{"+ Ingress/mira-acme"},
-		},
-		{
-			"an object deleted and made anew by hand",
-			func() {
-				ingress := s.Get(t, "Ingress", "mira-acme")
-				s.Delete(t, "Ingress", "mira-acme")
-				ingress.Object["metadata"] = map[string]any{"name": "mira-acme", "annotations": map[string]any{
-					"nginx.ingress.kubernetes.io/ssl-passthrough": "true", "extra": "by hand",
-				}}
-				s.Create(t, ingress, "kubectl-create")
+			"variable-deleted",
+			func(object string) {
+				s.Patch(t, "StatefulSet", object, "kubectl-edit", fmt.Sprintf(container, `"env":[{"name":"DATABASE_PATH","$patch":"delete"}]`))
 			},
 			[]string{
-				"+ Ingress/mira-acme metadata.labels[app.kubernetes.io/managed-by]: terraform-provider-mira",
-				"+ Ingress/mira-acme metadata.labels[mira-cluster.io/client]: acme",
+				"+ StatefulSet/mira-NAME spec.template.spec.containers[mira].env[DATABASE_PATH].name: DATABASE_PATH",
+				"+ StatefulSet/mira-NAME spec.template.spec.containers[mira].env[DATABASE_PATH].value: /var/lib/mira/mira.sqlite3",
 			},
 		},
 		{
-			"a port added to a list that the template owns",
-			func() {
-				s.Patch(t, "Service", "mira-acme", "kubectl-patch", `{"spec":{"selector":{"extra":"label"}}}`)
+			"annotation-deleted",
+			func(object string) {
+				s.Patch(t, "Ingress", object, "kubectl-edit", `{"metadata":{"annotations":{"nginx.ingress.kubernetes.io/ssl-passthrough":null}}}`)
 			},
-			[]string{`~ Service/mira-acme spec.selector: {"app":"mira","client":"acme","extra":"label"} -> {"app":"mira","client":"acme"}`},
+			[]string{"+ Ingress/mira-NAME metadata.annotations[nginx.ingress.kubernetes.io/ssl-passthrough]: true"},
 		},
-	} {
-		steps = append(steps, resource.TestStep{
-			PreConfig: func() { t.Log(drift.name); drift.byHand() },
-			Config:    config,
-			ConfigPlanChecks: resource.ConfigPlanChecks{
-				PreApply: []plancheck.PlanCheck{
-					plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionUpdate),
-					objectChanges("mira_client.acme", drift.changes...),
-				},
-				PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+		{
+			// kubectl apply --server-side --force-conflicts
+			"taken-by-kubectl",
+			func(object string) { s.Apply(t, replicas(object, 2), "kubectl") },
+			[]string{"~ StatefulSet/mira-NAME spec.replicas: 2 -> 1"},
+		},
+		{
+			"taken-by-somebody",
+			func(object string) { s.Apply(t, replicas(object, 0), "somebody") },
+			[]string{"~ StatefulSet/mira-NAME spec.replicas: 0 -> 1"},
+		},
+		{
+			// That leaves the field to no manager.
+			"scaled-to-zero",
+			func(object string) { s.Scale(t, object, 0) },
+			[]string{"~ StatefulSet/mira-NAME spec.replicas: 0 -> 1"},
+		},
+		{
+			"ingress-deleted",
+			func(object string) { s.Delete(t, "Ingress", object) },
+			[]string{"+ Ingress/mira-NAME"},
+		},
+		{
+			"set-deleted",
+			func(object string) { s.Delete(t, "StatefulSet", object) },
+			[]string{"+ StatefulSet/mira-NAME"},
+		},
+		{
+			"ingress-made-anew",
+			func(object string) {
+				s.MakeAnew(t, "Ingress", object, "kubectl-create", map[string]string{passthrough: "true", "extra": "by hand"})
 			},
-		})
+			[]string{
+				"+ Ingress/mira-NAME metadata.labels[app.kubernetes.io/managed-by]: terraform-provider-mira",
+				"+ Ingress/mira-NAME metadata.labels[mira-cluster.io/client]: NAME",
+			},
+		},
+		{
+			"set-made-anew",
+			func(object string) { s.MakeAnew(t, "StatefulSet", object, "kubectl-create", nil) },
+			[]string{
+				"+ StatefulSet/mira-NAME metadata.labels[app.kubernetes.io/managed-by]: terraform-provider-mira",
+				"+ StatefulSet/mira-NAME metadata.labels[mira-cluster.io/client]: NAME",
+			},
+		},
+		{
+			"selector-extended",
+			func(object string) {
+				s.Patch(t, "Service", object, "kubectl-patch", `{"spec":{"selector":{"extra":"label"}}}`)
+			},
+			[]string{`~ Service/mira-NAME spec.selector: {"app":"mira","client":"NAME","extra":"label"} -> {"app":"mira","client":"NAME"}`},
+		},
 	}
-	for _, harmless := range []struct {
-		name   string
-		byHand func()
+	harmless := []struct {
+		client string
+		byHand func(object string)
 	}{
-		{"a label of somebody else's", func() {
-			s.Patch(t, "Service", "mira-acme", "cost-controller", `{"metadata":{"labels":{"cost-centre":"42"}}}`)
+		{"label-of-others", func(object string) {
+			s.Patch(t, "Service", object, "cost-controller", `{"metadata":{"labels":{"cost-centre":"42"}}}`)
 		}},
-		{"an object written anew with the same content", func() {
-			s.DjangoSave(t, sample, "acme", "admin@acme.example")
+		{"written-anew", func(object string) {
+			s.DjangoSave(t, sample, strings.TrimPrefix(object, "mira-"), "admin@mira.example")
 		}},
-	} {
-		steps = append(steps, resource.TestStep{
-			PreConfig: func() { t.Log(harmless.name); harmless.byHand() },
-			Config:    config,
-			ConfigPlanChecks: resource.ConfigPlanChecks{
-				PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
-			},
-		})
 	}
-	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+	var names []string
+	var shown []plancheck.PlanCheck
+	for _, drift := range drifts {
+		address := "mira_client." + drift.client
+		names = append(names, drift.client)
+		shown = append(shown, plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate), objectChanges(address, byClient(drift.client, drift.changes)...))
+	}
+	for _, hand := range harmless {
+		names = append(names, hand.client)
+		shown = append(shown, plancheck.ExpectResourceAction("mira_client."+hand.client, plancheck.ResourceActionNoop))
+	}
+	config := s.Provider() + clients(names)
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{
+				PreConfig: func() {
+					for _, drift := range drifts {
+						drift.byHand("mira-" + drift.client)
+					}
+					for _, hand := range harmless {
+						hand.byHand("mira-" + hand.client)
+					}
+				},
+				Config: config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{
+					PreApply:             shown,
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+				},
+			},
+		},
+	})
 }
 
-// What somebody changes in the template shows as itself and nothing else.
+// What somebody changes in the template shows as itself and nothing else, and so
+// does taking it back.
 func TestAccClient_templateChanges(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	steps := []resource.TestStep{{Config: config}}
-	const pods = "StatefulSet/mira-acme spec.template.spec."
+	const pods = "StatefulSet/mira-NAME spec.template.spec."
+	before, after := make(map[string]string), make(map[string]string)
+	config := s.Provider()
+	var there, back []plancheck.PlanCheck
 	for _, change := range []struct {
-		edit  [2]string
-		lines []string
+		client string
+		edit   [2]string
+		lines  []string
 	}{
-		{[2]string{"mira:3.0", "mira:3.1"}, []string{"~ " + pods + "containers[mira].image: mira:3.0 -> mira:3.1"}},
+		{"image", [2]string{"mira:3.0", "mira:3.1"}, []string{"~ " + pods + "containers[mira].image: mira:3.0 -> mira:3.1"}},
 		{
+			"container",
 			[2]string{"      - name: caddy\n", "      - name: metrics\n        image: metrics:1\n      - name: caddy\n"},
 			[]string{"+ " + pods + "containers[metrics].image: metrics:1", "+ " + pods + "containers[metrics].name: metrics"},
 		},
 		{
+			"variable",
 			[2]string{"value: /var/lib/mira/mira.sqlite3", "value: /var/lib/mira/other.sqlite3"},
 			[]string{"~ " + pods + "containers[mira].env[DATABASE_PATH].value: /var/lib/mira/mira.sqlite3 -> /var/lib/mira/other.sqlite3"},
 		},
 		{
+			"annotation",
 			[2]string{"    nginx.ingress.kubernetes.io/ssl-passthrough: \"true\"\n", ""},
-			[]string{"- Ingress/mira-acme metadata.annotations[nginx.ingress.kubernetes.io/ssl-passthrough]: true"},
+			[]string{"- Ingress/mira-NAME metadata.annotations[nginx.ingress.kubernetes.io/ssl-passthrough]: true"},
 		},
 	} {
-		before := sample
-		sample = edit(t, sample, change.edit[0], change.edit[1])
-		after := sample
-		for _, step := range []struct {
-			template string
-			lines    []string
-		}{{after, change.lines}, {before, reversed(change.lines)}, {after, change.lines}} {
-			steps = append(steps, resource.TestStep{
-				PreConfig: func() { s.PutTemplate(t, step.template) },
-				Config:    config,
-				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply: []plancheck.PlanCheck{
-						plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionUpdate),
-						objectChanges("mira_client.acme", step.lines...),
-					},
-					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
-				},
-			})
+		address, lines := "mira_client."+change.client, byClient(change.client, change.lines)
+		before[change.client], after[change.client] = sample, edit(t, sample, change.edit[0], change.edit[1])
+		config += client(change.client, fmt.Sprintf("name = %q", change.client), `admin_email = "admin@mira.example"`, fmt.Sprintf("template = { key = %q }", change.client))
+		there = append(there, plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate), objectChanges(address, lines...))
+		back = append(back, plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate), objectChanges(address, reversed(lines)...))
+	}
+	step := func(templates map[string]string, shown []plancheck.PlanCheck) resource.TestStep {
+		return resource.TestStep{
+			PreConfig: func() { s.PutConfigMap(t, "templates-yaml", templates) },
+			Config:    config,
+			ConfigPlanChecks: resource.ConfigPlanChecks{
+				PreApply:             shown,
+				PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+			},
 		}
 	}
-	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps:                    []resource.TestStep{step(before, nil), step(after, there), step(before, back), step(after, there)},
+	})
 }
 
 // reversed gives the lines of the opposite change.
@@ -236,6 +288,9 @@ func TestAccClient_foreignObjects(t *testing.T) {
 			if !s.Exists(t, "Service", "mira-acme") {
 				return fmt.Errorf("the Service of another client was deleted")
 			}
+			if s.Exists(t, "StatefulSet", "mira-acme") {
+				return fmt.Errorf("the client's own StatefulSet was not deleted")
+			}
 			return nil
 		},
 		Steps: []resource.TestStep{
@@ -245,6 +300,7 @@ func TestAccClient_foreignObjects(t *testing.T) {
 					s.Patch(t, "Service", "mira-acme", "kubectl-edit", `{"metadata":{"labels":{"mira-cluster.io/client":"globex"}}}`)
 				},
 				Config:      config,
+				PlanOnly:    true,
 				ExpectError: message(`belongs to client "globex"`),
 			},
 		},

@@ -19,58 +19,74 @@ import (
 )
 
 // A client that was applied under another name of this provider loses what a
-// later template drops, whatever was applied between.
+// later template drops, whatever was applied between. Each client has a provider
+// of its own.
 func TestAccClient_fieldManagerChanged(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name, from, to string
-		between        bool // an apply under the new name before the drop
-		more           string
+	s := acctest.NewSandbox(t)
+	lean, rich := acctest.SampleTemplate(t), richTemplate(t)
+	changes := []struct {
+		client, from, to string
+		between          bool // an apply under the new name before the drop
+		more             string
 	}{
-		{"another name", "one", "two", false, ""},
-		{"another name and an apply", "one", "two", true, ""},
-		{"another name and an apply without force", "one", "two", true, "force_conflicts = false"},
-		{"the default name given up", "", "two", false, ""},
-		{"the default name given up and an apply", "", "two", true, ""},
-		{"the default name taken", "one", "", false, ""},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			s := acctest.NewSandbox(t)
-			lean, rich := acctest.SampleTemplate(t), richTemplate(t)
-			s.PutTemplate(t, rich)
-			config := func(manager string, names ...string) string {
-				var line string
-				if manager != "" {
-					line = fmt.Sprintf("field_manager = %q", manager)
-				}
-				return s.Provider(line, test.more) + clients(names)
-			}
-			steps := []resource.TestStep{
-				{Config: config(test.from, "acme")},
-				// Another name alone changes no object.
-				{Config: config(test.to, "acme"), ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}},
-			}
-			if test.between {
-				rich, lean = edit(t, rich, "mira:3.0", "mira:3.1"), edit(t, lean, "mira:3.0", "mira:3.1")
-				steps = append(steps, resource.TestStep{
-					PreConfig:        func() { s.PutTemplate(t, rich) },
-					Config:           config(test.to, "acme"),
-					ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
-				})
-			}
-			steps = append(steps, resource.TestStep{
-				PreConfig: func() { s.PutTemplate(t, lean) },
-				Config:    config(test.to, "acme", "model"),
-				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply:             []plancheck.PlanCheck{objectChanges("mira_client.acme", droppedFields("acme")...)},
-					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
-				},
-				ConfigStateChecks: []statecheck.StateCheck{inCluster(func() error { return likeNew(t, s, "acme") })},
-			})
-			resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
-		})
+		{"another-name", "one", "two", false, ""},
+		{"another-name-applied", "one", "two", true, ""},
+		{"another-name-without-force", "one", "two", true, "force_conflicts = false"},
+		{"default-given-up", "", "two", false, ""},
+		{"default-given-up-applied", "", "two", true, ""},
+		{"default-taken", "one", "", false, ""},
 	}
+	config := func(isFormer bool) string {
+		var text string
+		for _, change := range changes {
+			manager := change.to
+			if isFormer {
+				manager = change.from
+			}
+			lines := []string{change.more}
+			if manager != "" {
+				lines = append(lines, fmt.Sprintf("field_manager = %q", manager))
+			}
+			text += providerOf(change.client, s, lines...) + client(change.client, fmt.Sprintf("name = %q", change.client), `admin_email = "admin@mira.example"`,
+				"provider = "+change.client, fmt.Sprintf("template = { key = %q }", change.client))
+		}
+		return text
+	}
+	first, between := make(map[string]string), make(map[string]string)
+	last := map[string]string{"client_template.yaml": lean}
+	var names []string
+	var drops []plancheck.PlanCheck
+	var alike []statecheck.StateCheck
+	for _, change := range changes {
+		names = append(names, change.client)
+		first[change.client], between[change.client], last[change.client] = rich, rich, lean
+		if change.between {
+			first[change.client] = edit(t, rich, "mira:3.0", "mira:2.9")
+		}
+		drops = append(drops, objectChanges("mira_client."+change.client, droppedFields(change.client)...))
+		alike = append(alike, inCluster(func() error { return likeNew(t, s, change.client) }))
+	}
+	put := func(templates map[string]string) func() {
+		return func() { s.PutConfigMap(t, "templates-yaml", templates) }
+	}
+	empty := []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: providersOf(names),
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{PreConfig: put(first), Config: config(true)},
+			// Another name alone changes no object.
+			{Config: config(false), ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: empty}},
+			{PreConfig: put(between), Config: config(false), ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: empty}},
+			{
+				PreConfig:         put(last),
+				Config:            config(false) + s.Provider() + clients([]string{"model"}),
+				ConfigPlanChecks:  resource.ConfigPlanChecks{PreApply: drops, PostApplyPostRefresh: empty},
+				ConfigStateChecks: alike,
+			},
+		},
+	})
 }
 
 // Edits by hand after the adoption do not keep a field alive: neither where the

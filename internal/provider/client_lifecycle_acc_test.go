@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/terraform-plugin-testing/compare"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
@@ -181,33 +180,6 @@ func TestAccClient_oddNames(t *testing.T) {
 			ConfigStateChecks: checks,
 			ConfigPlanChecks:  resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
 		}},
-	})
-}
-
-// Comments, white space, quoting and key order of a template change nothing, so
-// no client is updated.
-func TestAccClient_templateEditsWithoutEffect(t *testing.T) {
-	t.Parallel()
-	s := acctest.NewSandbox(t)
-	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	revision := statecheck.CompareValue(compare.ValuesSame())
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		Steps: []resource.TestStep{
-			{Config: config, ConfigStateChecks: []statecheck.StateCheck{revision.AddStateValue("mira_client.acme", tfjsonpath.New("template_revision"))}},
-			{
-				PreConfig: func() {
-					s.PutTemplate(t, "# A comment.\n"+edit(t, sample, "image: mira:3.0", `image: "mira:3.0"   # quoted`))
-				},
-				Config: config,
-				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
-				},
-				ConfigStateChecks: []statecheck.StateCheck{revision.AddStateValue("mira_client.acme", tfjsonpath.New("template_revision"))},
-			},
-		},
 	})
 }
 

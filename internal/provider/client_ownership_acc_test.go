@@ -72,6 +72,7 @@ func TestAccClient_collision(t *testing.T) {
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
 			Config:      s.Provider() + client("a", `name = "a"`, `admin_email = "a@b.example"`) + client("b", `name = "a-web"`, `admin_email = "a@b.example"`),
+			PlanOnly:    true,
 			ExpectError: message("Service " + s.Namespace + "/mira-a-web belongs to client"),
 		}},
 	})

@@ -173,69 +173,79 @@ func TestAccClient_claimCannotExpand(t *testing.T) {
 	})
 }
 
-// A file system that grows only at the next start of the pod counts as grown; a
-// storage back end that gives up is an error. Either way the StatefulSet is what
-// the template asks for.
-func TestAccClient_claimGrowthEnds(t *testing.T) {
+// resized has the storage back end answer, by the claim's status, as soon as the
+// claim asks for more. The test waits for it before it ends.
+func resized(t *testing.T, s *acctest.Sandbox, status string) {
+	t.Helper()
+	done := make(chan struct{})
+	t.Cleanup(func() { <-done })
+	go func() {
+		defer close(done)
+		s.WaitFor(t, "PersistentVolumeClaim", "the claim asks for more", func(claims []*unstructured.Unstructured) bool {
+			requested, _, _ := unstructured.NestedString(claims[0].Object, "spec", "resources", "requests", "storage")
+			return requested == "8Gi"
+		})
+		s.PatchStatus(t, "PersistentVolumeClaim", claimName, status)
+	}()
+}
+
+// A storage back end that gives up is an error. The StatefulSet is what the
+// template asks for all the same.
+func TestAccClient_claimGrowthFails(t *testing.T) {
 	t.Parallel()
-	for _, end := range []struct {
-		name, status string
-		fails        string
-	}{
-		{"deferred", `{"status":{"conditions":[{"type":"FileSystemResizePending","status":"True","message":"Waiting for user to (re-)start a pod"}]}}`, ""},
-		{
-			"infeasible", `{"status":{"allocatedResourceStatuses":{"storage":"ControllerResizeInfeasible"}}}`,
-			claimName + ` has not grown to 8Gi: its capacity is 5Gi, and the storage back end says ControllerResizeInfeasible. The StatefulSet is applied`,
-		},
-	} {
-		t.Run(end.name, func(t *testing.T) {
-			t.Parallel()
-			s := acctest.NewSandbox(t)
-			class := s.StorageClass(t, true)
-			s.Volume(t, class, claimName, "5Gi")
-			s.PutTemplate(t, byHand(t, class, "5Gi"))
-			config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
-			var before running
-			second := resource.TestStep{
+	s := acctest.NewSandbox(t)
+	class := s.StorageClass(t, true)
+	s.Volume(t, class, claimName, "5Gi")
+	s.PutTemplate(t, byHand(t, class, "5Gi"))
+	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
+	var before running
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{
+			{Config: config},
+			{
 				PreConfig: func() {
 					before = lookAt(t, s)
 					s.PutTemplate(t, byHand(t, class, "8Gi"))
-					done := make(chan struct{})
-					t.Cleanup(func() { <-done })
-					go func() {
-						defer close(done)
-						s.WaitFor(t, "PersistentVolumeClaim", "the claim asks for more", func(claims []*unstructured.Unstructured) bool {
-							requested, _, _ := unstructured.NestedString(claims[0].Object, "spec", "resources", "requests", "storage")
-							return requested == "8Gi"
-						})
-						s.PatchStatus(t, "PersistentVolumeClaim", claimName, end.status)
-					}()
+					resized(t, s, `{"status":{"allocatedResourceStatuses":{"storage":"ControllerResizeInfeasible"}}}`)
 				},
-				Config: config,
-			}
-			if end.fails != "" {
-				second.ExpectError = message(end.fails)
-			}
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				CheckDestroy:             noneLeft(t, s),
-				Steps: []resource.TestStep{
-					{Config: config},
-					second,
-					{
-						Config:           config,
-						ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
-						Check: func(*terraform.State) error {
-							if requested, _ := capacity(t, s, claimName); requested != "8Gi" {
-								return fmt.Errorf("the claim asks for %s", requested)
-							}
-							return before.survived(t, s)
-						},
-					},
-				},
-			})
-		})
+				Config:      config,
+				ExpectError: message(claimName + ` has not grown to 8Gi: its capacity is 5Gi, and the storage back end says ControllerResizeInfeasible. The StatefulSet is applied`),
+			},
+			{
+				Config:           config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+				Check:            func(*terraform.State) error { return before.survived(t, s) },
+			},
+		},
+	})
+}
+
+// A file system that grows only at the next start of the pod counts as grown, with
+// a warning.
+func TestAccClient_claimGrowthDeferred(t *testing.T) {
+	t.Parallel()
+	acctest.RequireCluster(t)
+	env := buildMirror(t, "")
+	s := acctest.NewSandbox(t)
+	class := s.StorageClass(t, true)
+	s.Volume(t, class, claimName, "5Gi")
+	s.PutTemplate(t, byHand(t, class, "5Gi"))
+	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`))
+	c.run(t, "apply", "-auto-approve")
+	before := lookAt(t, s)
+	s.PutTemplate(t, byHand(t, class, "8Gi"))
+	resized(t, s, `{"status":{"conditions":[{"type":"FileSystemResizePending","status":"True","message":"Waiting for user to (re-)start a pod"}]}}`)
+	wantWarning(t, warnings(t, c.run(t, "apply", "-auto-approve", "-json")), "File System Grows Later: ", claimName+" has grown to 8Gi")
+	wantNothingToDo(t, c)
+	if requested, _ := capacity(t, s, claimName); requested != "8Gi" {
+		t.Errorf("the claim asks for %s", requested)
 	}
+	if err := before.survived(t, s); err != nil {
+		t.Error(err)
+	}
+	c.destroy(t)
 }
 
 // A claim that is kept from a former life of a client grows to what the template

@@ -3,7 +3,10 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,21 +45,26 @@ func knownExactly(address string, known map[string]knownvalue.Check) []plancheck
 }
 
 // What a plan cannot know yet is unknown, and no more than what depends on it:
-// the same apply makes it known.
+// the same apply makes it known. Each case is a client of its own.
 func TestAccClient_createWithUnknown(t *testing.T) {
 	t.Parallel()
+	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	lines := func(name, email string, more ...string) []string {
-		return append([]string{"name = " + name, "admin_email = " + email}, more...)
-	}
-	const name, email, unknown = `"acme"`, `"admin@acme.example"`, "terraform_data.later.output"
+	s.PutConfigMap(t, "templates-yaml", map[string]string{
+		"client_template.yaml": sample,
+		"tag":                  edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%"),
+		"zone":                 edit(t, sample, "host: %CLIENT_NAME%.", "host: %CLIENT_NAME%.%ZONE%."),
+	})
 	text := func(s string) knownvalue.Check { return knownvalue.StringExact(s) }
-	claims := knownvalue.ListExact([]knownvalue.Check{text("mira-data-mira-acme-0")})
+	id := func(client string) map[string]knownvalue.Check {
+		return map[string]knownvalue.Check{"id": text(s.Namespace + "/" + client)}
+	}
 	// What follows from the name and the template alone. The revision's form is
 	// enough here: after the apply nothing may differ from the plan.
-	withoutObjects := func(s *acctest.Sandbox) map[string]knownvalue.Check {
+	withoutObjects := func(client string) map[string]knownvalue.Check {
 		return map[string]knownvalue.Check{
-			"id": text(s.Namespace + "/acme"), "url": text("https://acme." + acctest.Domain), "persistent_volume_claims": claims,
+			"id": text(s.Namespace + "/" + client), "url": text("https://" + client + "." + acctest.Domain),
+			"persistent_volume_claims": knownvalue.ListExact([]knownvalue.Check{text("mira-data-mira-" + client + "-0")}),
 			"template_revision": knownvalue.StringFunc(func(v string) error {
 				if len(v) != 12 {
 					return fmt.Errorf("%q is no revision", v)
@@ -65,94 +73,62 @@ func TestAccClient_createWithUnknown(t *testing.T) {
 			}),
 		}
 	}
-	id := func(s *acctest.Sandbox) map[string]knownvalue.Check {
-		return map[string]knownvalue.Check{"id": text(s.Namespace + "/acme")}
+	withoutURL := func(client string) map[string]knownvalue.Check {
+		known := withoutObjects(client)
+		delete(known, "url")
+		return known
 	}
-	nothing := func(*acctest.Sandbox) map[string]knownvalue.Check { return nil }
-	in := func(setting string) func(*testing.T, *acctest.Sandbox) string {
-		return func(_ *testing.T, s *acctest.Sandbox) string {
-			return s.Provider(setting) + client("acme", lines(name, email)...)
-		}
-	}
-	of := func(attributes ...string) func(*testing.T, *acctest.Sandbox) string {
-		return func(_ *testing.T, s *acctest.Sandbox) string {
-			return s.Provider() + client("acme", attributes...)
-		}
-	}
-	replaced := func(old, setting string) func(*testing.T, *acctest.Sandbox) string {
-		return func(t *testing.T, s *acctest.Sandbox) string {
-			return edit(t, s.Provider(), fmt.Sprintf(old, s.Namespace), setting) + client("acme", lines(name, email)...)
-		}
-	}
+	nothing := func(string) map[string]knownvalue.Check { return nil }
+	var names []string
+	var config string
+	var planned []plancheck.PlanCheck
+	var stored []statecheck.StateCheck
 	for _, test := range []struct {
-		name     string
-		template string // the sample if empty
-		later    func(s *acctest.Sandbox) string
-		config   func(*testing.T, *acctest.Sandbox) string
-		known    func(s *acctest.Sandbox) map[string]knownvalue.Check
+		client string // its name
+		value  string // that is not known at plan: UNKNOWN stands for it
+		known  func(client string) map[string]knownvalue.Check
+		lines  map[string]string // of the resource
+		edit   []string          // of the provider
 	}{
-		{"name", "", nil, of(lines(unknown, email)...), nothing},
-		{"e-mail", "", func(*acctest.Sandbox) string { return "admin@acme.example" }, of(lines(name, unknown)...), withoutObjects},
-		{
-			"variable", edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%"),
-			func(*acctest.Sandbox) string { return "3.0" }, of(lines(name, email, "variables = { IMAGE_TAG = "+unknown+" }")...), withoutObjects,
-		},
-		{
-			"variable in the host", edit(t, sample, "host: %CLIENT_NAME%.", "host: %CLIENT_NAME%.%ZONE%."),
-			func(*acctest.Sandbox) string { return "eu" }, of(lines(name, email, "variables = { ZONE = "+unknown+" }")...),
-			func(s *acctest.Sandbox) map[string]knownvalue.Check {
-				known := withoutObjects(s)
-				delete(known, "url")
-				return known
-			},
-		},
-		{"namespace", "", namespaceOf, of(lines(name, email, "namespace = "+unknown)...), nothing},
-		{"template's ConfigMap", "", func(*acctest.Sandbox) string { return "templates-yaml" }, of(lines(name, email, "template = { config_map = "+unknown+" }")...), id},
-		{"provider's namespace", "", namespaceOf, replaced("namespace      = %q", "namespace = "+unknown), nothing},
-		{"provider's template", "", namespaceOf, replaced("template       = { namespace = %q }", "template = { namespace = "+unknown+" }"), id},
-		{"provider's domain", "", func(*acctest.Sandbox) string { return acctest.Domain }, func(t *testing.T, s *acctest.Sandbox) string {
-			return edit(t, s.Provider(), `"`+acctest.Domain+`"`, unknown) + client("acme", lines(name, email)...)
-		}, id},
-		{"provider's variable", "", nil, in("variables = { IMAGE_TAG = " + unknown + " }"), id},
-		{"cluster", "", func(s *acctest.Sandbox) string { return s.Kubeconfig }, func(t *testing.T, s *acctest.Sandbox) string {
-			return edit(t, s.Provider(), fmt.Sprintf("%q", filepath.ToSlash(s.Kubeconfig)), unknown) + client("acme", lines(name, email)...)
-		}, id},
+		{"name", "name", nothing, map[string]string{"name": "UNKNOWN"}, nil},
+		{"email", "admin@mira.example", withoutObjects, map[string]string{"admin_email": "UNKNOWN"}, nil},
+		{"variable", "3.0", withoutObjects, map[string]string{"variables": "{ IMAGE_TAG = UNKNOWN }", "template": `{ key = "tag" }`}, nil},
+		{"host", "eu", withoutURL, map[string]string{"variables": "{ ZONE = UNKNOWN }", "template": `{ key = "zone" }`}, nil},
+		{"namespace", s.Namespace, nothing, map[string]string{"namespace": "UNKNOWN"}, nil},
+		{"config-map", "templates-yaml", id, map[string]string{"template": "{ config_map = UNKNOWN }"}, nil},
+		{"fleet-namespace", s.Namespace, nothing, nil, []string{fmt.Sprintf("namespace      = %q", s.Namespace), "namespace = UNKNOWN"}},
+		{"fleet-template", s.Namespace, id, nil, []string{fmt.Sprintf("template       = { namespace = %q }", s.Namespace), "template = { namespace = UNKNOWN }"}},
+		{"fleet-domain", acctest.Domain, id, nil, []string{`"` + acctest.Domain + `"`, "UNKNOWN"}},
+		{"fleet-variable", "3.0", id, nil, []string{"cluster_domain", "variables = { IMAGE_TAG = UNKNOWN }\n  cluster_domain"}},
+		{"cluster", s.Kubeconfig, id, nil, []string{fmt.Sprintf("%q", filepath.ToSlash(s.Kubeconfig)), "UNKNOWN"}},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			s := acctest.NewSandbox(t)
-			template, value := sample, "acme"
-			if test.template != "" {
-				template = test.template
+		names = append(names, test.client)
+		attributes := map[string]string{"name": strconv.Quote(test.client), "admin_email": `"admin@mira.example"`, "provider": test.client}
+		maps.Copy(attributes, test.lines)
+		var lines []string
+		for name, value := range attributes {
+			lines = append(lines, name+" = "+value)
+		}
+		provider := edit(t, providerOf(test.client, s), test.edit...)
+		config += later(test.client, test.value, 1) + strings.ReplaceAll(provider+client(test.client, lines...), "UNKNOWN", "terraform_data."+test.client+".output")
+		planned = append(planned, knownExactly("mira_client."+test.client, test.known(test.client))...)
+		stored = append(stored, statecheck.ExpectKnownValue("mira_client."+test.client, tfjsonpath.New("id"), text(s.Namespace+"/"+test.client)), inCluster(func() error {
+			if !s.Exists(t, "StatefulSet", "mira-"+test.client) {
+				return fmt.Errorf("client %q was not created", test.client)
 			}
-			if test.later != nil {
-				value = test.later(s)
-			}
-			s.PutTemplate(t, template)
-			resource.Test(t, resource.TestCase{
-				ProtoV6ProviderFactories: factories,
-				Steps: []resource.TestStep{{
-					Config: later("later", value, 1) + test.config(t, s),
-					ConfigPlanChecks: resource.ConfigPlanChecks{
-						PreApply:             knownExactly("mira_client.acme", test.known(s)),
-						PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
-					},
-					ConfigStateChecks: []statecheck.StateCheck{
-						statecheck.ExpectKnownValue("mira_client.acme", tfjsonpath.New("id"), text(s.Namespace+"/acme")),
-						inCluster(func() error {
-							if !s.Exists(t, "StatefulSet", "mira-acme") {
-								return fmt.Errorf("the client was not created")
-							}
-							return nil
-						}),
-					},
-				}},
-			})
-		})
+			return nil
+		}))
 	}
+	resource.Test(t, resource.TestCase{
+		ProtoV6ProviderFactories: providersOf(names),
+		CheckDestroy:             noneLeft(t, s),
+		Steps: []resource.TestStep{{
+			Config:            config,
+			ConfigPlanChecks:  resource.ConfigPlanChecks{PreApply: planned, PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+			ConfigStateChecks: stored,
+		}},
+	})
 }
-
-func namespaceOf(s *acctest.Sandbox) string { return s.Namespace }
 
 // A revision that the client is pinned to may be known at apply only. Then it is
 // checked, and a wrong one writes nothing.

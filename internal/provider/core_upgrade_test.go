@@ -21,17 +21,7 @@ func TestCore_stateUpgrade(t *testing.T) {
 		t.Run(map[bool]string{true: "with private state", false: "without"}[keepsPrivate], func(t *testing.T) {
 			t.Parallel()
 			s := acctest.NewSandbox(t)
-			sample := acctest.SampleTemplate(t)
-			s.PutTemplate(t, sample)
-			c := &core{provider: map[string]any{
-				"namespace": s.Namespace, "cluster_domain": acctest.Domain,
-				"template":   map[string]any{"namespace": s.Namespace},
-				"kubernetes": map[string]any{"config_path": s.Kubeconfig},
-			}}
-			acme := map[string]any{"name": "acme", "admin_email": "admin@acme.example"}
-			if _, err := c.Apply(t.Context(), acme); err != nil {
-				t.Fatal(err)
-			}
+			c, acme := newCore(t, s)
 			c.state = []byte(strings.ReplaceAll(string(stored), "NAMESPACE", s.Namespace))
 			if !keepsPrivate {
 				c.private = nil
@@ -43,7 +33,7 @@ func TestCore_stateUpgrade(t *testing.T) {
 			if !plan.isEmpty() {
 				t.Errorf("the plan for the state of an earlier version is not empty:\n%s", plan)
 			}
-			s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.1"))
+			s.PutTemplate(t, edit(t, acctest.SampleTemplate(t), "mira:3.0", "mira:3.1"))
 			if _, err := c.Apply(t.Context(), acme); err != nil {
 				t.Fatal(err)
 			}

@@ -86,6 +86,12 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 		return diag.NewErrorDiagnostic("Object Belongs To Another Client", sentence(client+err.Error())+
 			" Two clients cannot share an object: check that the template makes the names of the objects differ. "+
 			"If the other client is no more, remove the label mira-cluster.io/client from the object.")
+	case errors.As(err, &claimPolicy) && claimPolicy.Live:
+		return diag.NewErrorDiagnostic("Kubernetes Would Delete Claims", sentence(client+err.Error())+
+			" They would go with the StatefulSet, and the client's data with them. Nothing was deleted. To keep them, take the policy off the live object, and destroy again:\n"+
+			fmt.Sprintf("  kubectl patch statefulset -n %s %s -p '{\"spec\":{\"persistentVolumeClaimRetentionPolicy\":{\"%s\":\"Retain\"}}}'\n",
+				claimPolicy.Ref.Namespace, claimPolicy.Ref.Name, claimPolicy.Policy)+
+			"To delete them, too, apply `delete_data = true` first.")
 	case errors.As(err, &claimPolicy):
 		return diag.NewAttributeErrorDiagnostic(path.Root("delete_data"), "Kubernetes Would Delete Claims", sentence(client+err.Error())+
 			" That would delete the client's data. Remove the policy from the template, or set `delete_data = true`.")

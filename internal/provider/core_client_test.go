@@ -1,0 +1,122 @@
+package provider
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+)
+
+// newCore is a core with the client acme of the sample template in its state.
+func newCore(t *testing.T, s *acctest.Sandbox) (c *core, acme map[string]any) {
+	t.Helper()
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	c = &core{provider: map[string]any{
+		"namespace": s.Namespace, "cluster_domain": acctest.Domain,
+		"template":   map[string]any{"namespace": s.Namespace},
+		"kubernetes": map[string]any{"config_path": s.Kubeconfig},
+	}}
+	acme = map[string]any{"name": "acme", "admin_email": "admin@acme.example"}
+	if _, err := c.Apply(t.Context(), acme); err != nil {
+		t.Fatal(err)
+	}
+	return c, acme
+}
+
+// A StatefulSet that came to let Kubernetes delete claims is not deleted, whatever
+// the template says by then: the claims would go with it. Nothing else is deleted
+// either.
+func TestCore_deleteKeepsClaimsOfAPolicy(t *testing.T) {
+	t.Parallel()
+	s := acctest.NewSandbox(t)
+	c, _ := newCore(t, s)
+	s.Patch(t, "StatefulSet", "mira-acme", "kubectl-edit", `{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Delete"}}}`)
+	before := s.Snapshot(t)
+	_, err := c.Apply(t.Context(), nil)
+	if err == nil || !strings.Contains(err.Error(), "Kubernetes Would Delete Claims") || !strings.Contains(err.Error(), "kubectl patch statefulset -n "+s.Namespace+" mira-acme") {
+		t.Errorf("error %v, want a refusal with the way out", err)
+	}
+	if c.state == nil {
+		t.Error("the client is not in the state any more")
+	}
+	if after := s.Snapshot(t); len(after) != len(before) {
+		t.Errorf("objects were %v and are %v", before, after)
+	}
+	s.Patch(t, "StatefulSet", "mira-acme", "kubectl-patch", `{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain"}}}`)
+	if _, err := c.Apply(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := noneLeft(t, s)(nil); err != nil {
+		t.Error(err)
+	}
+	if !s.Exists(t, "PersistentVolumeClaim", claimName) {
+		t.Error("the claim is gone")
+	}
+}
+
+// What somebody deletes between the look of a destroy and the destroy itself counts
+// as done.
+func TestCore_deleteOfWhatIsGone(t *testing.T) {
+	t.Parallel()
+	s := acctest.NewSandbox(t)
+	c, _ := newCore(t, s)
+	plan, err := c.Plan(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"Service", "Ingress", "StatefulSet"} {
+		s.Delete(t, kind, "mira-acme")
+	}
+	w, err := c.start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.apply(t.Context(), plan); err != nil {
+		t.Errorf("destroying what is gone: %v", err)
+	}
+	if c.state != nil {
+		t.Errorf("the client is still in the state")
+	}
+}
+
+// An operator who interrupts an apply in the very moment of a recreation does not
+// lose the StatefulSet: it is finished first. The pods run on, and nothing is left
+// to do.
+func TestCore_recreationOutlastsAnInterrupt(t *testing.T) {
+	t.Parallel()
+	s := acctest.NewSandbox(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	var isDeleted atomic.Bool
+	s.Intercept(t, func(r *http.Request) {
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/statefulsets") && !r.URL.Query().Has("dryRun") && isDeleted.CompareAndSwap(false, true) {
+			interrupt()
+		}
+	})
+	c, acme := newCore(t, s)
+	before := lookAt(t, s)
+	s.PutTemplate(t, edit(t, acctest.SampleTemplate(t), "serviceName: mira\n", "serviceName: mira-acme\n"))
+	_, err := c.Apply(ctx, acme)
+	if !isDeleted.Load() {
+		t.Fatalf("the apply did not recreate anything: %v", err)
+	}
+	if err := before.survived(t, s); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Apply(t.Context(), acme); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := c.Plan(t.Context(), acme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !plan.isEmpty() {
+		t.Errorf("the plan is not empty after the next apply:\n%s", plan)
+	}
+	if _, err := c.Apply(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+}
