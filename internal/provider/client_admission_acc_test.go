@@ -30,7 +30,6 @@ const (
 // is a client of its own.
 func TestAccClient_mutatingAdmission(t *testing.T) {
 	t.Parallel()
-	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
@@ -216,7 +215,6 @@ func wantNothingToDo(t *testing.T, c *cli) {
 // then nothing is left to do.
 func TestAccClient_mutatedAtCreationOnly(t *testing.T) {
 	t.Parallel()
-	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
@@ -242,7 +240,6 @@ func TestAccClient_mutatedAtCreationOnly(t *testing.T) {
 // has promised. The apply says so and stands; the next plan shows the drift.
 func TestAccClient_mutatedBehindThePlan(t *testing.T) {
 	t.Parallel()
-	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
@@ -284,7 +281,6 @@ func TestAccClient_mutatedBehindThePlan(t *testing.T) {
 // under it, and no pod restarts.
 func TestAccClient_adoptUnderMutatingAdmission(t *testing.T) {
 	t.Parallel()
-	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
@@ -306,7 +302,6 @@ func TestAccClient_adoptUnderMutatingAdmission(t *testing.T) {
 // policy has changed it, and no plan shows it.
 func TestAccClient_normalisedFields(t *testing.T) {
 	t.Parallel()
-	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, edit(t, acctest.SampleTemplate(t),

@@ -204,7 +204,6 @@ func TestAccClient_droppedAfterTheTemplateCaughtUp(t *testing.T) {
 // provider owned goes, and nothing is left to do.
 func TestAccClient_droppedFieldsStay(t *testing.T) {
 	t.Parallel()
-	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	lean := acctest.SampleTemplate(t)

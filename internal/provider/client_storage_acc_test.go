@@ -226,7 +226,6 @@ func TestAccClient_claimGrowthFails(t *testing.T) {
 // a warning.
 func TestAccClient_claimGrowthDeferred(t *testing.T) {
 	t.Parallel()
-	acctest.RequireCluster(t)
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	class := s.StorageClass(t, true)

@@ -48,6 +48,7 @@ var mirror = sync.OnceValues(func() (string, error) {
 // the source under test.
 func buildMirror(t *testing.T, kubeconfig string) []string {
 	t.Helper()
+	acctest.RequireCluster(t) // nothing is built for a test that is skipped
 	directory, err := mirror()
 	if err != nil {
 		t.Fatal(err)
