@@ -20,7 +20,7 @@ func fleetWith(t *testing.T, text string, kinds ...schema.GroupKind) *Fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := NewFleet(nil, Settings{ClusterDomain: "mira.example", AllowedKinds: append(DefaultAllowedKinds(), kinds...)})
+	f := &Fleet{settings: Settings{ClusterDomain: "mira.example", AllowedKinds: append(DefaultAllowedKinds(), kinds...)}}
 	never := func(*template.Template) bool { return false }
 	if _, err := f.templates.get(TemplateSource{}, never, func() (*template.Template, error) { return parsed, nil }); err != nil {
 		t.Fatal(err)

@@ -178,7 +178,7 @@ func TestAccRollout_timeout(t *testing.T) {
 	p.succeed()
 	before, revision := ownership(t, s), serving(t, s)
 	s.PutTemplate(t, edit(t, sample, "replicas: 1", "replicas: 2", "mira:3.0", "mira-unready:3.1"))
-	p.fail("Rollout Failed And Was Rolled Back", "did not complete within 15s", "1 of 2 pods updated", "pod mira-acme-1", "The former revision serves again")
+	p.fail("Rollout Failed And Was Rolled Back", "did not complete within 1", "1 of 2 pods updated", "pod mira-acme-1", "The former revision serves again")
 	if diff := cmp.Diff(before, ownership(t, s)); diff != "" || serving(t, s) != revision {
 		t.Errorf("not what it was (-before +after):\n%s", diff)
 	}

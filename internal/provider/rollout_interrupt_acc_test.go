@@ -20,7 +20,7 @@ func TestAccRollout_interrupt(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	c := commandLine(t, buildMirror(t, s.Kubeconfig), s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c := commandLine(t, buildMirror(t, s.Kubeconfig), s.Provider(`rollout = { grace = "2s" }`)+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
 	c.apply(t)
 	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-unready:3.1"))
 

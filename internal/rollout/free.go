@@ -56,7 +56,13 @@ func (f *freer) free(ctx context.Context, now time.Time, sts *appsv1.StatefulSet
 		if _, ok := f.outdated[pod.UID]; !ok {
 			f.outdated[pod.UID] = now
 		}
-		due := f.outdated[pod.UID].Add(f.options.UnschedulableGrace)
+		patience := f.options.UnschedulableGrace
+		if revisionOf(pod) != sts.Status.CurrentRevision {
+			// It never served as a whole, and is not wanted any more: what an
+			// update left that did not get through.
+			patience = f.options.Grace
+		}
+		due := f.outdated[pod.UID].Add(patience)
 		if !f.options.FreeUnready && len(podFailures(pod, nil)) == 0 && due.After(now) {
 			next = earlier(next, due)
 			continue

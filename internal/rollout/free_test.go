@@ -31,7 +31,9 @@ func TestWaitFreesStuckPods(t *testing.T) {
 	broken := func(ordinal int, revision string) corev1.Pod {
 		return pod(ordinal, revision, pending, unready(waiting("ImagePullBackOff", "")))
 	}
-	slow := func(ordinal int, revision string) corev1.Pod { return pod(ordinal, revision, unready(running(0, false))) }
+	slow := func(ordinal int, revision string) corev1.Pod {
+		return pod(ordinal, revision, unready(running(0, false)))
+	}
 	successor := func(p corev1.Pod) corev1.Pod { p.UID += "-successor"; return p }
 	minute := time.Minute
 	tests := map[string]struct {

@@ -41,8 +41,9 @@ type Options struct {
 	// [DefaultUnschedulableGrace] if zero.
 	UnschedulableGrace time.Duration
 	// Free lets pods of older revisions be deleted that are broken, or have not
-	// been ready for UnschedulableGrace: the StatefulSet controller waits for
-	// them for ever (kubernetes/kubernetes issue 67250).
+	// been ready for UnschedulableGrace, those of a revision that never got
+	// through for Grace: the StatefulSet controller waits for them for ever
+	// (kubernetes/kubernetes issue 67250).
 	Free bool
 	// FreeUnready has every pod of an older revision that is not ready deleted at
 	// once. It implies Free.
