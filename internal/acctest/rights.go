@@ -71,6 +71,11 @@ func (s *Sandbox) Withdraw(t *testing.T, resource string, verbs ...string) {
 		left = slices.DeleteFunc(left, func(verb string) bool { return slices.Contains(verbs, verb) })
 		_ = unstructured.SetNestedStringSlice(fields, left, "verbs")
 	}
+	// A rule without verbs is not valid.
+	rules = slices.DeleteFunc(rules, func(rule any) bool {
+		verbs, _, _ := unstructured.NestedStringSlice(rule.(map[string]any), "verbs")
+		return len(verbs) == 0
+	})
 	if !found {
 		t.Fatalf("the Role has no rule on %s", resource)
 	}

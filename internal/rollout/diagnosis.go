@@ -126,7 +126,7 @@ func (v *waiter) interrupted(ctx context.Context) error {
 	}
 	var contact error
 	if v.last != nil {
-		pods, view := v.lastPods()
+		pods, view := v.awaitPods(ctx)
 		v.status = v.judge(v.last, pods, nil)
 		if v.status.Done && (pods != nil || !needPods(v.last, v.status)) {
 			return nil
@@ -157,16 +157,25 @@ func (v *waiter) interrupted(ctx context.Context) error {
 	return failure
 }
 
-// lastPods are nil when they are not known.
-func (v *waiter) lastPods() ([]*corev1.Pod, view) {
+// awaitPods gives the pods, as soon as the server has answered with them; nil when
+// they are not known.
+func (v *waiter) awaitPods(ctx context.Context) ([]*corev1.Pod, view) {
 	if v.pods == nil {
-		return nil, view{}
+		v.pods = v.watcher.acquirePods(ctx, scope{namespace: v.Namespace, labels: hasPodName})
 	}
-	pods, _, view := v.pods.ownedBy(v.last.UID)
-	if view.refused != nil || !view.synced {
-		return nil, view
+	for {
+		pods, _, view := v.pods.ownedBy(v.last.UID)
+		switch {
+		case view.refused != nil, !view.synced && view.contact != nil, !view.synced && ctx.Err() != nil:
+			return nil, view
+		case view.synced:
+			return pods, view
+		}
+		select {
+		case <-v.roused:
+		case <-ctx.Done():
+		}
 	}
-	return pods, view
 }
 
 // unscheduledClaims reads the claims of pods that no node has; nil when there are

@@ -25,15 +25,16 @@ type freer struct {
 	options Options
 
 	outdated map[types.UID]time.Time // since when a pod is known to be outdated and not ready
-	deleted  map[types.UID]bool
-	former   *Pod     // the last that was deleted; nil once its successor is ready
-	names    []string // of the pods that were deleted
-	refusal  error    // the right to delete pods is missing
+	tried    map[types.UID]string    // the version of a pod that was asked to be deleted
+	former   *Pod                    // the last that was deleted; nil once its successor is ready
+	names    []string                // of the pods that were deleted
+	refusal  error                   // the right to delete pods is missing
 	retry    time.Duration
+	notYet   time.Time // when a server that did not answer may be asked again
 }
 
 func newFreer(pods dynamic.ResourceInterface, options Options) *freer {
-	return &freer{pods: pods, options: options, outdated: make(map[types.UID]time.Time), deleted: make(map[types.UID]bool)}
+	return &freer{pods: pods, options: options, outdated: make(map[types.UID]time.Time), tried: make(map[types.UID]string)}
 }
 
 // free deletes what may be deleted now, and says when to ask again if nothing
@@ -41,6 +42,9 @@ func newFreer(pods dynamic.ResourceInterface, options Options) *freer {
 func (f *freer) free(ctx context.Context, now time.Time, sts *appsv1.StatefulSet, pods []*corev1.Pod) (next time.Time) {
 	if !f.options.Free && !f.options.FreeUnready || f.refusal != nil || !isObserved(sts) {
 		return time.Time{}
+	}
+	if f.notYet.After(now) {
+		return f.notYet
 	}
 	inOrder := sts.Spec.PodManagementPolicy != appsv1.ParallelPodManagement
 	if f.former != nil && slices.ContainsFunc(pods, func(pod *corev1.Pod) bool {
@@ -68,7 +72,8 @@ func (f *freer) free(ctx context.Context, now time.Time, sts *appsv1.StatefulSet
 			continue
 		}
 		if again := f.delete(ctx, pod); again > 0 {
-			return earlier(next, now.Add(again))
+			f.notYet = now.Add(again)
+			return earlier(next, f.notYet)
 		}
 	}
 	return next
@@ -82,7 +87,7 @@ func (f *freer) stuck(sts *appsv1.StatefulSet, pods []*corev1.Pod) []*corev1.Pod
 	for _, pod := range pods {
 		index, ok := p.index(pod.Name)
 		if ok && p.willUpdate(index) && revisionOf(pod) != sts.Status.UpdateRevision && !isReady(pod) &&
-			pod.DeletionTimestamp == nil && !f.deleted[pod.UID] {
+			pod.DeletionTimestamp == nil && f.tried[pod.UID] != pod.ResourceVersion {
 			stuck = append(stuck, pod)
 		}
 	}
@@ -99,10 +104,11 @@ func (f *freer) delete(ctx context.Context, pod *corev1.Pod) (again time.Duratio
 	switch {
 	case err == nil:
 		f.former, f.retry = &Pod{Name: pod.Name, UID: pod.UID}, 0
-		f.deleted[pod.UID] = true
+		f.tried[pod.UID] = pod.ResourceVersion
 		f.names = append(f.names, pod.Name)
 	case apierrors.IsNotFound(err), apierrors.IsConflict(err):
 		// The watch tells what has become of it.
+		f.tried[pod.UID] = pod.ResourceVersion
 	case isFinal(err) && !apierrors.IsUnauthorized(err):
 		f.refusal = err
 	default:

@@ -35,6 +35,7 @@ func TestWaitFreesStuckPods(t *testing.T) {
 		return pod(ordinal, revision, unready(running(0, false)))
 	}
 	successor := func(p corev1.Pod) corev1.Pod { p.UID += "-successor"; return p }
+	changed := func(p corev1.Pod) corev1.Pod { p.ResourceVersion = "101"; return p }
 	minute := time.Minute
 	tests := map[string]struct {
 		sts     *appsv1.StatefulSet
@@ -116,7 +117,7 @@ func TestWaitFreesStuckPods(t *testing.T) {
 		"the pod has changed in the meantime": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: freeing,
 			del:     []answer{status(http.StatusConflict, metav1.StatusReasonConflict, "the UID or resource version does not match")},
-			events:  []event{later(minute, modified(broken(0, older)))},
+			events:  []event{later(minute, modified(changed(broken(0, older))))},
 			deleted: []string{"0s mira-acme-0", "1m0s mira-acme-0"},
 		},
 		"the server does not answer at first": {

@@ -1,0 +1,324 @@
+package rollout_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
+)
+
+// hasty has a short grace: what the simulated kubelet says does not change.
+var hasty = rollout.Options{Grace: 2 * time.Second, UnschedulableGrace: 4 * time.Second, Free: true}
+
+// fails waits for a rollout of mira-acme that fails.
+func (c *cluster) fails(t *testing.T, generation int64, options rollout.Options) *rollout.FailedError {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), acctest.Patience)
+	defer cancel()
+	_, err := c.watcher.Wait(ctx, c.target(generation), options)
+	var failed *rollout.FailedError
+	if !errors.As(err, &failed) {
+		t.Fatalf("got %v, want a FailedError", err)
+	}
+	return failed
+}
+
+func TestAPIWaitFails(t *testing.T) {
+	t.Parallel()
+	initContainer := func(image string) []field {
+		return []field{{"spec/template/spec/initContainers", []any{map[string]any{"name": "migrate", "image": image}}}}
+	}
+	tests := map[string]struct {
+		fields []field
+		reason string
+		says   []string
+	}{
+		"an image that cannot be pulled": {
+			[]field{{"image", "mira:badpull"}}, "ImagePullBackOff",
+			[]string{
+				"its rollout failed after", "0 of 1 pod ready\n  pod mira-acme-0, container mira: ImagePullBackOff: Back-off pulling image \"mira:badpull\"",
+				"\n    events:\n", `Failed: Failed to pull image "mira:badpull"`, "describe pod mira-acme-0",
+			},
+		},
+		"a container that crashes": {
+			[]field{{"image", "mira:crash"}}, "CrashLoopBackOff",
+			[]string{
+				"pod mira-acme-0, container mira: CrashLoopBackOff: ", "its last run ended with exit code 1; restarted",
+				"\n    last lines of the log of container mira:\n      one\n      two\n", "BackOff", "logs mira-acme-0 --container mira --previous",
+			},
+		},
+		"an init container whose image cannot be pulled": {
+			initContainer("mira:badpull"), "ImagePullBackOff",
+			[]string{"pod mira-acme-0, init container migrate: ImagePullBackOff: "},
+		},
+		"an init container that crashes": {
+			initContainer("mira:crash"), "CrashLoopBackOff",
+			[]string{"pod mira-acme-0, init container migrate: CrashLoopBackOff: ", "its last run ended with exit code 1", "logs mira-acme-0 --container migrate --previous"},
+		},
+		"no node that fits": {
+			[]field{{"spec/template/spec/nodeSelector", map[string]any{"disktype": "none"}}}, "Unschedulable",
+			[]string{"pod mira-acme-0: Unschedulable: 0/", "nodes are available", "FailedScheduling"},
+		},
+		"a claim that nothing can be bound to": {
+			[]field{{"storageClass", "none"}}, "UnboundClaim",
+			[]string{"pod mira-acme-0, claim data-mira-acme-0: UnboundClaim: ", "(StorageClass none)", "ProvisioningFailed", "describe persistentvolumeclaim data-mira-acme-0"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			err := c.fails(t, c.apply(t, newStatefulSet(t, "mira-acme", test.fields...)), hasty)
+			wantSays(t, err, append(test.says, fmt.Sprintf("StatefulSet %s/mira-acme", c.Namespace))...)
+			if len(err.Failures) != 1 || err.Failures[0].Reason != test.reason {
+				t.Errorf("failures %v, want %s", err.Failures, test.reason)
+			}
+		})
+	}
+}
+
+// setPodStatus plays a kubelet.
+func (c *cluster) setPodStatus(t *testing.T, name, patch string) {
+	t.Helper()
+	_, err := c.Admin.Resource(podsResource).Namespace(c.Namespace).Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
+	if err != nil {
+		t.Fatalf("setting the status of pod %s: %v", name, err)
+	}
+}
+
+var podsResource = corev1.SchemeGroupVersion.WithResource("pods")
+
+// The StatefulSet controller replaces an evicted pod at once, so that no pod
+// fails for long.
+func TestAPIWaitFailsWhenPodsAreEvictedTimeAndAgain(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	// As long as pods are held back by the scheduler, no kubelet interferes.
+	generation := c.apply(t, newStatefulSet(t, "mira-acme", field{"spec/template/spec/schedulerName", "nobody"}))
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.watcher.Wait(t.Context(), c.target(generation), rollout.Options{Grace: 2 * time.Second})
+		ended <- err
+	}()
+	for range 3 {
+		var pod types.UID
+		c.WaitFor(t, "Pod", "there is a pod to evict", func(pods []*unstructured.Unstructured) bool {
+			for _, p := range pods {
+				phase, _, _ := unstructured.NestedString(p.Object, "status", "phase")
+				if phase == "Pending" && p.GetDeletionTimestamp() == nil {
+					pod = p.GetUID()
+					return true
+				}
+			}
+			return false
+		})
+		c.setPodStatus(t, "mira-acme-0", `{"status":{"phase":"Failed","reason":"Evicted","message":"The node was low on resource: memory."}}`)
+		c.WaitFor(t, "Pod", "the evicted pod is gone", func(pods []*unstructured.Unstructured) bool {
+			return len(pods) > 0 && pods[0].GetUID() != pod
+		})
+	}
+	err := <-ended
+	var failed *rollout.FailedError
+	if !errors.As(err, &failed) {
+		t.Fatalf("got %v, want a FailedError", err)
+	}
+	wantSays(t, err, "pod mira-acme-0: Evicted: The node was low on resource: memory.; it happened to 3 pods of this name in a row")
+}
+
+// Nobody has to delete pods by hand once the template is right.
+func TestAPIWaitFreesAStuckPod(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		broken, mended string
+		was            map[string]string
+	}{
+		"an image that cannot be pulled": {"mira:badpull", "mira:3.1", nil},
+		"a container that crashes":       {"mira:crash", "mira:3.1", nil},
+		"back to the former image":       {"mira:badpull", "mira:3.0", nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			sts := newStatefulSet(t, "mira-acme", field{"spec/replicas", int64(2)})
+			c.rollOut(t, sts)
+			before := c.UIDs(t, "Pod")
+			c.fails(t, c.apply(t, with(t, sts, field{"image", test.broken})), hasty)
+			c.wantImages(t, map[string]string{"mira-acme-0": "mira:3.0"})
+
+			ctx, cancel := context.WithTimeout(t.Context(), acctest.Patience)
+			defer cancel()
+			generation := c.apply(t, with(t, sts, field{"image", test.mended}))
+			status, err := c.watcher.Wait(ctx, c.target(generation), hasty)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(status.Freed) != 1 || status.Freed[0] != "mira-acme-1" {
+				t.Errorf("freed %v, want mira-acme-1", status.Freed)
+			}
+			c.wantImages(t, map[string]string{"mira-acme-0": test.mended, "mira-acme-1": test.mended})
+			if after := c.UIDs(t, "Pod")["mira-acme-0"]; (after == before["mira-acme-0"]) != (test.mended == "mira:3.0") {
+				t.Errorf("pod mira-acme-0 was %s, and is %s", before["mira-acme-0"], after)
+			}
+		})
+	}
+}
+
+func TestAPIWaitSaysThatItMayNotFreeAPod(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	sts := newStatefulSet(t, "mira-acme")
+	c.fails(t, c.apply(t, with(t, sts, field{"image", "mira:badpull"})), hasty)
+	c.Withdraw(t, "pods", "delete")
+	generation := c.apply(t, sts)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err := c.watcher.Wait(ctx, c.target(generation), hasty)
+	wantSays(t, err, "0 of 1 pod updated", "were not deleted", "forbidden")
+}
+
+func TestAPIWaitFailsWithoutTheRightsToSayWhy(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.Withdraw(t, "events", "list")
+	c.Withdraw(t, "persistentvolumeclaims", "get")
+	err := c.fails(t, c.apply(t, newStatefulSet(t, "mira-acme", field{"storageClass", "none"})), hasty)
+	wantSays(t, err, "pod mira-acme-0: Unschedulable: ", "claims could not be read", "events could not be listed", "forbidden")
+}
+
+// network counts requests and can break all connections.
+type network struct {
+	http.RoundTripper
+	mu       sync.Mutex
+	requests map[string]int
+	open     []net.Conn
+}
+
+func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
+	verb := r.Method
+	if r.URL.Query().Get("watch") == "true" {
+		verb = "WATCH"
+	}
+	n.mu.Lock()
+	n.requests[verb+" "+r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]]++
+	n.mu.Unlock()
+	return n.RoundTripper.RoundTrip(r)
+}
+
+func (n *network) count(request string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.requests[request]
+}
+
+func (n *network) breakAll() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, conn := range n.open {
+		conn.Close()
+	}
+	n.open = nil
+}
+
+func (c *cluster) onNetwork(t *testing.T) *network {
+	t.Helper()
+	n := &network{requests: make(map[string]int)}
+	config := rest.CopyConfig(c.config)
+	config.Wrap(func(inner http.RoundTripper) http.RoundTripper {
+		n.RoundTripper = inner
+		return n
+	})
+	config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err == nil {
+			n.mu.Lock()
+			n.open = append(n.open, conn)
+			n.mu.Unlock()
+		}
+		return conn, err
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.watcher = rollout.NewWatcher(client, noLogs, clientLabel)
+	return n
+}
+
+func TestAPIWaitersShareTheirWatches(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	n := c.onNetwork(t)
+	const clients = 20
+	var all sync.WaitGroup
+	ctx, cancel := context.WithTimeout(t.Context(), acctest.Patience)
+	defer cancel()
+	// One that does not end keeps the watches open.
+	stuck := c.apply(t, newStatefulSet(t, "mira-acme", field{"image", "mira:badpull"}))
+	held, letGo := context.WithCancel(ctx)
+	all.Go(func() {
+		_, err := c.watcher.Wait(held, c.target(stuck), rollout.Options{Grace: time.Hour})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+	var others sync.WaitGroup
+	for i := range clients {
+		name := fmt.Sprintf("mira-%d", i)
+		generation := c.apply(t, newStatefulSet(t, name))
+		others.Go(func() {
+			_, err := c.watcher.Wait(ctx, rollout.Target{Namespace: c.Namespace, Name: name, MinGeneration: generation}, rollout.Options{})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	others.Wait()
+	letGo()
+	all.Wait()
+	for request, most := range map[string]int{"GET statefulsets": 1, "WATCH statefulsets": 1, "GET pods": 1, "WATCH pods": 1} {
+		if got := n.count(request); got != most {
+			t.Errorf("%d times %s, want %d", got, request, most)
+		}
+	}
+}
+
+func TestAPIWaitOutlastsABrokenConnection(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	n := c.onNetwork(t)
+	sts := newStatefulSet(t, "mira-acme", field{"image", "mira:badpull"})
+	generation := c.apply(t, sts)
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), acctest.Patience)
+	defer cancel()
+	go func() {
+		status, err := c.watcher.Wait(ctx, c.target(generation), rollout.Options{Grace: time.Hour, Free: true})
+		if err == nil && !strings.Contains(status.Message, "1 of 1") {
+			err = errors.New(status.Message)
+		}
+		ended <- err
+	}()
+	c.waitForReason(t, "mira-acme-0", "ImagePullBackOff")
+	n.breakAll()
+	c.apply(t, with(t, sts, field{"image", "mira:3.1"}))
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	c.wantImages(t, map[string]string{"mira-acme-0": "mira:3.1"})
+}
