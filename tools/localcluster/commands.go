@@ -40,6 +40,10 @@ func stagesFlag(set *flag.FlagSet) *folders {
 	return stages
 }
 
+func auditFlag(set *flag.FlagSet) *bool {
+	return set.Bool("audit", false, "have the API server write an audit log, at "+auditVariable)
+}
+
 // startOptions builds what a cluster needs and says how to start it.
 func startOptions(ctx context.Context, a *app, stages []string) (cluster.StartOptions, error) {
 	builder, source, err := a.builder()
@@ -77,7 +81,7 @@ func startOptions(ctx context.Context, a *app, stages []string) (cluster.StartOp
 
 func up(ctx context.Context, a *app, args []string) error {
 	set := a.flags("up")
-	name, stages := nameFlag(set, defaultName), stagesFlag(set)
+	name, stages, audit := nameFlag(set, defaultName), stagesFlag(set), auditFlag(set)
 	if err := a.parse(set, args, false); err != nil {
 		return err
 	}
@@ -86,6 +90,9 @@ func up(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	if state, err := target.Check(); err == nil {
+		if *audit && !state.Audit {
+			return noAuditError(target)
+		}
 		_, _ = fmt.Fprintf(a.stdout, "cluster %q is already running: Kubernetes %s\n", target.Name, state.Version)
 		a.introduce(target)
 		return nil
@@ -94,13 +101,16 @@ func up(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	options.KeepFailed = true
+	options.KeepFailed, options.Audit = true, *audit
 
 	began := time.Now()
 	session, err := target.Start(ctx, options)
 	var running *cluster.RunningError
 	switch {
 	case errors.As(err, &running): // by another `up` that was quicker
+		if state, err := target.Check(); *audit && (err != nil || !state.Audit) {
+			return errors.Join(err, noAuditError(target))
+		}
 		_, _ = fmt.Fprintln(a.stdout, running)
 	case err != nil:
 		return fmt.Errorf("start cluster %q: %w", target.Name, err)
@@ -112,6 +122,10 @@ func up(ctx context.Context, a *app, args []string) error {
 	}
 	a.introduce(target)
 	return nil
+}
+
+func noAuditError(target *cluster.Cluster) error {
+	return fmt.Errorf("cluster %q runs without an audit log: take it down first", target.Name)
 }
 
 // introduce says how to use a cluster and how to get rid of it.
@@ -212,10 +226,11 @@ func env(_ context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := target.Check(); err != nil {
+	state, err := target.Check()
+	if err != nil {
 		return err
 	}
-	for _, variable := range clusterVariables(target) {
+	for _, variable := range clusterVariables(target, state.Audit) {
 		_, _ = fmt.Fprintf(a.stdout, "export %s=%s\n", variable.name, shellQuote(variable.value))
 	}
 	return nil

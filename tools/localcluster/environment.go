@@ -14,13 +14,20 @@ type variable struct {
 	name, value string
 }
 
+// auditVariable holds the path of the API server's audit log.
+const auditVariable = "MIRA_TEST_AUDIT_LOG"
+
 // clusterVariables point tools (KUBECONFIG) and this repository's tests
-// (MIRA_TEST_CLUSTER) at the cluster.
-func clusterVariables(c *cluster.Cluster) []variable {
-	return []variable{
+// (MIRA_TEST_CLUSTER) at the cluster, and benchmarks at its audit log.
+func clusterVariables(c *cluster.Cluster, audit bool) []variable {
+	variables := []variable{
 		{"KUBECONFIG", c.Kubeconfig()},
 		{"MIRA_TEST_CLUSTER", "local"},
 	}
+	if audit {
+		variables = append(variables, variable{auditVariable, c.AuditLog()})
+	}
+	return variables
 }
 
 // shellQuote quotes a word for POSIX shells.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -219,6 +220,75 @@ func TestIntegrationRightsAreEnforced(t *testing.T) {
 			t.Errorf("%s answers a stranger with %s", component.Name, response.Status)
 		}
 	}
+}
+
+func TestIntegrationAuditLogHasEveryRequest(t *testing.T) {
+	local := newTool(t)
+	name := clusterName(t)
+	config := local.up(t, name, "--audit")
+	out, err := exec.Command("sh", "-c", local.must(t, "env", "--name", name)+`printf %s "$MIRA_TEST_AUDIT_LOG"`).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := string(out)
+	local.do(t, config, "create", "configmap", "audited", "--from-literal=key=unaudited")
+	var requests []auditEvent
+	eventually(t, "kubectl's request is logged", func() bool {
+		requests = auditEvents(t, file, "kubectl/")
+		return len(requests) > 0 && requests[len(requests)-1].ObjectRef.Resource == "configmaps"
+	})
+	created := requests[len(requests)-1]
+	if created.Verb != "create" || created.Level != "Metadata" || created.ObjectRef.Name != "audited" || created.ResponseStatus.Code != http.StatusCreated {
+		t.Errorf("logged is %+v", created)
+	}
+	for _, request := range auditEvents(t, file, "") {
+		if request.Stage == "RequestReceived" {
+			t.Fatalf("%s %s is logged before it is answered", request.Verb, request.RequestURI)
+		}
+	}
+	if data, err := os.ReadFile(file); err != nil || strings.Contains(string(data), "unaudited") {
+		t.Errorf("bodies are in the log, or %v", err)
+	}
+
+	local.must(t, "up", "--name", name, "--audit")
+	without := clusterName(t) + "-off"
+	local.up(t, without)
+	if env := local.must(t, "env", "--name", without); strings.Contains(env, "AUDIT") {
+		t.Errorf("without an audit log, env prints\n%s", env)
+	}
+	if _, stderr, code := local.call(t, "up", "--name", without, "--audit"); code != exitFailed || !strings.Contains(stderr, "runs without an audit log") {
+		t.Errorf("up --audit of a cluster that runs without: exit code %d, %s", code, stderr)
+	}
+}
+
+// auditEvent is what matters of a line of the audit log.
+type auditEvent struct {
+	Level, Stage, RequestURI, Verb, UserAgent string
+	ObjectRef                                 struct{ Resource, Name string }
+	ResponseStatus                            struct{ Code int }
+}
+
+// auditEvents reads those of one user agent; of all if it is empty.
+func auditEvents(t *testing.T, file, agent string) []auditEvent {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []auditEvent
+	for line := range strings.Lines(string(data)) {
+		if !strings.HasSuffix(line, "\n") {
+			break // it is being written
+		}
+		var event auditEvent
+		if err := json.Unmarshal([]byte(line), &event); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(event.UserAgent, agent) {
+			events = append(events, event)
+		}
+	}
+	return events
 }
 
 func TestIntegrationDeadComponentIsReported(t *testing.T) {

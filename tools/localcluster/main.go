@@ -55,11 +55,11 @@ const supervise = "supervise"
 // commands are all there are, in the order in which a newcomer meets them.
 func commands() []command {
 	return []command{
-		{"up", "[--name NAME] [--stages DIR]...", "start a cluster that runs until `down`; does nothing if it runs", up},
+		{"up", "[--name NAME] [--stages DIR]... [--audit]", "start a cluster that runs until `down`; does nothing if it runs", up},
 		{"down", "[--name NAME | --all]", "stop a cluster and remove its data", down},
 		{"status", "[--name NAME]", "show how its components are; exits 0 if all is well, 3 if it is not running, else 1", status},
 		{"env", "[--name NAME]", "print shell commands that point tools and tests at the cluster", env},
-		{"run", "[--name NAME] [--stages DIR]... [--keep] -- COMMAND [ARGUMENT]...", "run a command with a cluster of its own, and end with its exit code", run},
+		{"run", "[--name NAME] [--stages DIR]... [--audit] [--keep] -- COMMAND [ARGUMENT]...", "run a command with a cluster of its own, and end with its exit code", run},
 		{"kubeconfig", "--namespace NS --serviceaccount SA [--name NAME] [--duration 24h] [--out FILE]", "write a kubeconfig with a token of a ServiceAccount, and print its path", kubeconfig},
 		{"build", "[COMPONENT]...", "build ahead of time (default: all that a cluster needs)", build},
 		{"path", "COMPONENT...", "print where programs are, building them if need be", path},

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/cluster"
 )
 
 // invoke runs the program in this process.
@@ -65,6 +67,21 @@ func TestShellQuote(t *testing.T) {
 		if err != nil || string(out) != word {
 			t.Errorf("the shell reads %q as %q, %v", shellQuote(word), out, err)
 		}
+	}
+}
+
+func TestClusterVariables(t *testing.T) {
+	target, err := cluster.NewStore("/clusters").Cluster("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	always := []variable{{"KUBECONFIG", "/clusters/demo/kubeconfig"}, {"MIRA_TEST_CLUSTER", "local"}}
+	if got := clusterVariables(target, false); !slices.Equal(got, always) {
+		t.Errorf("variables = %q, want %q", got, always)
+	}
+	want := append(always, variable{"MIRA_TEST_AUDIT_LOG", "/clusters/demo/logs/audit.log"})
+	if got := clusterVariables(target, true); !slices.Equal(got, want) {
+		t.Errorf("variables with an audit log = %q, want %q", got, want)
 	}
 }
 

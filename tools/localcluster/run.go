@@ -34,7 +34,7 @@ var errParentGone = errors.New("the process that started this one is gone")
 func run(ctx context.Context, a *app, args []string) error {
 	set := a.flags("run")
 	name := nameFlag(set, fmt.Sprintf("run-%d", os.Getpid()))
-	stages := stagesFlag(set)
+	stages, audit := stagesFlag(set), auditFlag(set)
 	keep := set.Bool("keep", false, "leave the cluster running when the command has ended")
 	if err := a.parse(set, args, true); err != nil {
 		return err
@@ -55,6 +55,7 @@ func run(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
+	options.Audit = *audit
 	began := time.Now()
 	session, err := target.Start(ctx, options)
 	if err != nil {
@@ -64,7 +65,7 @@ func run(ctx context.Context, a *app, args []string) error {
 
 	command := exec.Command(set.Arg(0), set.Args()[1:]...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	command.Env = runEnvironment(os.Environ(), clusterVariables(target), options.Binaries["kubectl"])
+	command.Env = runEnvironment(os.Environ(), clusterVariables(target, *audit), options.Binaries["kubectl"])
 	code, runErr := runCommand(ctx, command)
 
 	reportDead(a, target)

@@ -69,10 +69,10 @@ func (l *tool) must(t *testing.T, args ...string) string {
 
 // up starts a cluster, to be taken down when the test ends, and returns its
 // kubeconfig.
-func (l *tool) up(t *testing.T, name string) string {
+func (l *tool) up(t *testing.T, name string, flags ...string) string {
 	t.Helper()
 	t.Cleanup(func() { l.must(t, "down", "--name", name) })
-	out := l.must(t, "up", "--name", name)
+	out := l.must(t, append([]string{"up", "--name", name}, flags...)...)
 	_, rest, found := strings.Cut(out, "kubeconfig  ")
 	path, _, _ := strings.Cut(rest, "\n")
 	if !found {

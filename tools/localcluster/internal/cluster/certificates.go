@@ -59,6 +59,7 @@ func (c *Cluster) writeCertificates() error {
 		}, local...)},
 		{"kube-controller-manager-serving", authority, local},
 		{"kube-scheduler-serving", authority, local},
+		{"kwok-serving", authority, local},
 	}
 	for _, server := range servers {
 		pair, err := server.authority.Server(server.name, server.hosts...)

@@ -139,7 +139,7 @@ func fakeComponent(name, flaw string, args []string) error {
 	address := loopback + ":" + flags["secure-port"]
 	switch name {
 	case "kwok":
-		waitForever()
+		address = flags["server-address"]
 	case "etcd":
 		certificate, key = flags["cert-file"], flags["key-file"]
 		listen, err := url.Parse(flags["listen-client-urls"])

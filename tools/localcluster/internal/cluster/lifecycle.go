@@ -35,6 +35,8 @@ type StartOptions struct {
 	// KeepFailed leaves the folder behind, with its logs, when the start
 	// fails.
 	KeepFailed bool
+	// Audit has the API server write down every request: see Cluster.AuditLog.
+	Audit bool
 	// Progress is told what happens; it may be nil.
 	Progress func(message string)
 }
@@ -122,6 +124,7 @@ func (c *Cluster) spawn(ctx context.Context, options StartOptions) (*Session, er
 
 	line, err := json.Marshal(spec{
 		Name: c.Name, Dir: c.dir, Version: options.Version, Binaries: options.Binaries, KeepFailed: options.KeepFailed,
+		Audit: options.Audit,
 	})
 	if err != nil {
 		return nil, err

@@ -253,7 +253,7 @@ func TestClusterEndsWhenItsStarterIsKilled(t *testing.T) {
 }
 
 func TestFailedStartNamesTheComponentAndLeavesNothing(t *testing.T) {
-	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"} {
+	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cluster := newCluster(t, "demo")

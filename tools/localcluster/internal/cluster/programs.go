@@ -48,15 +48,17 @@ var controllers = []string{
 
 // addresses are the ports of one start.
 type addresses struct {
-	etcd, etcdPeer, apiServer, controllerManager, scheduler int
+	etcd, etcdPeer, apiServer, controllerManager, scheduler, kubelet int
 }
 
 func newAddresses() (addresses, error) {
-	ports, err := pickPorts(5)
+	ports, err := pickPorts(6)
 	if err != nil {
 		return addresses{}, fmt.Errorf("find free ports on %s: %w", loopback, err)
 	}
-	return addresses{etcd: ports[0], etcdPeer: ports[1], apiServer: ports[2], controllerManager: ports[3], scheduler: ports[4]}, nil
+	return addresses{
+		etcd: ports[0], etcdPeer: ports[1], apiServer: ports[2], controllerManager: ports[3], scheduler: ports[4], kubelet: ports[5],
+	}, nil
 }
 
 func serverURL(port int) string {
@@ -80,7 +82,7 @@ func (c *Cluster) health(name string) (path string, credentials kubeapi.Credenti
 		credentials.Certificate, credentials.Key = c.pki("admin.crt"), c.pki("admin.key")
 		return "/readyz", credentials
 	default:
-		// These two answer this one path to anybody, and others to nobody.
+		// These answer this one path to anybody, and others to nobody.
 		return "/healthz", credentials
 	}
 }
@@ -111,8 +113,8 @@ func (c *Cluster) etcdProgram(at addresses) program {
 	}}
 }
 
-func (c *Cluster) apiServerProgram(at addresses) program {
-	return program{name: "kube-apiserver", address: serverURL(at.apiServer), args: []string{
+func (c *Cluster) apiServerProgram(at addresses, audit bool) program {
+	args := []string{
 		"--bind-address=" + loopback,
 		"--secure-port=" + strconv.Itoa(at.apiServer),
 		// No pod exists that could call the Service "kubernetes", and a
@@ -131,9 +133,37 @@ func (c *Cluster) apiServerProgram(at addresses) program {
 		"--service-account-signing-key-file=" + c.pki("service-accounts.key"),
 		"--service-account-key-file=" + c.pki("service-accounts.pub"),
 		"--service-cluster-ip-range=" + serviceNetwork,
+		// Where kwok serves the logs of containers, in the place of a
+		// kubelet: see the stage node-initialize.
+		"--kubelet-preferred-address-types=InternalDNS",
+		"--kubelet-certificate-authority=" + c.pki("ca.crt"),
 		"--allow-privileged=true",
 		"--profiling=false",
-	}}
+	}
+	if audit {
+		args = append(args,
+			"--audit-policy-file="+c.auditPolicy(),
+			"--audit-log-path="+c.AuditLog(),
+			// In MB. A count must not lose what came before a rotation.
+			"--audit-log-maxsize=1000000",
+		)
+	}
+	return program{name: "kube-apiserver", address: serverURL(at.apiServer), args: args}
+}
+
+func (c *Cluster) auditPolicy() string { return filepath.Join(c.dir, "audit-policy.yaml") }
+
+// writeAuditPolicy asks for one line per request, written when it has been
+// answered. Bodies would cost more than the requests.
+func (c *Cluster) writeAuditPolicy() error {
+	const policy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages:
+- RequestReceived
+rules:
+- level: Metadata
+`
+	return os.WriteFile(c.auditPolicy(), []byte(policy), 0o600)
 }
 
 func (c *Cluster) controllerManagerProgram(at addresses) program {
@@ -190,7 +220,27 @@ podMaxBackoffSeconds: 2
 	return os.WriteFile(c.schedulerConfig(), []byte(config), 0o600)
 }
 
-func (c *Cluster) kwokProgram() (program, error) {
+func (c *Cluster) kwokConfig() string { return filepath.Join(c.dir, "kwok.yaml") }
+
+// writeKwokConfig sets what has no flag. A file gets no defaults from kwok, so the
+// numbers after the first are its own.
+func (c *Cluster) writeKwokConfig() error {
+	const config = `apiVersion: config.kwok.x-k8s.io/v1alpha1
+kind: KwokConfiguration
+options:
+  podPlayStageParallelism: 16
+  nodePlayStageParallelism: 4
+  nodeLeaseParallelism: 4
+  podsOnNodeSyncParallelism: 1
+  enablePodsOnNodeSyncListPager: true
+  # Logs. Profiles, which anybody could read, stay off.
+  enableDebuggingHandlers: true
+  enableProfilingHandler: false
+`
+	return os.WriteFile(c.kwokConfig(), []byte(config), 0o600)
+}
+
+func (c *Cluster) kwokProgram(at addresses) (program, error) {
 	args := []string{
 		"--kubeconfig=" + c.pki("kwok.kubeconfig"),
 		"--manage-all-nodes=true",
@@ -198,6 +248,11 @@ func (c *Cluster) kwokProgram() (program, error) {
 		"--cidr=" + podNetwork,
 		// Without a Lease the node counts as dead after 50 seconds, and so do its pods.
 		"--node-lease-duration-seconds=40",
+		"--server-address=" + net.JoinHostPort(loopback, strconv.Itoa(at.kubelet)),
+		"--node-port=" + strconv.Itoa(at.kubelet),
+		"--tls-cert-file=" + c.pki("kwok-serving.crt"),
+		"--tls-private-key-file=" + c.pki("kwok-serving.key"),
+		"--config=" + c.kwokConfig(),
 	}
 	stages, err := filepath.Glob(filepath.Join(c.stages(), "*.yaml"))
 	if err != nil {
@@ -206,5 +261,5 @@ func (c *Cluster) kwokProgram() (program, error) {
 	for _, stage := range stages {
 		args = append(args, "--config="+stage)
 	}
-	return program{name: "kwok", args: args}, nil
+	return program{name: "kwok", address: serverURL(at.kubelet), args: args}, nil
 }

@@ -20,6 +20,8 @@ type spec struct {
 	// KeepFailed leaves the folder behind, with its logs, when the start
 	// fails.
 	KeepFailed bool `json:"keepFailed"`
+	// Audit has the API server write an audit log.
+	Audit bool `json:"audit"`
 }
 
 // detachWord is the second line on the lifeline: the cluster is to live on when

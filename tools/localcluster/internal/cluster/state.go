@@ -41,6 +41,8 @@ type State struct {
 	Failure string `json:"failure,omitempty"`
 	// Server is the URL of the API server.
 	Server string `json:"server,omitempty"`
+	// Audit is true if the API server writes an audit log.
+	Audit bool `json:"audit,omitempty"`
 	// Started is when the supervisor began.
 	Started time.Time `json:"started"`
 	// Components are the processes, in the order of their start.

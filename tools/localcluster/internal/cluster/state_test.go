@@ -47,8 +47,8 @@ func TestStateSurvivesBeingWritten(t *testing.T) {
 	}
 }
 
+// Not parallel: the clusters of other tests could take the ports.
 func TestPortsAreDifferentAndFree(t *testing.T) {
-	t.Parallel()
 	ports, err := pickPorts(20)
 	if err != nil {
 		t.Fatal(err)

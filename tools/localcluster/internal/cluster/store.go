@@ -78,6 +78,10 @@ type Cluster struct {
 // Kubeconfig is the path of the administrator's kubeconfig.
 func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
 
+// AuditLog is the path of the API server's audit log, if it writes one: a line
+// of JSON for every request that has been answered, without the bodies.
+func (c *Cluster) AuditLog() string { return c.log("audit") }
+
 // discard removes the folder. It is renamed first, since another process may
 // start the cluster anew as soon as the locks in it are gone, and would lose
 // files to a removal under way.

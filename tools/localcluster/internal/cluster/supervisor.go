@@ -83,6 +83,7 @@ func Supervise(ctx context.Context, lifeline io.Reader, out io.Writer) error {
 			Phase:      PhaseStarting,
 			Supervisor: os.Getpid(),
 			Version:    spec.Version,
+			Audit:      spec.Audit,
 			Started:    time.Now(),
 		},
 	}
@@ -178,7 +179,13 @@ func (s *supervisor) startOnce(ctx context.Context) error {
 	if err := s.writeSchedulerConfig(); err != nil {
 		return err
 	}
-	kwok, err := s.kwokProgram()
+	if err := s.writeAuditPolicy(); err != nil {
+		return err
+	}
+	if err := s.writeKwokConfig(); err != nil {
+		return err
+	}
+	kwok, err := s.kwokProgram(at)
 	if err != nil {
 		return err
 	}
@@ -187,7 +194,7 @@ func (s *supervisor) startOnce(ctx context.Context) error {
 	defer cancel()
 	waves := [][]program{
 		{s.etcdProgram(at)},
-		{s.apiServerProgram(at)},
+		{s.apiServerProgram(at, s.spec.Audit)},
 		// These give up soon if there is no API server to talk to.
 		{s.controllerManagerProgram(at), s.schedulerProgram(at), kwok},
 	}
@@ -252,7 +259,8 @@ func (s *supervisor) progress(format string, args ...any) {
 }
 
 // copyStages puts the stages of all folders into dir. A file takes the place of
-// one with the same name in an earlier folder, as in any drop-in directory.
+// one with the same name in an earlier folder, as in any drop-in directory. The
+// logs that stages refer to go with them.
 func copyStages(dir string, folders []string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -265,7 +273,11 @@ func copyStages(dir string, folders []string) error {
 		if len(files) == 0 {
 			return fmt.Errorf("stages folder %s holds no *.yaml file", folder)
 		}
-		for _, file := range files {
+		logs, err := filepath.Glob(filepath.Join(folder, "*.log"))
+		if err != nil {
+			return err
+		}
+		for _, file := range append(files, logs...) {
 			data, err := os.ReadFile(file)
 			if err != nil {
 				return err
