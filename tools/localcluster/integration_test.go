@@ -208,8 +208,8 @@ func TestIntegrationRightsAreEnforced(t *testing.T) {
 		Timeout:   patience,
 	}
 	for _, component := range state.Components {
-		if component.Address == "" {
-			continue
+		if component.Name == "kwok" {
+			continue // it has nothing to hide, and no way to ask for a certificate
 		}
 		response, err := stranger.Get(component.Address + "/metrics")
 		if err != nil {
