@@ -182,9 +182,10 @@ func (c *Cluster) controllerManagerProgram(at addresses) program {
 		"--leader-elect=false",
 		"--profiling=false",
 		// A fleet of a thousand clients comes up at once in a test; the
-		// defaults are made for slow growth.
-		"--kube-api-qps=500",
-		"--kube-api-burst=1000",
+		// defaults are made for slow growth. The StatefulSet controller alone
+		// sends seven requests for each, and the machine is to be the limit.
+		"--kube-api-qps=5000",
+		"--kube-api-burst=10000",
 		"--concurrent-statefulset-syncs=20",
 	}}
 }
@@ -208,8 +209,8 @@ func (c *Cluster) writeSchedulerConfig() error {
 kind: KubeSchedulerConfiguration
 clientConnection:
   kubeconfig: %q
-  qps: 500
-  burst: 1000
+  qps: 5000
+  burst: 10000
 leaderElection:
   leaderElect: false
 enableProfiling: false
