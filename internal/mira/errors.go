@@ -77,26 +77,43 @@ func (e *SelectorError) Error() string {
 	return fmt.Sprintf("%s: the new spec.selector (%s) does not match the running pods %s", e.Ref, e.Selector, strings.Join(e.Pods, ", "))
 }
 
-// ClaimLostError says that a StatefulSet would not use a claim any more.
+// ClaimLostError says that a StatefulSet would not use the claims of a claim
+// template any more.
 type ClaimLostError struct {
-	Ref             cluster.Ref
-	Template, Claim string
+	Ref      cluster.Ref
+	Template string
+	Claims   []string
 }
 
 func (e *ClaimLostError) Error() string {
-	return fmt.Sprintf("%s: spec.volumeClaimTemplates has no %q any more, whose claim %s holds data of the client", e.Ref, e.Template, e.Claim)
+	return fmt.Sprintf("%s: spec.volumeClaimTemplates has no %q any more, whose claims hold data of the client: %s", e.Ref, e.Template, strings.Join(e.Claims, ", "))
 }
 
-// ClaimShrinksError says that a StatefulSet asks for less storage than a claim
-// has.
+// ClaimShrinksError says that a StatefulSet asks for less storage than claims
+// have.
 type ClaimShrinksError struct {
-	Ref      cluster.Ref
-	Claim    string
-	From, To resource.Quantity
+	Ref    cluster.Ref
+	Claims []*cluster.Claim // at least one
+	To     resource.Quantity
+}
+
+// Least is what the StatefulSet has to ask for.
+func (e *ClaimShrinksError) Least() resource.Quantity {
+	var least resource.Quantity
+	for _, claim := range e.Claims {
+		if claim.Requested.Cmp(least) > 0 {
+			least = claim.Requested
+		}
+	}
+	return least
 }
 
 func (e *ClaimShrinksError) Error() string {
-	return fmt.Sprintf("%s: spec.volumeClaimTemplates asks for %s, and PersistentVolumeClaim %s has %s", e.Ref, e.To.String(), e.Claim, e.From.String())
+	sizes := make([]string, 0, len(e.Claims))
+	for _, claim := range e.Claims {
+		sizes = append(sizes, fmt.Sprintf("%s has %s", claim.Name, claim.Requested.String()))
+	}
+	return fmt.Sprintf("%s: spec.volumeClaimTemplates asks for %s, and PersistentVolumeClaim %s", e.Ref, e.To.String(), strings.Join(sizes, ", "))
 }
 
 // ClaimGrowthError says that a claim may not grow.

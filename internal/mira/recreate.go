@@ -162,7 +162,7 @@ func (f *Fleet) checkClaims(ctx context.Context, s *step, before *Record) (refus
 	if err != nil {
 		return nil, err
 	}
-	var refused []error
+	lost, shrunk := make(map[string][]string), make(map[string][]*cluster.Claim)
 	for _, claim := range claims {
 		template, _, _ := cutClaimName(claim.Name, ref.Name)
 		size, isKept := gets[template]
@@ -171,14 +171,21 @@ func (f *Fleet) checkClaims(ctx context.Context, s *step, before *Record) (refus
 		case !isKept && !wasUsed:
 			// a claim of a former template, which nothing has used since
 		case !isKept:
-			refused = append(refused, &ClaimLostError{Ref: ref, Template: template, Claim: claim.Name})
+			lost[template] = append(lost[template], claim.Name)
 		case size.Cmp(former) < 0 && size.Cmp(claim.Requested) < 0:
-			refused = append(refused, &ClaimShrinksError{Ref: ref, Claim: claim.Name, From: claim.Requested, To: size})
+			shrunk[template] = append(shrunk[template], claim)
 		case size.Cmp(claim.Requested) > 0:
 			if err := f.grow(ctx, s, claim, size); err != nil {
 				return nil, err
 			}
 		}
+	}
+	var refused []error
+	for _, template := range slices.Sorted(maps.Keys(lost)) {
+		refused = append(refused, &ClaimLostError{Ref: ref, Template: template, Claims: lost[template]})
+	}
+	for _, template := range slices.Sorted(maps.Keys(shrunk)) {
+		refused = append(refused, &ClaimShrinksError{Ref: ref, Claims: shrunk[template], To: gets[template]})
 	}
 	return errors.Join(refused...), nil
 }

@@ -74,7 +74,7 @@ func TestAccClient_claimsGrow(t *testing.T) {
 func TestAccClient_claimsAreSacred(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	sample := acctest.SampleTemplate(t)
+	sample := edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
 	steps := []resource.TestStep{{Config: config}}
@@ -84,15 +84,15 @@ func TestAccClient_claimsAreSacred(t *testing.T) {
 	}{
 		{
 			[]string{"storage: 5Gi", "storage: 4Gi"},
-			`spec.volumeClaimTemplates asks for 4Gi, and PersistentVolumeClaim mira-data-mira-acme-0 has 5Gi. Kubernetes does not take storage back: ask for at least 5Gi.`,
+			`spec.volumeClaimTemplates asks for 4Gi, and PersistentVolumeClaim mira-data-mira-acme-0 has 5Gi, mira-data-mira-acme-1 has 5Gi. Kubernetes does not take storage back: ask for at least 5Gi.`,
 		},
 		{
 			[]string{"name: mira-data", "name: data"},
-			`spec.volumeClaimTemplates has no "mira-data" any more, whose claim mira-data-mira-acme-0 holds data of the client. Keep the claim template under its name.`,
+			`spec.volumeClaimTemplates has no "mira-data" any more, whose claims hold data of the client: mira-data-mira-acme-0, mira-data-mira-acme-1. Keep the claim template under its name.`,
 		},
 		{
 			[]string{"matchLabels:\n      app: mira\n", "matchLabels:\n      tier: web\n", "labels:\n        app: mira\n", "labels:\n        app: mira\n        tier: web\n"},
-			`the new spec.selector (tier=web) does not match the running pods mira-acme-0. Keep labels that they carry in the selector`,
+			`the new spec.selector (tier=web) does not match the running pods mira-acme-0, mira-acme-1. Keep labels that they carry in the selector`,
 		},
 	} {
 		steps = append(steps, resource.TestStep{

@@ -112,7 +112,7 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 	case errors.As(err, &noRight):
 		return diag.NewErrorDiagnostic("Right Missing", sentence(client+err.Error())+
 			fmt.Sprintf(" Compare with the Role in the guide \"Getting started\", which has all rights that the provider needs. To check this one:\n"+
-				"  kubectl auth can-i %s %s -n %s --as %s", noRight.Verb, noRight.Resource, noRight.Namespace, noRight.User))
+				"  kubectl auth can-i %s %s -n %s --as %s", noRight.Verb, rightOn(noRight), noRight.Namespace, noRight.User))
 	case errors.As(err, &quota):
 		return diag.NewErrorDiagnostic("Quota Exceeded", sentence(client+err.Error())+
 			fmt.Sprintf(" Make room in namespace %q, or raise the quota. To look at it:\n  kubectl describe resourcequota -n %[1]s %s", quota.Ref.Namespace, quota.Quota))
@@ -138,6 +138,17 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 		return diag.NewErrorDiagnostic("Kind Not Supported", sentence(client+err.Error()))
 	}
 	return diag.NewErrorDiagnostic("Client Not Processed", sentence(client+err.Error()))
+}
+
+// rightOn names what a right is missing on, as `kubectl auth can-i` takes it: with
+// the object's name where a Role may have it, as the documented one has for
+// ConfigMaps.
+func rightOn(right *cluster.MissingRightError) string {
+	switch right.Verb {
+	case "get", "update", "patch", "delete":
+		return right.Resource + "/" + right.Ref.Name
+	}
+	return right.Resource
 }
 
 // connectionDiagnostic reports connection settings that cannot be used, at the

@@ -25,17 +25,19 @@ func recreationDiagnostic(client string, err error) diag.Diagnostic {
 		stuck    *cluster.GrowthError
 		pods     *rollout.ReplaceError
 	)
-	const anew = " To begin with other claims all the same, `terraform taint ADDRESS` and apply: that stops the client and creates it again. Its present claims stay."
 	switch {
 	case errors.As(err, &selector):
 		return diag.NewErrorDiagnostic("Selector Would Lose Pods", sentence(client+err.Error())+
 			" Keep labels that they carry in the selector, or stop the client for the change and apply again:\n"+
 			fmt.Sprintf("kubectl scale statefulset -n %s %s --replicas=0", selector.Ref.Namespace, selector.Ref.Name))
 	case errors.As(err, &lost):
-		return diag.NewErrorDiagnostic("Claim Would Be Lost", sentence(client+err.Error())+" Keep the claim template under its name."+anew)
+		return diag.NewErrorDiagnostic("Claim Would Be Lost", sentence(client+err.Error())+" Keep the claim template under its name. "+
+			"To begin with other claims all the same, `terraform taint ADDRESS` and apply: that stops the client and creates it again. Its present claims stay.")
 	case errors.As(err, &shrinks):
+		least := shrinks.Least()
 		return diag.NewErrorDiagnostic("Claim Cannot Shrink", sentence(client+err.Error())+
-			fmt.Sprintf(" Kubernetes does not take storage back: ask for at least %s.", shrinks.From.String())+anew)
+			fmt.Sprintf(" Kubernetes does not take storage back: ask for at least %s. Only a new claim can be smaller: "+
+				"save the client's data, destroy it with `delete_data = true`, and apply again.", least.String()))
 	case errors.As(err, &growth):
 		return diag.NewErrorDiagnostic("Claim Cannot Grow", sentence(client+err.Error())+
 			" The claim's StorageClass must have allowVolumeExpansion: true, and the Role must allow to patch persistentvolumeclaims. Otherwise take the new size back.")

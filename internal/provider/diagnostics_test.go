@@ -49,7 +49,7 @@ func TestDiagnostics(t *testing.T) {
 			"Right Missing",
 			`Client "acme": Service default/mira-acme: user "x" may not patch services in namespace "default". ` +
 				"Compare with the Role in the guide \"Getting started\", which has all rights that the provider needs. To check this one:\n" +
-				"  kubectl auth can-i patch services -n default --as x",
+				"  kubectl auth can-i patch services/mira-acme -n default --as x",
 		},
 		{
 			"a quota names what is used and the limit",
