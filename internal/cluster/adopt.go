@@ -312,7 +312,7 @@ func (c *Client) patchManagedFields(ctx context.Context, live *unstructured.Unst
 		return nil, err
 	}
 	ref := RefOf(live)
-	resource, err := c.resource(ref.GroupVersionKind(), ref.Namespace)
+	resource, err := c.written(ref)
 	if err != nil {
 		return nil, err
 	}

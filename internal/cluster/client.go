@@ -36,7 +36,10 @@ type Options struct {
 // concurrent use; one serves every client of a fleet.
 type Client struct {
 	connection *Connection
-	dynamic    dynamic.Interface
+	requests   rest.Interface    // that dynamic stands on
+	dynamic    dynamic.Interface // both share one HTTP client and its connection
+	gatherer   *gatherer
+	rehearsals lately[Ref, rehearsal]
 	manager    string
 	force      bool
 	ownerLabel string
@@ -55,7 +58,9 @@ func New(connection *Connection, options Options) (*Client, error) {
 	if err != nil {
 		return nil, connection.Explain(err)
 	}
-	objects, err := dynamic.NewForConfigAndClient(connection.Config, httpClient)
+	config := dynamic.ConfigFor(connection.Config)
+	config.APIPath = "/"
+	requests, err := rest.UnversionedRESTClientForConfigAndClient(config, httpClient)
 	if err != nil {
 		return nil, connection.Explain(err)
 	}
@@ -63,9 +68,10 @@ func New(connection *Connection, options Options) (*Client, error) {
 	if manager == "" {
 		manager = DefaultFieldManager
 	}
-	return &Client{
+	c := &Client{
 		connection: connection,
-		dynamic:    objects,
+		requests:   requests,
+		dynamic:    dynamic.New(requests),
 		manager:    manager,
 		force:      options.Force,
 		ownerLabel: options.OwnerLabel,
@@ -78,7 +84,9 @@ func New(connection *Connection, options Options) (*Client, error) {
 			return restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client)), nil
 		}),
 		core: sync.OnceValues(func() (rest.Interface, error) { return coreClient(connection, httpClient) }),
-	}, nil
+	}
+	c.gatherer = newGatherer(c)
+	return c, nil
 }
 
 // Dynamic is the untyped client that [Client] stands on, for watches.
@@ -113,6 +121,28 @@ func usualKinds() meta.RESTMapper {
 
 // resource gives the endpoint of a namespaced kind.
 func (c *Client) resource(gvk schema.GroupVersionKind, namespace string) (dynamic.ResourceInterface, error) {
+	mapping, err := c.mapping(gvk)
+	if err != nil {
+		return nil, err
+	}
+	return c.dynamic.Resource(mapping.Resource).Namespace(namespace), nil
+}
+
+func (c *Client) endpoint(ref Ref) (dynamic.ResourceInterface, error) {
+	return c.resource(ref.GroupVersionKind(), ref.Namespace)
+}
+
+// written is endpoint for a request that changes an object.
+func (c *Client) written(ref Ref) (dynamic.ResourceInterface, error) {
+	mapping, err := c.mapping(ref.GroupVersionKind())
+	if err != nil {
+		return nil, err
+	}
+	c.forget(mapping, ref)
+	return c.dynamic.Resource(mapping.Resource).Namespace(ref.Namespace), nil
+}
+
+func (c *Client) mapping(gvk schema.GroupVersionKind) (*meta.RESTMapping, error) {
 	mapping, err := c.known.RESTMapping(gvk.GroupKind(), gvk.Version)
 	if err != nil {
 		mapper, derr := c.discovery()
@@ -129,7 +159,7 @@ func (c *Client) resource(gvk schema.GroupVersionKind, namespace string) (dynami
 	case mapping.Scope.Name() != meta.RESTScopeNameNamespace:
 		return nil, &KindError{GVK: gvk, Reason: "it is cluster-scoped, and everything of a client must live in the client's namespace"}
 	}
-	return c.dynamic.Resource(mapping.Resource).Namespace(namespace), nil
+	return mapping, nil
 }
 
 // Get reads the live object of a reference; nil without an error when there is

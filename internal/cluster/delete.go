@@ -21,7 +21,7 @@ import (
 // StatefulSet. A UID in the reference is a precondition: an object that took the
 // name meanwhile is left alone, and the one that was meant counts as gone.
 func (c *Client) Delete(ctx context.Context, ref Ref) error {
-	resource, err := c.resource(ref.GroupVersionKind(), ref.Namespace)
+	resource, err := c.written(ref)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (c *Client) Claim(ctx context.Context, namespace, name string) (*Claim, err
 // GrowClaim asks for more storage; in a dry run, which checks among others that
 // the claim's class can expand, it is only asked whether it may.
 func (c *Client) GrowClaim(ctx context.Context, ref Ref, size resource.Quantity, dryRun bool) error {
-	claims, err := c.resource(ClaimKind, ref.Namespace)
+	claims, err := c.written(ref)
 	if err != nil {
 		return err
 	}

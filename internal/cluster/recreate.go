@@ -291,7 +291,7 @@ func (e *ChangedError) Unwrap() error { return e.Err }
 // object cannot be created again, it is put back as it was.
 func (c *Client) Recreate(ctx context.Context, live *unstructured.Unstructured, recreation *Recreation) (*unstructured.Unstructured, error) {
 	ref := RefOf(live)
-	resource, err := c.resource(ref.GroupVersionKind(), ref.Namespace)
+	resource, err := c.written(ref)
 	if err != nil {
 		return nil, err
 	}

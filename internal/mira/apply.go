@@ -210,6 +210,7 @@ func (f *Fleet) holdPlan(planned map[string]cluster.Fields, outcome *Outcome) {
 	}
 	outcome.Objects = planned
 	outcome.Images = imagesOf(planned)
+	outcome.Marks = make(map[string]cluster.Mark) // it is not settled
 	detail := "The server stored other values than its dry run had promised, which an admission webhook can do:"
 	for _, line := range lines {
 		detail += "\n" + line

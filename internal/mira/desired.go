@@ -20,6 +20,9 @@ type desired struct {
 	url      string                       // empty when no Ingress names a host
 	revision string
 	warnings []Warning
+	// gathered lets what is live be read together with other clients: it may be
+	// half a minute old then.
+	gathered bool
 }
 
 // desire renders and checks the template for a client, without asking the server

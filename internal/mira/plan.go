@@ -34,6 +34,7 @@ func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, err
 	if err != nil {
 		return nil, err
 	}
+	d.gathered = true
 	plan := &Plan{Record: Record{URL: d.url, Revision: d.revision}, Warnings: d.warnings}
 	// A client that is to be created and has objects of its own is most often a
 	// tainted one: they will be deleted first.
@@ -77,6 +78,11 @@ type step struct {
 	written bool
 	isNoOp  bool // nothing of the object would change
 
+	gathered bool           // live may be read together with other clients
+	mark     cluster.Mark   // of the last apply
+	settled  cluster.Fields // live, where the mark says that nothing would change
+	isExact  bool           // of a no-op: not even owners would change
+
 	reclaimed  cluster.Fields      // that stand beside the template's by hand, and go
 	refusal    error               // why its objects cannot be recreated around its pods
 	recreation *cluster.Recreation // nil where the object can be changed in place
@@ -97,9 +103,10 @@ func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired, before *Rec
 	steps := make(trial, 0, len(d.objects))
 	var refused []error
 	for _, object := range d.objects {
-		s := &step{desired: object, applied: object}
+		s := &step{desired: object, applied: object, gathered: d.gathered}
 		if before != nil {
-			s.before = before.Objects[cluster.RefOf(object).Key()]
+			key := cluster.RefOf(object).Key()
+			s.before, s.mark = before.Objects[key], before.Marks[key]
 		}
 		err := f.try(ctx, spec, s, before)
 		if tolerate && err != nil && s.refusal != nil && s.isOwn(spec) {
@@ -120,6 +127,11 @@ func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired, before *Rec
 // foretell asks the server what applying an object would give, and what else it
 // takes to apply it.
 func (f *Fleet) foretell(ctx context.Context, s *step, before *Record) error {
+	if !s.gathered {
+		if s.result = f.cluster.Rehearsed(s.desired, s.live); s.result != nil {
+			return nil
+		}
+	}
 	var err error
 	if s.result, err = f.cluster.DryRun(ctx, s.desired, s.live); err == nil {
 		return nil
@@ -141,14 +153,17 @@ func (f *Fleet) try(ctx context.Context, spec Spec, s *step, before *Record) err
 	if err := f.claim(ref, spec.Name); err != nil {
 		return err
 	}
-	var err error
-	if s.live, err = f.cluster.Get(ctx, ref); err != nil {
+	if err := f.look(ctx, spec, s); err != nil {
 		return err
 	}
 	if s.live != nil {
 		if err := checkOwner(s.live, spec.Name); err != nil {
 			return err
 		}
+	}
+	if s.settled != nil {
+		s.isNoOp, s.result = true, s.live
+		return nil
 	}
 	if err := f.foretell(ctx, s, before); err != nil || s.recreation != nil {
 		return err
@@ -160,9 +175,46 @@ func (f *Fleet) try(ctx context.Context, spec Spec, s *step, before *Record) err
 	// again, is no reason to write.
 	s.isNoOp = before != nil && s.live != nil && f.cluster.OnlyOwners(s.live, s.result, s.before)
 	if s.isNoOp {
+		s.isExact = f.cluster.OwnsSame(s.live, s.result)
 		s.result = s.live
 	}
 	return nil
+}
+
+// look reads the live object of a step, and finds out whether the server has to be
+// asked what applying would make of it: not where the mark of the last apply says
+// that the object is settled.
+//
+// A plan asks as a crowd does: see [cluster.Client.Gather]. An apply trusts such an
+// answer for an object that it leaves alone, and reads afresh what it is going to
+// write. So a client of which one object changes, its StatefulSet for a new image,
+// costs four requests of its own over plan and apply: the dry run of the plan, which
+// the operator sees; that of the CLI's second plan, in another process, which must
+// give the same; the read before the write, by which the apply knows that this dry
+// run still tells the truth; and the write.
+func (f *Fleet) look(ctx context.Context, spec Spec, s *step) error {
+	ref := cluster.RefOf(s.desired)
+	var err error
+	if s.gathered || s.mark != (cluster.Mark{}) {
+		if s.live, err = f.cluster.Gather(ctx, spec.Name, ref); err != nil {
+			return err
+		}
+		if fields, ok := f.isSettled(s); ok {
+			s.settled = fields
+			return nil
+		}
+	}
+	if !s.gathered {
+		s.live, err = f.cluster.Get(ctx, ref)
+	}
+	return err
+}
+
+func (f *Fleet) isSettled(s *step) (cluster.Fields, bool) {
+	if s.live == nil {
+		return nil, false
+	}
+	return f.cluster.Settled(s.mark, s.desired, s.live, s.before)
 }
 
 // reclaim takes away what people with kubectl have put by hand beside what the
@@ -195,6 +247,9 @@ func (f *Fleet) reclaim(ctx context.Context, s *step, refusal error) error {
 
 // fields are those that a plan and a state show of a step's object.
 func (f *Fleet) fields(s *step) cluster.Fields {
+	if s.settled != nil {
+		return s.settled
+	}
 	if s.isNoOp {
 		return f.cluster.Observe(s.live, s.before)
 	}
@@ -223,10 +278,17 @@ func isHopeless(ctx context.Context, err error) bool {
 func (f *Fleet) fill(record *Record, d *desired, t trial, before *Record) {
 	record.Objects = make(map[string]cluster.Fields, len(t))
 	record.Refs = nil
+	record.Marks = make(map[string]cluster.Mark, len(t))
 	for _, s := range t {
 		ref := cluster.RefOf(s.result)
 		record.Refs = append(record.Refs, ref)
 		record.Objects[ref.Key()] = f.fields(s)
+		switch {
+		case s.settled != nil:
+			record.Marks[ref.Key()] = s.mark
+		case s.written && s.applied == s.desired, s.isExact:
+			record.Marks[ref.Key()] = f.cluster.MarkOf(s.desired, s.result)
+		}
 	}
 	record.Images = imagesOf(record.Objects)
 	record.Claims = d.claims(before)

@@ -26,7 +26,7 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, before *Record
 	var live []*unstructured.Unstructured
 	isLeaving := false
 	for _, ref := range before.Refs {
-		object, err := f.cluster.Get(ctx, ref)
+		object, err := f.cluster.Gather(ctx, name, ref)
 		if err != nil {
 			return nil, err
 		}

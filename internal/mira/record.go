@@ -27,6 +27,9 @@ type Record struct {
 	URL string
 	// Revision of the template.
 	Revision string
+	// Marks of the objects that applying the template left as it wants them, by
+	// `Kind/name`. Nil where there are none to tell of, so that former ones hold.
+	Marks map[string]cluster.Mark
 	// Pinned is the revision that the configuration asked for; may be empty.
 	Pinned string
 }

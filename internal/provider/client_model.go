@@ -145,6 +145,7 @@ func (m *clientModel) save(ctx context.Context, record mira.Record, state *tfsdk
 	diags.Append(state.Set(ctx, m)...)
 	diags.Append(identity.Set(ctx, m.identity())...)
 	diags.Append(saveRefs(ctx, private, record.Refs)...)
+	diags.Append(saveMarks(ctx, private, record.Marks)...)
 	return diags
 }
 
@@ -232,4 +233,30 @@ func saveRefs(ctx context.Context, private privateState, refs []cluster.Ref) dia
 		return diag.Diagnostics{diag.NewErrorDiagnostic("Unwritable Private State", sentence(err.Error()))}
 	}
 	return private.SetKey(ctx, refsKey, data)
+}
+
+// marksKey holds the marks of the client's objects. They are digests, and no plan
+// is to show them.
+const marksKey = "marks"
+
+// loadMarks gives none where they cannot be read: the server is asked then.
+func loadMarks(ctx context.Context, private privateState) (map[string]cluster.Mark, diag.Diagnostics) {
+	data, diags := private.GetKey(ctx, marksKey)
+	var marks map[string]cluster.Mark
+	if diags.HasError() || len(data) == 0 || json.Unmarshal(data, &marks) != nil {
+		return nil, diags
+	}
+	return marks, diags
+}
+
+// saveMarks keeps former marks where there are no new ones to tell of.
+func saveMarks(ctx context.Context, private privateState, marks map[string]cluster.Mark) diag.Diagnostics {
+	if marks == nil {
+		return nil
+	}
+	data, err := json.Marshal(marks)
+	if err != nil {
+		return diag.Diagnostics{diag.NewErrorDiagnostic("Unwritable Private State", sentence(err.Error()))}
+	}
+	return private.SetKey(ctx, marksKey, data)
 }

@@ -44,6 +44,8 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		resp.Diagnostics.Append(diags...)
 		before, diags = state.record(ctx, refs)
 		resp.Diagnostics.Append(diags...)
+		before.Marks, diags = loadMarks(ctx, req.Private)
+		resp.Diagnostics.Append(diags...)
 	}
 	timeout, diags := plan.Timeouts.Read(ctx, defaultReadTimeout)
 	resp.Diagnostics.Append(diags...)

@@ -161,6 +161,8 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 	resp.Diagnostics.Append(diags...)
 	before, diags := state.record(ctx, refs)
 	resp.Diagnostics.Append(diags...)
+	before.Marks, diags = loadMarks(ctx, req.Private)
+	resp.Diagnostics.Append(diags...)
 	spec, options, diags := r.applyInput(ctx, plan)
 	resp.Diagnostics.Append(diags...)
 	options.Timeout, diags = plan.Timeouts.Update(ctx, defaultUpdateTimeout)
