@@ -18,6 +18,15 @@ import (
 // between two requests of the provider.
 func (s *Sandbox) Intercept(t *testing.T, before func(*http.Request)) {
 	t.Helper()
+	s.proxy(t, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+		before(r)
+		pass.ServeHTTP(w, r)
+	})
+}
+
+// proxy puts a handler between the sandbox's provider and the API server.
+func (s *Sandbox) proxy(t *testing.T, handle func(http.ResponseWriter, *http.Request, http.Handler)) {
+	t.Helper()
 	target, err := url.Parse(s.config.Host)
 	if err != nil {
 		t.Fatal(err)
@@ -35,8 +44,7 @@ func (s *Sandbox) Intercept(t *testing.T, before func(*http.Request)) {
 	}
 	// A token goes over TLS only.
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		before(r)
-		proxy.ServeHTTP(w, r)
+		handle(w, r, proxy)
 	}))
 	t.Cleanup(server.CloseClientConnections)
 	kubeconfig, err := clientcmd.LoadFromFile(s.Kubeconfig)
