@@ -1,0 +1,28 @@
+package command
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+)
+
+// changed finds the instances that a plan shows as changed, in the words of both
+// CLIs: `# mira_client.this["a"] will be updated in-place`.
+var changed = regexp.MustCompile(`(?m)^\s*# (\S+) (?:will be|must be) (?:updated in-place|created|replaced|destroyed)`)
+
+// key is the key of an instance in its address.
+var key = regexp.MustCompile(`\["([^"]+)"\]$`)
+
+// Changed gives the keys of the instances that the output of a plan shows as
+// changed, sorted; the address where there is no key.
+func Changed(output string) []string {
+	keys := make(map[string]bool)
+	for _, match := range changed.FindAllStringSubmatch(output, -1) {
+		name := match[1]
+		if inner := key.FindStringSubmatch(name); inner != nil {
+			name = inner[1]
+		}
+		keys[name] = true
+	}
+	return slices.Sorted(maps.Keys(keys))
+}

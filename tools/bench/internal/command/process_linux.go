@@ -1,0 +1,21 @@
+package command
+
+import (
+	"os/exec"
+	"runtime"
+	"syscall"
+)
+
+// groupAttributes put a process into a group of its own, and have the kernel
+// interrupt it when this process is killed.
+func groupAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
+}
+
+// run runs a command to its end on a thread of its own: the kernel takes the end
+// of the thread that started a process for the end of the parent.
+func run(command *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return command.Run()
+}

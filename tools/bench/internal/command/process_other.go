@@ -1,0 +1,13 @@
+//go:build !linux
+
+package command
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// groupAttributes put a process into a group of its own.
+func groupAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+func run(command *exec.Cmd) error { return command.Run() }

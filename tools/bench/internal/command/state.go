@@ -1,0 +1,144 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
+
+// stateFile is where the CLIs keep local state.
+const stateFile = "terraform.tfstate"
+
+// State is a state file of version 4, as far as its size is of interest.
+type State struct {
+	fields    map[string]json.RawMessage
+	resources []stateResource
+}
+
+type stateResource struct {
+	fields    map[string]json.RawMessage
+	mode      string
+	instances []json.RawMessage
+}
+
+// ParseState reads the content of a state file.
+func ParseState(data []byte) (*State, error) {
+	state := &State{}
+	var resources []map[string]json.RawMessage
+	err := json.Unmarshal(data, &state.fields)
+	if err == nil {
+		err = json.Unmarshal(state.fields["resources"], &resources)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	for _, fields := range resources {
+		resource := stateResource{fields: fields}
+		if err := json.Unmarshal(fields["mode"], &resource.mode); err != nil {
+			return nil, fmt.Errorf("state: mode of a resource: %w", err)
+		}
+		if err := json.Unmarshal(fields["instances"], &resource.instances); err != nil {
+			return nil, fmt.Errorf("state: instances of a resource: %w", err)
+		}
+		state.resources = append(state.resources, resource)
+	}
+	return state, nil
+}
+
+// Instances is the number of managed instances.
+func (s *State) Instances() int {
+	count := 0
+	for _, resource := range s.resources {
+		if resource.mode == "managed" {
+			count += len(resource.instances)
+		}
+	}
+	return count
+}
+
+// Bytes is the size of all managed instances, without the white space that local
+// state files have.
+func (s *State) Bytes() (int64, error) {
+	var total int64
+	for _, resource := range s.resources {
+		if resource.mode != "managed" {
+			continue
+		}
+		for _, instance := range resource.instances {
+			var compact bytes.Buffer
+			if err := json.Compact(&compact, instance); err != nil {
+				return 0, fmt.Errorf("state: %w", err)
+			}
+			total += int64(compact.Len())
+		}
+	}
+	return total, nil
+}
+
+// AttributeBytes is the size of one attribute of all managed instances, 0 where
+// there is none of that name.
+func (s *State) AttributeBytes(name string) (int64, error) {
+	var total int64
+	for _, resource := range s.resources {
+		if resource.mode != "managed" {
+			continue
+		}
+		for _, data := range resource.instances {
+			var instance struct {
+				Attributes map[string]json.RawMessage `json:"attributes"`
+			}
+			if err := json.Unmarshal(data, &instance); err != nil {
+				return 0, fmt.Errorf("state: %w", err)
+			}
+			value, ok := instance.Attributes[name]
+			if !ok {
+				continue
+			}
+			var compact bytes.Buffer
+			if err := json.Compact(&compact, value); err != nil {
+				return 0, fmt.Errorf("state: %w", err)
+			}
+			total += int64(compact.Len())
+		}
+	}
+	return total, nil
+}
+
+// Multiply gives the content of a state file with the one instance that this state
+// has under each of the keys. To have a CLI write a large state takes the square of
+// its size in time.
+func (s *State) Multiply(keys []string) ([]byte, error) {
+	if len(s.resources) != 1 || len(s.resources[0].instances) != 1 {
+		return nil, fmt.Errorf("state: there are %d resources, and one with one instance was expected", len(s.resources))
+	}
+	resource := s.resources[0]
+	var instance map[string]json.RawMessage
+	if err := json.Unmarshal(resource.instances[0], &instance); err != nil {
+		return nil, fmt.Errorf("state: %w", err)
+	}
+	instances := make([]json.RawMessage, 0, len(keys))
+	for _, key := range keys {
+		var err error
+		if instance["index_key"], err = json.Marshal(key); err != nil {
+			return nil, err
+		}
+		data, err := json.Marshal(instance)
+		if err != nil {
+			return nil, err
+		}
+		instances = append(instances, data)
+	}
+	all, err := json.Marshal(instances)
+	if err != nil {
+		return nil, err
+	}
+	resource.fields["instances"] = all
+	if s.fields["resources"], err = json.Marshal([]map[string]json.RawMessage{resource.fields}); err != nil {
+		return nil, err
+	}
+	// Indented, because CLIs write it so, and reading is a part of a plan.
+	return json.MarshalIndent(s.fields, "", "  ")
+}
+
+// WriteState puts a state file in the place of the workspace's.
+func (w *Workspace) WriteState(content []byte) error { return w.Write(stateFile, string(content)) }

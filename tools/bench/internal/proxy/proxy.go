@@ -1,0 +1,117 @@
+// Package proxy counts what goes over the connections between a provider and an
+// API server, as it goes over the wire: encrypted, and compressed where it is.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// drainInterval is how often [Proxy.Drain] looks whether connections have ended.
+const drainInterval = 5 * time.Millisecond
+
+// Proxy passes TCP connections on and counts their bytes. It does not look into
+// them, so that TLS goes through it from end to end.
+type Proxy struct {
+	listener net.Listener
+	target   string
+	dialer   net.Dialer
+	ctx      context.Context
+	running  sync.WaitGroup
+	open     atomic.Int64
+	bytes    atomic.Int64
+}
+
+// Start gives a proxy on a free port of loopback to an address. It ends with
+// [Proxy.Close] or with ctx.
+func Start(ctx context.Context, target string) (*Proxy, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	p := &Proxy{listener: listener, target: target, ctx: ctx}
+	p.running.Go(p.serve)
+	context.AfterFunc(ctx, func() { _ = listener.Close() })
+	return p, nil
+}
+
+// Address is where the proxy listens.
+func (p *Proxy) Address() string { return p.listener.Addr().String() }
+
+// Close stops listening, and waits until the open connections have ended.
+func (p *Proxy) Close() error {
+	err := p.listener.Close()
+	p.running.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// Drain waits until no connection is open, and gives the bytes, in both
+// directions, of all that have ended since it was last called.
+func (p *Proxy) Drain(ctx context.Context) (int64, error) {
+	ticker := time.NewTicker(drainInterval)
+	defer ticker.Stop()
+	for p.open.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("%d connections to the API server are still open: %w", p.open.Load(), ctx.Err())
+		case <-ticker.C:
+		}
+	}
+	return p.bytes.Swap(0), nil
+}
+
+func (p *Proxy) serve() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		p.open.Add(1)
+		p.running.Go(func() {
+			defer p.open.Add(-1)
+			p.pass(client)
+		})
+	}
+}
+
+func (p *Proxy) pass(client net.Conn) {
+	defer func() { _ = client.Close() }()
+	server, err := p.dialer.DialContext(p.ctx, "tcp", p.target)
+	if err != nil {
+		return
+	}
+	defer func() { _ = server.Close() }()
+	stop := context.AfterFunc(p.ctx, func() {
+		_ = client.Close()
+		_ = server.Close()
+	})
+	defer stop()
+
+	// When one side has nothing more to say, the other is told, and what it still
+	// says is passed on.
+	var directions sync.WaitGroup
+	for _, pair := range [][2]net.Conn{{server, client}, {client, server}} {
+		directions.Go(func() {
+			copied, err := io.Copy(pair[0], pair[1])
+			p.bytes.Add(copied)
+			if tcp, ok := pair[0].(*net.TCPConn); ok && err == nil {
+				err = tcp.CloseWrite()
+			}
+			if err != nil {
+				_ = client.Close()
+				_ = server.Close()
+			}
+		})
+	}
+	directions.Wait()
+}

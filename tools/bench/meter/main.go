@@ -1,0 +1,82 @@
+// Command meter stands in for a provider binary: it runs the real one, which lies
+// beside it, as a child with its own standard streams, passes signals on, and notes
+// what the child used when it has ended.
+//
+// It is a program of its own, and a small one, because the CLI waits for it and
+// because Linux counts the memory of whoever starts a process into the peak of
+// that process.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"github.com/mira-cluster/terraform-provider-mira/tools/bench/internal/usage"
+)
+
+func main() {
+	code, err := run()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "meter:", err)
+		os.Exit(1)
+	}
+	os.Exit(code)
+}
+
+func run() (int, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	directory := os.Getenv(usage.DirectoryVariable)
+	if directory == "" {
+		return 0, fmt.Errorf("%s is not set: this is the stand-in of a provider that the benchmark installs for itself", usage.DirectoryVariable)
+	}
+	end, err := usage.Begin(directory)
+	if err != nil {
+		return 0, err
+	}
+
+	// Whoever kills this process kills the provider too; the kernel ties that to
+	// the thread that starts it.
+	runtime.LockOSThread()
+	child := exec.Command(filepath.Join(filepath.Dir(self), usage.RealName), os.Args[1:]...)
+	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
+	child.SysProcAttr = childAttributes()
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	if err := child.Start(); err != nil {
+		return 0, errors.Join(err, end(usage.Usage{}))
+	}
+	go func() {
+		for received := range signals {
+			_ = child.Process.Signal(received) // fails only if it has ended
+		}
+	}()
+	var exit *exec.ExitError
+	if err := child.Wait(); err != nil && !errors.As(err, &exit) {
+		return 0, errors.Join(err, end(usage.Usage{}))
+	}
+	state := child.ProcessState
+	used := usage.Usage{CPU: state.UserTime() + state.SystemTime(), PeakMemory: peakMemory(state), Processes: 1}
+	return max(state.ExitCode(), 0), end(used)
+}
+
+// peakMemory is the largest resident set of an ended process, in bytes.
+func peakMemory(state *os.ProcessState) int64 {
+	used, ok := state.SysUsage().(*syscall.Rusage)
+	switch {
+	case !ok:
+		return 0
+	case runtime.GOOS == "darwin":
+		return int64(used.Maxrss)
+	default:
+		return int64(used.Maxrss) * 1024
+	}
+}
