@@ -1,0 +1,3 @@
+// Package report turns measurements into tables, into lines that benchstat reads,
+// and into verdicts on limits.
+package report
