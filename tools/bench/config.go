@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mira-cluster/terraform-provider-mira/tools/bench/internal/command"
+	"github.com/mira-cluster/terraform-provider-mira/tools/bench/internal/testbed"
+)
+
+//go:embed configs
+var configs embed.FS
+
+// variables are the values of configs/variables.tf.
+type variables struct {
+	Kubeconfig    string `json:"kubeconfig"`
+	Namespace     string `json:"namespace"`
+	ClusterDomain string `json:"cluster_domain"`
+	Clients       int    `json:"clients"`
+	Wait          bool   `json:"wait"`
+}
+
+// variablesFile is where CLIs look for values.
+const variablesFile = "terraform.tfvars.json"
+
+func (v variables) text() (string, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	return string(data), err
+}
+
+// clientName is the name of a client as configs/variables.tf makes it.
+func clientName(i int) string { return fmt.Sprintf("c%04d", i) }
+
+// workspace makes the workspace of a fleet.
+func (b *bench) workspace(ctx context.Context, values variables) (*command.Workspace, error) {
+	files, err := configFiles("variables.tf")
+	if err != nil {
+		return nil, err
+	}
+	if files[variablesFile], err = values.text(); err != nil {
+		return nil, err
+	}
+	files["requirements.tf"] = b.requirements()
+	if b.options.isOwn() {
+		own, err := configFiles("mira.tf")
+		if err != nil {
+			return nil, err
+		}
+		files["clients.tf"] = own["mira.tf"]
+	} else {
+		data, err := os.ReadFile(b.options.client)
+		if err != nil {
+			return nil, err
+		}
+		files["clients.tf"] = string(data)
+		other, err := configFiles("documents.tf")
+		if err != nil {
+			return nil, err
+		}
+		files["documents.tf"] = other["documents.tf"]
+		if files["documents.json"], err = documents(b.template, values.Namespace); err != nil {
+			return nil, err
+		}
+	}
+	return b.cli.Workspace(ctx, filepath.Join(b.directory, values.Namespace), files)
+}
+
+// requirements name the provider under test.
+func (b *bench) requirements() string {
+	name := b.options.source[strings.LastIndex(b.options.source, "/")+1:]
+	return fmt.Sprintf("terraform {\n  required_providers {\n    %s = {\n      source  = %q\n      version = %q\n    }\n  }\n}\n", name, b.options.source, b.options.version)
+}
+
+// floor makes the workspace of as many terraform_data as there are clients, and
+// their state. The state of each takes as many bytes as that of a client.
+//
+// A terraform_data holds a value twice, as input and as output.
+func (b *bench) floor(ctx context.Context, values variables, bytesPerClient int64) (*command.Workspace, error) {
+	files, err := configFiles("variables.tf", "floor.tf")
+	if err != nil {
+		return nil, err
+	}
+	one := values
+	one.Clients = 1
+	if files[variablesFile], err = one.text(); err != nil {
+		return nil, err
+	}
+	files["value.txt"] = ""
+	w, err := b.cli.Workspace(ctx, filepath.Join(b.directory, values.Namespace+"-floor"), files)
+	if err != nil {
+		return nil, err
+	}
+	apply := func() (*command.State, int64, error) {
+		if _, err := w.Run(ctx, "apply", "-auto-approve"); err != nil {
+			return nil, 0, err
+		}
+		state, err := w.State()
+		if err != nil {
+			return nil, 0, err
+		}
+		size, err := state.Bytes()
+		return state, size, err
+	}
+	_, empty, err := apply()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Write("value.txt", strings.Repeat("x", int(max(bytesPerClient-empty, 0)/2))); err != nil {
+		return nil, err
+	}
+	state, _, err := apply()
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, values.Clients)
+	for i := range keys {
+		keys[i] = clientName(i)
+	}
+	content, err := state.Multiply(keys)
+	if err != nil {
+		return nil, err
+	}
+	text, err := values.text()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Write(variablesFile, text); err != nil {
+		return nil, err
+	}
+	return w, w.WriteState(content)
+}
+
+// documents are the objects of a template in the form of configs/documents.tf.
+func documents(template, namespace string) (string, error) {
+	byKind, err := testbed.Documents(template, namespace)
+	if err != nil {
+		return "", err
+	}
+	data, err := json.Marshal(byKind)
+	return string(data), err
+}
+
+func configFiles(names ...string) (map[string]string, error) {
+	files := make(map[string]string)
+	for _, name := range names {
+		data, err := configs.ReadFile("configs/" + name)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = string(data)
+	}
+	return files, nil
+}

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mira-cluster/terraform-provider-mira/tools/bench/internal/command"
+	"github.com/mira-cluster/terraform-provider-mira/tools/bench/internal/report"
+	"github.com/mira-cluster/terraform-provider-mira/tools/bench/internal/testbed"
+)
+
+// Images of the releases that a fleet goes through.
+const (
+	secondImage = "mira:3.1"
+	thirdImage  = "mira:3.2"
+)
+
+// fleet is a number of clients that goes through all phases.
+type fleet struct {
+	*bench
+	clients   int
+	values    variables
+	namespace *testbed.Namespace
+	workspace *command.Workspace
+
+	create, noChange, floorPlan, drift, image, rolling, destroy *report.Phase
+	stateBytes, objectsBytes                                    int64 // per client
+}
+
+// measureFleet takes a fleet from its creation to its end.
+func (b *bench) measureFleet(ctx context.Context, clients int) error {
+	b.progress("%d clients", clients)
+	f := &fleet{bench: b, clients: clients}
+	name := fmt.Sprintf("bench-%d", clients)
+	namespace, kubeconfig, remove, err := b.namespace(ctx, name)
+	if err != nil {
+		return err
+	}
+	f.namespace = namespace
+	f.values = variables{Kubeconfig: kubeconfig, Namespace: name, ClusterDomain: domain, Clients: clients}
+	err = f.measureAll(ctx)
+	if printErr := f.print(); err == nil {
+		err = printErr
+	}
+	return errors.Join(err, remove(err == nil))
+}
+
+func (f *fleet) measureAll(ctx context.Context) error {
+	if err := f.release(ctx, testbed.Image); err != nil {
+		return err
+	}
+	var err error
+	if f.workspace, err = f.bench.workspace(ctx, f.values); err != nil {
+		return err
+	}
+	steps := []func(context.Context) error{f.measureCreate, f.measurePlans, f.measureDrift, f.measureImage}
+	if slices.Contains(f.options.waitSizes, f.clients) {
+		steps = append(steps, f.measureRolling)
+	}
+	for _, step := range append(steps, f.measureDestroy) {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// release stores the template of a release, for the provider and for
+// configurations that hold the objects themselves.
+func (f *fleet) release(ctx context.Context, image string) error {
+	template, err := testbed.WithImage(f.template, image)
+	if err != nil {
+		return err
+	}
+	if f.workspace != nil && !f.options.isOwn() {
+		text, err := documents(template, f.namespace.Name)
+		if err != nil {
+			return err
+		}
+		if err := f.workspace.Write("documents.json", text); err != nil {
+			return err
+		}
+	}
+	return f.namespace.PutTemplate(ctx, template)
+}
+
+// settle waits until what was applied runs, and nothing else keeps the control
+// plane busy.
+func (f *fleet) settle(ctx context.Context) error {
+	f.progress("%d clients: waiting until their pods serve", f.clients)
+	if err := f.namespace.Settle(ctx, f.clients); err != nil {
+		return err
+	}
+	return f.cluster.Calm(ctx)
+}
+
+// phase begins a phase.
+func (f *fleet) phase(name, benchmark string) *report.Phase {
+	phase := &report.Phase{Name: name, Benchmark: benchmark, Clients: f.clients}
+	f.phases = append(f.phases, phase)
+	f.progress("%d clients: %s", f.clients, name)
+	return phase
+}
+
+// once measures a command once.
+func (f *fleet) once(ctx context.Context, phase *report.Phase, arguments ...string) (*command.Result, error) {
+	run, result, err := f.measure(ctx, f.workspace, f.namespace, arguments...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", phase.Name, err)
+	}
+	phase.Runs = append(phase.Runs, run)
+	return result, nil
+}
+
+func (f *fleet) measureCreate(ctx context.Context) error {
+	f.create = f.phase("create, no waits", "Create")
+	if _, err := f.once(ctx, f.create, "apply", "-auto-approve"); err != nil {
+		return err
+	}
+	state, err := f.workspace.State()
+	if err != nil {
+		return err
+	}
+	total, err := state.Bytes()
+	if err != nil {
+		return err
+	}
+	objects, err := state.AttributeBytes("objects")
+	if err != nil {
+		return err
+	}
+	f.stateBytes, f.objectsBytes = total/int64(f.clients), objects/int64(f.clients)
+	return f.settle(ctx)
+}
+
+// measurePlans measures plans of the fleet, and of as many terraform_data in turn,
+// so that what else the machine does meanwhile strikes both.
+func (f *fleet) measurePlans(ctx context.Context) error {
+	floor, err := f.floor(ctx, f.values, f.stateBytes)
+	if err != nil {
+		return fmt.Errorf("terraform_data: %w", err)
+	}
+	f.noChange = f.phase("plan, no change", "PlanNoChange")
+	f.floorPlan = f.phase("plan, terraform_data", "PlanFloor")
+	for range f.options.runs {
+		run, result, err := f.measure(ctx, floor, nil, "plan", "-detailed-exitcode")
+		if err != nil {
+			return fmt.Errorf("terraform_data: %w", err)
+		}
+		if result.ExitCode != 0 {
+			return fmt.Errorf("terraform_data: the plan shows changes:\n%s", result.Output)
+		}
+		f.floorPlan.Runs = append(f.floorPlan.Runs, run)
+		if result, err = f.once(ctx, f.noChange, "plan", "-detailed-exitcode"); err != nil {
+			return err
+		}
+		if result.ExitCode != 0 {
+			return fmt.Errorf("a plan shows changes where nothing has changed: %v", command.Changed(result.Output))
+		}
+	}
+	return nil
+}
+
+// measureDrift measures the plan that finds one object changed by hand, and checks
+// that the other kinds of objects are looked at as well.
+func (f *fleet) measureDrift(ctx context.Context) error {
+	f.drift = f.phase("plan, one drifted", "PlanDrift")
+	first, others := testbed.Drifts[0], testbed.Drifts[1:]
+	drifted := []string{clientName(f.clients / 2)}
+	if err := first.Apply(ctx, f.namespace, drifted[0]); err != nil {
+		return err
+	}
+	if err := f.settle(ctx); err != nil {
+		return err
+	}
+	result, err := f.once(ctx, f.drift, "plan", "-detailed-exitcode")
+	if err != nil {
+		return err
+	}
+	if err := f.checkDrift(drifted, result.Output); err != nil {
+		return err
+	}
+
+	for i, drift := range others {
+		client := clientName(i * (f.clients - 1))
+		if err := drift.Apply(ctx, f.namespace, client); err != nil {
+			return err
+		}
+		drifted = append(drifted, client)
+	}
+	f.progress("%d clients: looking for drift of the other kinds, and putting it right", f.clients)
+	if result, err = f.workspace.Run(ctx, "plan", "-detailed-exitcode"); err != nil {
+		return err
+	}
+	if err := f.checkDrift(drifted, result.Output); err != nil {
+		return err
+	}
+	if _, err := f.workspace.Run(ctx, "apply", "-auto-approve"); err != nil {
+		return err
+	}
+	return f.settle(ctx)
+}
+
+// checkDrift compares what a plan shows with what was changed by hand. Of our own
+// provider anything else is an error.
+func (f *fleet) checkDrift(drifted []string, output string) error {
+	difference := driftDifference(drifted, command.Changed(output))
+	if difference != "" && f.options.isOwn() {
+		return errors.New(difference)
+	}
+	f.drift.Note = difference
+	return nil
+}
+
+// driftDifference says where the keys of the instances that a plan changes are not
+// those of the clients that were changed by hand.
+func driftDifference(drifted, changed []string) string {
+	want := slices.Compact(slices.Sorted(slices.Values(drifted)))
+	found := make([]string, 0, len(changed))
+	for _, key := range changed {
+		found = append(found, clientOf(key))
+	}
+	slices.Sort(found)
+	found = slices.Compact(found)
+	if slices.Equal(found, want) {
+		return ""
+	}
+	return fmt.Sprintf("clients %v were changed by hand, and the plan changes %v", want, found)
+}
+
+// measureImage measures the apply of a release that is not waited for.
+func (f *fleet) measureImage(ctx context.Context) error {
+	if err := f.release(ctx, secondImage); err != nil {
+		return err
+	}
+	f.image = f.phase("image change, no waits", "ImageChange")
+	result, err := f.once(ctx, f.image, "apply", "-auto-approve")
+	if err != nil {
+		return err
+	}
+	if changed := len(command.Changed(result.Output)); changed < f.clients {
+		return fmt.Errorf("%s: the release changes %d of %d clients", f.image.Name, changed, f.clients)
+	}
+	return f.settle(ctx)
+}
+
+// measureRolling measures the apply of a release with waits.
+func (f *fleet) measureRolling(ctx context.Context) error {
+	if err := f.setWait(ctx, true); err != nil {
+		return err
+	}
+	if err := f.release(ctx, thirdImage); err != nil {
+		return err
+	}
+	f.rolling = f.phase("image change, waits", "RollingUpdate")
+	if _, err := f.once(ctx, f.rolling, "apply", "-auto-approve"); err != nil {
+		return err
+	}
+	f.rolling.Note = fmt.Sprintf("%.2f times the wall time of the same without waits", f.rolling.Wall().Seconds()/f.image.Wall().Seconds())
+	return f.settle(ctx)
+}
+
+// setWait has the fleet know that updates are waited for from now on: that is an
+// argument, and its change is not what is measured.
+func (f *fleet) setWait(ctx context.Context, wait bool) error {
+	f.values.Wait = wait
+	text, err := f.values.text()
+	if err != nil {
+		return err
+	}
+	if err := f.workspace.Write(variablesFile, text); err != nil {
+		return err
+	}
+	f.progress("%d clients: turning waits on", f.clients)
+	if _, err := f.workspace.Run(ctx, "apply", "-auto-approve"); err != nil {
+		return err
+	}
+	return f.cluster.Calm(ctx)
+}
+
+func (f *fleet) measureDestroy(ctx context.Context) error {
+	f.destroy = f.phase("destroy", "Destroy")
+	if _, err := f.once(ctx, f.destroy, "destroy", "-auto-approve"); err != nil {
+		return err
+	}
+	f.fleets = append(f.fleets, f)
+	return nil
+}
