@@ -69,21 +69,7 @@ func (f Failure) isCrash() bool { return f.Container != "" && !cannotStart[f.Rea
 // String says it in one line.
 func (f Failure) String() string {
 	var b strings.Builder
-	b.WriteString("pod " + f.Pod)
-	if f.Container != "" {
-		b.WriteString(", ")
-		if f.Init {
-			b.WriteString("init ")
-		}
-		b.WriteString("container " + f.Container)
-		if f.Image != "" {
-			b.WriteString(" (image " + f.Image + ")")
-		}
-	}
-	if f.Claim != "" {
-		b.WriteString(", claim " + f.Claim)
-	}
-	b.WriteString(": " + f.Reason)
+	b.WriteString(f.brief())
 	if message := bounded(oneLine(f.Message), maxMessage); message != "" {
 		b.WriteString(": " + message)
 	}
@@ -102,6 +88,27 @@ func (f Failure) String() string {
 	if f.Recurred > 0 {
 		fmt.Fprintf(&b, "; it happened to %d pods of this name in a row", f.Recurred)
 	}
+	return b.String()
+}
+
+// brief says what fails and the reason, without what the server says beyond that.
+func (f Failure) brief() string {
+	var b strings.Builder
+	b.WriteString("pod " + f.Pod)
+	if f.Container != "" {
+		b.WriteString(", ")
+		if f.Init {
+			b.WriteString("init ")
+		}
+		b.WriteString("container " + f.Container)
+		if f.Image != "" {
+			b.WriteString(" (image " + f.Image + ")")
+		}
+	}
+	if f.Claim != "" {
+		b.WriteString(", claim " + f.Claim)
+	}
+	b.WriteString(": " + f.Reason)
 	return b.String()
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 )
 
 // GateOptions say how fast a change spreads over a fleet, and when it stops.
@@ -60,6 +61,20 @@ func (e *GateClosedError) Error() string {
 	return "no more rollouts are begun in this run, as the rollout of " + strings.Join(failed, ", and that of ")
 }
 
+// refusalDelay gives the error of the failed rollout the time to reach the CLI, which
+// prints errors as they come: an operator should not have to look for it behind those
+// of the clients that were refused for it.
+const refusalDelay = 250 * time.Millisecond
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
 // NewGate makes a gate. What is out of bounds in the options counts as the bound.
 func NewGate(options GateOptions) *Gate {
 	options.Start = max(options.Start, 1)
@@ -77,7 +92,7 @@ func NewGate(options GateOptions) *Gate {
 // the answer comes when the failed rollouts have been taken back, so that whoever
 // is refused hears of it after them.
 func (g *Gate) Enter(ctx context.Context, client string) (*Pass, error) {
-	for {
+	for hasWaited := false; ; hasWaited = true {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -86,6 +101,9 @@ func (g *Gate) Enter(ctx context.Context, client string) (*Pass, error) {
 		case g.isClosed() && g.failing == 0:
 			failed := append([]FailedClient(nil), g.failures...)
 			g.mu.Unlock()
+			if hasWaited {
+				pause(ctx, refusalDelay)
+			}
 			return nil, &GateClosedError{Failed: failed}
 		case !g.isClosed() && g.admitted < g.size:
 			g.admitted++

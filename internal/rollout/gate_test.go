@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
@@ -49,8 +50,14 @@ func (a *arrivals) end(how func(*rollout.Pass)) int {
 		how(pass)
 		pass.Leave()
 	}
-	synctest.Wait()
+	settle()
 	return len(inside)
+}
+
+// settle lets what waits for a moment of the bubble's clock go on.
+func settle() {
+	<-time.After(time.Second)
+	synctest.Wait()
 }
 
 func succeed(pass *rollout.Pass) { pass.Succeed() }
@@ -140,7 +147,7 @@ func TestGate_refusesAfterTheFailed(t *testing.T) {
 			t.Fatal("refused before the failed rollout has been taken back")
 		}
 		first.Leave()
-		synctest.Wait()
+		settle()
 		if len(a.refused) != 1 {
 			t.Fatal("not refused though the failed rollout has been taken back")
 		}

@@ -8,7 +8,7 @@ func (e *FailedError) Reason() string {
 	if len(e.Failures) == 0 {
 		return e.Status.Message
 	}
-	return e.Failures[0].String()
+	return e.Failures[0].brief()
 }
 
 // Reason says in one line what the rollout was waiting for.
