@@ -17,7 +17,7 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/cluster"
 )
 
-// integrationEnv says that there is time for real clusters: about a minute, and
+// integrationEnv says that there is time for real clusters: about five minutes, and
 // that for building their components the first time.
 const integrationEnv = "LOCALCLUSTER_INTEGRATION"
 

@@ -194,7 +194,7 @@ func TestStagesOfLaterFoldersTakePrecedence(t *testing.T) {
 	if err := copyStages(dir, []string{"testdata/stages", "testdata/override"}); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{"pod.yaml": "takes the place", "node.yaml": "further"} {
+	for file, want := range map[string]string{"pod.yaml": "takes the place", "node.yaml": "further", "pod.log": "of the pod"} {
 		data, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil || !strings.Contains(string(data), want) {
 			t.Errorf("%s = %q, %v; want the one that %q", file, data, err, want)
@@ -202,6 +202,24 @@ func TestStagesOfLaterFoldersTakePrecedence(t *testing.T) {
 	}
 	if err := copyStages(dir, []string{t.TempDir()}); err == nil {
 		t.Error("a folder without stages is accepted")
+	}
+}
+
+func TestAuditLogIsWrittenOnRequest(t *testing.T) {
+	t.Parallel()
+	for _, audit := range []bool{false, true} {
+		cluster := newCluster(t, "demo")
+		options := newOptions(t, nil)
+		options.Audit = audit
+		start(t, cluster, options)
+		state, err := cluster.Check()
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := strings.Join(cluster.apiServerProgram(addresses{}, state.Audit).args, " ")
+		if state.Audit != audit || strings.Contains(args, "--audit-log-path="+cluster.AuditLog()) != audit {
+			t.Errorf("asked for %v: the state says %v, arguments are %s", audit, state.Audit, args)
+		}
 	}
 }
 
