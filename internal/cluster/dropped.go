@@ -111,7 +111,8 @@ func goingPaths(set *fieldpath.Set, kept map[string]bool) []fieldpath.Path {
 	var going []fieldpath.Path
 	for path := range set.All() {
 		for end := range path {
-			if part := path[:end+1]; !kept[FormatPath(part)] {
+			// The metadata stay: the name is in no set.
+			if part := path[:end+1]; !kept[FormatPath(part)] && FormatPath(part) != "metadata" {
 				going = append(going, part.Copy())
 			}
 		}
