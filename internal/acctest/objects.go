@@ -2,6 +2,7 @@ package acctest
 
 import (
 	"context"
+	"sync"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,6 +46,27 @@ func detached(t *testing.T) context.Context { return context.WithoutCancel(t.Con
 
 func unstructuredSerializer() runtime.NegotiatedSerializer {
 	return serializer.NewCodecFactory(runtime.NewScheme()).WithoutConversion()
+}
+
+// CreateAll makes many objects by POST, ten at a time, as some manager.
+func (s *Sandbox) CreateAll(t *testing.T, objects []*unstructured.Unstructured, manager string) {
+	t.Helper()
+	next := make(chan *unstructured.Unstructured)
+	var workers sync.WaitGroup
+	for range 10 {
+		workers.Go(func() {
+			for object := range next {
+				if _, err := s.objects(object.GetKind()).Create(t.Context(), object, metav1.CreateOptions{FieldManager: manager}); err != nil {
+					t.Errorf("creating %s %s: %v", object.GetKind(), object.GetName(), err)
+				}
+			}
+		})
+	}
+	for _, object := range objects {
+		next <- object
+	}
+	close(next)
+	workers.Wait()
 }
 
 // WaitFor watches the objects of a kind until a condition holds for all that

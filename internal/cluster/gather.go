@@ -21,7 +21,8 @@ const (
 	// each other, and waits for the answers before it asks for more.
 	lull = 10 * time.Millisecond
 	// ahead bounds how many objects of a kind are listed for each owner that was
-	// asked for: a large cluster must not be listed for the sake of a few.
+	// asked for, but for one page: a large cluster must not be listed for the sake of
+	// a few.
 	ahead = 50
 	// pageSize bounds a page. Fifty kilobytes of StatefulSets are two on the wire:
 	// the server compresses answers of more than 128 KiB.
@@ -270,18 +271,17 @@ func (k *gathering) take() []*ask {
 	return asks
 }
 
-// room gives how many more objects may be listed now; zero where it is not worth
-// a page.
+// room gives how many more objects may be listed now; zero where as many as the
+// owners are worth are listed already.
 func (k *gathering) room() int {
-	owners := len(k.crowd.owners)
-	if owners < crowdSize || k.size >= gatherBytes {
+	worth := ahead * len(k.crowd.owners)
+	switch {
+	case len(k.crowd.owners) < crowdSize, len(k.objects) > worth, k.size >= gatherBytes:
 		return 0
+	case k.isBegun:
+		return pageSize
 	}
-	room := min(ahead*owners-len(k.objects), pageSize)
-	if k.isBegun && room < pageSize/2 {
-		return 0
-	}
-	return room
+	return min(worth, pageSize)
 }
 
 // readPage reads the next page of a kind, and answers those whom it, or the fact

@@ -86,10 +86,10 @@ func TestGather_requestsOfPlans(t *testing.T) {
 		{"a hundred in no order", 100, shuffled(100), 10, 6, 300, 1, 3},
 		{"a hundred, one at a time", 100, upTo(100), 1, 12, 300, 9, 9},
 		{"a thousand", 1000, upTo(1000), 10, 6 + 2*3, 3000, 1, 3},
-		{"a thousand in no order", 1000, shuffled(1000), 10, 8 + 2*3, 3100, 1, 3},
+		{"a thousand in no order", 1000, shuffled(1000), 10, 10 + 2*3, 3100, 1, 8},
 		{"a thousand, a hundred at a time", 1000, shuffled(1000), 100, 6 + 2*3, 3000, 1, 3},
-		{"five thousand in no order", 5000, shuffled(5000), 10, 8 + 10*3, 15500, 1, 3},
-		{"twenty of five thousand", 5000, shuffled(5000)[:20], 10, 40, 3 * 20 * ahead, 1, 60},
+		{"five thousand in no order", 5000, shuffled(5000), 10, 120, 15500, 1, 60},
+		{"twenty of five thousand", 5000, shuffled(5000)[:20], 10, 40, 3*(20*ahead+pageSize) + 60, 1, 60},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -244,7 +244,9 @@ func TestGather_failedList(t *testing.T) {
 			return errors.As(err, &unreachable) && errors.Is(err, lost)
 		}},
 		{"not JSON", func(r *http.Request) (*http.Response, error) { return answer(r, 200, []byte("{")), nil }, func(err error) bool { return err != nil }},
-		{"nameless", func(r *http.Request) (*http.Response, error) { return answer(r, 200, []byte(`{"items":[{"metadata":{}}]}`)), nil }, func(err error) bool { return err != nil }},
+		{"nameless", func(r *http.Request) (*http.Response, error) {
+			return answer(r, 200, []byte(`{"items":[{"metadata":{}}]}`)), nil
+		}, func(err error) bool { return err != nil }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -331,7 +333,7 @@ func TestGather_ownWrites(t *testing.T) {
 		}
 		ref := Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "mira-c0003"}
 		write(ref)
-		server.putData("services", ref.Name, "c0003", []byte(`{"metadata":{"name":"mira-c0003","uid":"new"}}`))
+		server.putData("services", ref.Name, "c0003", []byte(`{"metadata":{"name":"mira-c0003","uid":"new","labels":{"mira-cluster.io/client":"c0003"}}}`))
 		for range 2 {
 			object, err := client.Gather(t.Context(), "c0003", ref)
 			if err != nil || object.GetUID() != "new" {

@@ -10,8 +10,11 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
 // fleet is many clients in one block.
@@ -105,4 +108,50 @@ type trafficCheck func() error
 
 func (c trafficCheck) CheckPlan(_ context.Context, _ plancheck.CheckPlanRequest, resp *plancheck.CheckPlanResponse) {
 	resp.Error = c()
+}
+
+// Few clients among many others are read by themselves: what a plan transfers does
+// not grow with the cluster.
+func TestAccClient_fewInLargeCluster(t *testing.T) {
+	const others, mostBytes = 300, 200 << 10
+	s := acctest.NewSandbox(t)
+	traffic := s.Count(t)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	config := s.Provider() + fleet(3)
+	populate := func() {
+		spec := s.Get(t, "StatefulSet", "mira-c000").Object["spec"]
+		var objects []*unstructured.Unstructured
+		for i := range others {
+			name := fmt.Sprintf("b%03d", i) // they come first in a list
+			object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": runtime.DeepCopyJSONValue(spec)}}
+			object.SetName("mira-" + name)
+			object.SetLabels(map[string]string{mira.ClientLabel: name})
+			if err := unstructured.SetNestedField(object.Object, int64(0), "spec", "replicas"); err != nil {
+				t.Fatal(err)
+			}
+			objects = append(objects, object)
+		}
+		s.CreateAll(t, objects, "terraform-provider-mira")
+		traffic.Reset()
+	}
+	resource.ParallelTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories,
+		Steps: []resource.TestStep{
+			{Config: config},
+			{
+				PreConfig: populate,
+				Config:    config,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectEmptyPlan(),
+					trafficCheck(func() error {
+						t.Logf("a plan of three clients:\n%v", traffic)
+						if bytes := traffic.Bytes(); bytes > mostBytes {
+							return fmt.Errorf("a plan of three clients took %d bytes, at most %d were expected:\n%v", bytes, mostBytes, traffic)
+						}
+						return nil
+					}),
+				}},
+			},
+		},
+	})
 }
