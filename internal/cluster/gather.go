@@ -27,9 +27,9 @@ const (
 	// pageSize bounds a page. Fifty kilobytes of StatefulSets are two on the wire:
 	// the server compresses answers of more than 128 KiB.
 	pageSize = 500
-	// gatherAge bounds how old an answer can be. A plan is a snapshot, and what is
-	// written was read afresh.
-	gatherAge = 30 * time.Second
+	// gatherAge bounds how old an answer can be. A plan is a snapshot, which takes the
+	// CLI about as long for the largest fleets, and what is written was read afresh.
+	gatherAge = time.Minute
 	// gatherBytes bounds how much of the lists is held. Three objects of the sample
 	// template are about 12 KiB.
 	gatherBytes = 256 << 20
@@ -116,7 +116,7 @@ func newGatherer(c *Client) *gatherer {
 }
 
 // Gather reads the live object of a reference, as [Client.Get] does, but together
-// with others that are asked for at about the same time: it may be up to half a
+// with others that are asked for at about the same time: it may be up to a
 // minute old, though never older than our own last write of it, and must not be
 // changed. `owner` is the value of the owner label that the object has, if it is
 // there and ours.

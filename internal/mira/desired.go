@@ -20,8 +20,8 @@ type desired struct {
 	url      string                       // empty when no Ingress names a host
 	revision string
 	warnings []Warning
-	// gathered lets what is live be read together with other clients: it may be
-	// half a minute old then.
+	// gathered lets what is live be read together with other clients: it may be a
+	// minute old then.
 	gathered bool
 }
 
