@@ -24,12 +24,18 @@ func (c *Client) Logs(ctx context.Context, namespace, pod, container string, pre
 	if err != nil {
 		return "", c.connection.Explain(err)
 	}
-	data, err := client.Get().Namespace(namespace).Resource("pods").Name(pod).SubResource("log").
+	result := client.Get().Namespace(namespace).Resource("pods").Name(pod).SubResource("log").
 		Param("container", container).
 		Param("previous", strconv.FormatBool(previous)).
 		Param("tailLines", strconv.FormatInt(lines, 10)).
 		Param("limitBytes", strconv.Itoa(logBytes)).
-		Do(ctx).Raw()
+		Do(ctx)
+	// Unlike the error of Raw, that of Error has the message in it.
+	err = result.Error()
+	var data []byte
+	if err == nil {
+		data, err = result.Raw()
+	}
 	if err != nil {
 		return "", c.classify(verbLogs, NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, namespace, pod), err)
 	}

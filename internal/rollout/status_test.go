@@ -187,6 +187,52 @@ func TestStatus(t *testing.T) {
 			says: "the StatefulSet controller has not seen generation 5 yet, only 4",
 		},
 
+		"Parallel: the pods of both revisions are ready, and none is missing": {
+			sts:  statefulSet(3, counts(3, 1, 3), parallel),
+			pods: []corev1.Pod{pod(0, older), pod(1, older), pod(2, newest)},
+			says: "1 of 3 pods updated to revision mira-acme-new",
+		},
+		"Parallel: the number of ready pods suffices, but one of them is on its way out": {
+			sts:  statefulSet(2, parallel),
+			pods: []corev1.Pod{pod(0, newest), pod(1, newest, deleting)},
+			says: "1 pod still to settle",
+		},
+		"OrderedReady: a pod of the newest revision was deleted by hand": {
+			sts:  statefulSet(2, counts(2, 2, 1)),
+			pods: []corev1.Pod{pod(0, newest), pod(1, newest, deleting, unready())},
+			says: "1 of 2 pods ready",
+		},
+		"OrderedReady: a broken pod of an older revision is not replaced, while all others are ready": {
+			sts:  statefulSet(2, counts(2, 0, 1)),
+			pods: []corev1.Pod{pod(0, older), pod(1, older, pending, unready(waiting("ImagePullBackOff", "")))},
+			says: "0 of 2 pods updated to revision mira-acme-new",
+		},
+		"an update that was taken back before a pod was touched": {
+			sts:  statefulSet(2, func(s *appsv1.StatefulSet) { s.Status.CurrentRevision, s.Status.UpdateRevision = older, older }),
+			pods: []corev1.Pod{pod(0, older), pod(1, older)},
+			done: true, says: "2 of 2 pods at revision mira-acme-old",
+		},
+		"all pods count as updated, but the watch still shows an older one": {
+			sts:  statefulSet(2),
+			pods: []corev1.Pod{pod(0, older), pod(1, newest)},
+			says: "1 of 2 pods updated to revision mira-acme-new",
+		},
+		"scaled to zero and changed at once": {
+			sts:  statefulSet(0, counts(0, 0, 0)),
+			pods: []corev1.Pod{},
+			done: true, says: "scaled to zero, no pods are left",
+		},
+		"a pod that has ended keeps its readiness for a moment": {
+			sts:  statefulSet(1),
+			pods: []corev1.Pod{pod(0, newest, func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded })},
+			says: "1 pod still to settle",
+		},
+
+		"minReadySeconds: ready, available and updated are not the same pods": {
+			sts:  statefulSet(2, counts(2, 2, 2), func(s *appsv1.StatefulSet) { s.Spec.MinReadySeconds = 30; s.Status.AvailableReplicas = 0 }),
+			pods: []corev1.Pod{pod(0, newest), pod(1, newest)},
+			says: "0 of 2 pods available, that is ready for 30 seconds",
+		},
 		"minReadySeconds: ready is not yet available": {
 			sts:  statefulSet(2, func(s *appsv1.StatefulSet) { s.Spec.MinReadySeconds = 30; s.Status.AvailableReplicas = 1 }),
 			says: "1 of 2 pods available, that is ready for 30 seconds",
@@ -460,6 +506,34 @@ func TestStatusSaysWhatEachPodIsWaitedFor(t *testing.T) {
 			}
 			if got := status.Pending[0].String(); got != test.says {
 				t.Errorf("got  %s\nwant %s", got, test.says)
+			}
+		})
+	}
+}
+
+func TestStatusNamesUnboundClaims(t *testing.T) {
+	held := pod(0, newest, unscheduled(immediate), mounts("bound", "pending", "absent"))
+	claims := []corev1.PersistentVolumeClaim{claim("pending", corev1.ClaimPending), claim("bound", corev1.ClaimBound), claim("other", corev1.ClaimPending)}
+	tests := map[string]struct {
+		pod    corev1.Pod
+		claims []corev1.PersistentVolumeClaim
+		says   string
+	}{
+		"a pod that no node has": {
+			held, claims, "pod mira-acme-0: Pending; Unschedulable: " + immediate + "; claim absent is not bound; claim pending is not bound",
+		},
+		"claims that are not known": {
+			held, nil, "pod mira-acme-0: Pending; Unschedulable: " + immediate,
+		},
+		"a pod that has its node": {
+			pod(0, newest, fresh, mounts("pending"), func(p *corev1.Pod) { p.Spec.NodeName = "node-0" }), claims, "pod mira-acme-0: Pending",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			pending := rollout.Of(statefulSet(1, counts(1, 1, 0)), []corev1.Pod{test.pod}, test.claims).Pending
+			if len(pending) != 1 || pending[0].String() != test.says {
+				t.Errorf("got  %v\nwant %s", pending, test.says)
 			}
 		})
 	}

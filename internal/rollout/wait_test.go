@@ -385,6 +385,29 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
   and 2 pods more
 The rollout goes on in the cluster; look further with: kubectl --namespace default describe pod mira-acme-0`,
 		},
+		"a pod that cannot be created": {
+			script: script{
+				list:   []answer{listed(at("100", counts(0, 0, 0)))},
+				events: []answer{eventList(warning("acme", "FailedCreate", "create Pod mira-acme-0 failed: exceeded quota: pods", 7, 1))},
+			},
+			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod updated to revision mira-acme-new
+    events:
+      FailedCreate (7 times): create Pod mira-acme-0 failed: exceeded quota: pods
+  pod mira-acme-0: not created yet
+The rollout goes on in the cluster; look further with: kubectl --namespace default describe statefulset mira-acme`,
+		},
+		"a pod whose volume cannot be mounted": {
+			script: script{
+				list:   []answer{listed(at("100", counts(1, 1, 0)))},
+				pods:   []answer{podList(pod(0, newest, pending, unready(waiting("ContainerCreating", ""))))},
+				events: []answer{eventList(warning("", "FailedMount", `secret "mira-tls" not found`, 1, 1))},
+			},
+			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
+  pod mira-acme-0: Pending; container mira: ContainerCreating
+    events:
+      FailedMount: secret "mira-tls" not found
+The rollout goes on in the cluster; look further with: kubectl --namespace default describe pod mira-acme-0`,
+		},
 		"a controller that does not run": {
 			script: script{
 				list: []answer{listed(at("100", func(s *appsv1.StatefulSet) { s.Status.ObservedGeneration = 3 }))},

@@ -72,7 +72,7 @@ type shared[T metav1.Object] struct {
 func (w *Watcher) acquireSets(ctx context.Context, s scope) *feed[*appsv1.StatefulSet] {
 	return acquire(ctx, w, w.sets, s, &feed[*appsv1.StatefulSet]{
 		resource: w.client.Resource(statefulSets).Namespace(s.namespace),
-		convert:  convert[appsv1.StatefulSet],
+		convert:  convertSet,
 		subject:  func(sts *appsv1.StatefulSet) string { return sts.Name },
 	})
 }
@@ -80,7 +80,7 @@ func (w *Watcher) acquireSets(ctx context.Context, s scope) *feed[*appsv1.Statef
 func (w *Watcher) acquirePods(ctx context.Context, s scope) *feed[*corev1.Pod] {
 	return acquire(ctx, w, w.pods, s, &feed[*corev1.Pod]{
 		resource: w.client.Resource(podResource).Namespace(s.namespace),
-		convert:  convert[corev1.Pod],
+		convert:  convertPod,
 		subject: func(pod *corev1.Pod) string {
 			if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind == "StatefulSet" {
 				return owner.Name
@@ -130,6 +130,32 @@ func convert[T any](object *unstructured.Unstructured) (*T, error) {
 		return nil, fmt.Errorf("reading %s %s/%s: %w", object.GetKind(), object.GetNamespace(), object.GetName(), err)
 	}
 	return read, nil
+}
+
+// convertSet keeps what a rollout depends on: a fleet has thousands of them.
+func convertSet(object *unstructured.Unstructured) (*appsv1.StatefulSet, error) {
+	unstructured.RemoveNestedField(object.Object, "spec", "template")
+	unstructured.RemoveNestedField(object.Object, "spec", "volumeClaimTemplates")
+	return convert[appsv1.StatefulSet](object)
+}
+
+// convertPod does the same for pods.
+func convertPod(object *unstructured.Unstructured) (*corev1.Pod, error) {
+	pod, err := convert[corev1.Pod](object)
+	if err != nil {
+		return nil, err
+	}
+	spec := corev1.PodSpec{NodeName: pod.Spec.NodeName}
+	for _, volume := range pod.Spec.Volumes {
+		if volume.PersistentVolumeClaim != nil {
+			spec.Volumes = append(spec.Volumes, volume)
+		}
+	}
+	for _, c := range pod.Spec.InitContainers {
+		spec.InitContainers = append(spec.InitContainers, corev1.Container{Name: c.Name, RestartPolicy: c.RestartPolicy})
+	}
+	pod.Spec, pod.Annotations = spec, nil
+	return pod, nil
 }
 
 func (w *Watcher) register(v *waiter) {
