@@ -140,6 +140,51 @@ func TestAPIWaitFailsWhenPodsAreEvictedTimeAndAgain(t *testing.T) {
 	wantSays(t, err, "pod mira-acme-0: Evicted: The node was low on resource: memory.; it happened to 3 pods of this name in a row")
 }
 
+// What a kubelet says, on a pod that no simulated one touches.
+func TestAPIWaitFailsForWhatAKubeletSays(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		status string
+		says   []string
+	}{
+		"a Secret that is missing": {
+			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":0,
+				"state":{"waiting":{"reason":"CreateContainerConfigError","message":"secret \"mira\" not found"}}}]}`,
+			[]string{`pod mira-acme-0, container mira: CreateContainerConfigError: secret "mira" not found`, "describe pod mira-acme-0"},
+		},
+		"a command that is missing": {
+			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":2,
+				"state":{"waiting":{"reason":"RunContainerError","message":"exec: \"mira\": not found"}},
+				"lastState":{"terminated":{"exitCode":128,"reason":"StartError","startedAt":null,"finishedAt":null}}}]}`,
+			[]string{`pod mira-acme-0, container mira: RunContainerError: exec: "mira": not found; its last run ended with exit code 128; restarted 2 times`},
+		},
+		"no memory": {
+			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":3,
+				"state":{"waiting":{"reason":"CrashLoopBackOff","message":"back-off 40s restarting failed container=mira"}},
+				"lastState":{"terminated":{"exitCode":137,"signal":9,"reason":"OOMKilled","startedAt":null,"finishedAt":null}}}]}`,
+			[]string{
+				"pod mira-acme-0, container mira: OOMKilled: back-off 40s restarting failed container=mira; its last run ended with exit code 137, by signal 9; restarted 3 times",
+				"last lines of the log of container mira:\n      one\n      two\n", "logs mira-acme-0 --container mira --previous",
+			},
+		},
+		"an image whose name is none": {
+			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":0,
+				"state":{"waiting":{"reason":"InvalidImageName","message":"couldn't parse image reference"}}}]}`,
+			[]string{"pod mira-acme-0, container mira: InvalidImageName: couldn't parse image reference"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			generation := c.apply(t, newStatefulSet(t, "mira-acme", field{"spec/template/spec/schedulerName", "nobody"}))
+			c.WaitFor(t, "Pod", "there is a pod", func(pods []*unstructured.Unstructured) bool { return len(pods) == 1 })
+			c.setPodStatus(t, "mira-acme-0", `{"status":`+test.status+`}`)
+			wantSays(t, c.fails(t, generation, hasty), test.says...)
+		})
+	}
+}
+
 // Nobody has to delete pods by hand once the template is right.
 func TestAPIWaitFreesAStuckPod(t *testing.T) {
 	t.Parallel()

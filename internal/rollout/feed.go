@@ -50,9 +50,17 @@ type feed[T metav1.Object] struct {
 	// refused is an answer of the server that will not change.
 	refused error
 	// contact is the last failure to reach the server, nil after a success.
-	contact      error
-	unauthorized bool // the last answer was a 401
+	contact error
+	// watched says that a WATCH has succeeded, so that the rights were there.
+	watched bool
+	// refusals is how many answers in a row did not look like an outage.
+	refusals int
 }
+
+// A server that restarts may refuse those who have every right for as long as it
+// has not read its roles. So a feed that went well is not given up at the first
+// refusal.
+const maxRefusals = 5
 
 // fallenPod is a pod that ended as a whole, for example by an eviction. The
 // StatefulSet controller deletes it at once, so that a waiter may never see it.
@@ -109,7 +117,7 @@ func (l listWatch[T]) Watch(options metav1.ListOptions) (watch.Interface, error)
 func (l listWatch[T]) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 	options.LabelSelector, options.FieldSelector = l.feed.scope.labels, l.feed.scope.fields
 	list, err := l.feed.resource.List(ctx, options)
-	l.feed.answered(ctx, err)
+	l.feed.answered(ctx, false, err)
 	if err != nil {
 		return nil, err
 	}
@@ -120,35 +128,44 @@ func (l listWatch[T]) ListWithContext(ctx context.Context, options metav1.ListOp
 func (l listWatch[T]) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 	options.LabelSelector, options.FieldSelector = l.feed.scope.labels, l.feed.scope.fields
 	watcher, err := l.feed.resource.Watch(ctx, options)
-	l.feed.answered(ctx, err)
+	l.feed.answered(ctx, true, err)
 	return watcher, err
 }
 
 // answered notes the outcome of a request. An answer that will not change ends
 // the feed.
-func (f *feed[T]) answered(ctx context.Context, err error) {
+func (f *feed[T]) answered(ctx context.Context, isWatch bool, err error) {
 	if ctx.Err() != nil {
 		return
 	}
 	f.mu.Lock()
-	wasTold := f.contact
+	former := f.contact
 	f.contact = err
 	switch {
 	case err == nil:
-		f.unauthorized = false
-	case apierrors.IsUnauthorized(err) && !f.unauthorized:
-		// client-go runs a credential plugin again for the request after the
-		// one that was refused.
-		f.unauthorized = true
+		f.refusals = 0
+		f.watched = f.watched || isWatch
 	case isFinal(err):
-		f.refused, f.contact = err, nil
+		f.refusals++
+		most := 1
+		if apierrors.IsUnauthorized(err) {
+			// client-go runs a credential plugin again for the request after
+			// the one that was refused.
+			most = 2
+		}
+		if f.watched {
+			most = maxRefusals
+		}
+		if f.refusals >= most {
+			f.refused, f.contact = err, nil
+		}
 	}
-	refused, news := f.refused, wasTold != nil || err != nil
+	refused, isNews := f.refused, former != nil || err != nil
 	f.mu.Unlock()
 	if refused != nil {
 		f.stop()
 	}
-	if news {
+	if isNews {
 		f.wake("")
 	}
 }

@@ -94,6 +94,16 @@ func TestWaitReturnsWhenTheNewestRevisionServes(t *testing.T) {
 			},
 			requests: []string{"list", "watch from 100", "list"},
 		},
+		"the API server restarts, and has not read its roles yet": {
+			script: script{
+				list: []answer{listed(at("100", unfinished)), status(403, metav1.StatusReasonForbidden, "statefulsets is forbidden"),
+					status(401, metav1.StatusReasonUnauthorized, "Unauthorized"), listed(at("101"))},
+				watch:    []answer{drop(), stream()},
+				pods:     []answer{podList(pod(0, newest)), status(403, metav1.StatusReasonForbidden, "pods is forbidden"), podList(pod(0, newest))},
+				podWatch: []answer{drop(), stream()},
+			},
+			requests: []string{"list", "watch from 100", "list", "list", "list"},
+		},
 		"the first list fails for a while": {
 			script: script{list: []answer{down, status(500, metav1.StatusReasonInternalError, "etcd"), status(429, metav1.StatusReasonTooManyRequests, "slow down"), listed(at("100"))}},
 		},
@@ -292,6 +302,18 @@ func TestWaitPassesOnWhatTheServerRefuses(t *testing.T) {
 			})
 		})
 	}
+	t.Run("watching on, once the right was withdrawn", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			server := script{
+				list:  []answer{listed(at("100", unfinished)), status(403, metav1.StatusReasonForbidden, "may not list statefulsets")},
+				watch: []answer{drop()},
+			}.serve(t)
+			_, err := server.wait(minutes(t), 1)
+			if requests := server.requests("statefulsets"); !apierrors.IsForbidden(err) || len(requests) != 7 {
+				t.Errorf("got %v after %q", err, requests)
+			}
+		})
+	})
 	t.Run("logging in, twice", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			server := script{list: []answer{status(401, metav1.StatusReasonUnauthorized, "Unauthorized")}}.serve(t)
