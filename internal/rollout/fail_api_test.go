@@ -301,7 +301,7 @@ func (c *cluster) onNetwork(t *testing.T) *network {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.watcher = rollout.NewWatcher(client, noLogs, clientLabel)
+	c.watcher = rollout.NewWatcher(client, twoLines, clientLabel)
 	return n
 }
 

@@ -206,13 +206,7 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 }
 
 // hasPodName selects the pods of StatefulSets, whichever.
-var hasPodName = func() string {
-	named, err := labels.NewRequirement(appsv1.StatefulSetPodNameLabel, "exists", nil)
-	if err != nil {
-		panic(err)
-	}
-	return labels.NewSelector().Add(*named).String()
-}()
+const hasPodName = appsv1.StatefulSetPodNameLabel
 
 // statefulSet gives the newest copy; nil without an error while there is none to
 // be had.
@@ -255,9 +249,7 @@ func (v *waiter) read(ctx context.Context) (*appsv1.StatefulSet, error) {
 	case isFinal(err) && !apierrors.IsUnauthorized(err):
 		return nil, err
 	default:
-		v.contact = err
-		v.retry = min(max(firstRetry, 2*v.retry), lastRetry)
-		v.next = time.Now().Add(v.retry)
+		v.askAgainAfter(err)
 		return nil, nil
 	}
 	sts, err := convert[appsv1.StatefulSet](object)
@@ -270,6 +262,13 @@ func (v *waiter) read(ctx context.Context) (*appsv1.StatefulSet, error) {
 		v.sets = v.watcher.acquireSets(ctx, byName(v.Namespace, v.Name))
 	}
 	return sts, nil
+}
+
+// askAgainAfter notes that the server could not be reached.
+func (v *waiter) askAgainAfter(err error) {
+	v.contact = err
+	v.retry = min(max(firstRetry, 2*v.retry), lastRetry)
+	v.next = time.Now().Add(v.retry)
 }
 
 // judge is [Of] for copies that are new enough.

@@ -116,11 +116,11 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{sandbox, config, rollout.NewWatcher(client, noLogs, clientLabel)}
+	return &cluster{sandbox, config, rollout.NewWatcher(client, twoLines, clientLabel)}
 }
 
-// noLogs stands for a kubelet, of which a simulated node has none.
-func noLogs(context.Context, string, string, string, bool, int64) (string, error) {
+// twoLines stands for the log of a kubelet: a simulated one has none.
+func twoLines(context.Context, string, string, string, bool, int64) (string, error) {
 	return "one\ntwo\n", nil
 }
 
