@@ -475,7 +475,8 @@ func TestAPIWaitCanBeInterrupted(t *testing.T) {
 		_, err := c.watcher.Wait(ctx, c.target(generation), rollout.Options{})
 		ended <- err
 	}()
-	c.waitForReason(t, "mira-acme-0", "ImagePullBackOff")
+	// When this one has seen why, so has the other: they share the watches.
+	c.fails(t, generation, hasty)
 	cancel()
 	err := <-ended
 	var pending *rollout.PendingError
