@@ -127,10 +127,10 @@ func TestAccRollout_failures(t *testing.T) {
 	}{
 		{"image that cannot be pulled", []string{"mira:3.0", "mira-badpull:3.1"}, []string{"container mira", "ImagePullBackOff", "mira-badpull:3.1"}},
 		{"image name", []string{"mira:3.0", "mira-badname:3.1"}, []string{"container mira", "InvalidImageName", "mira-badname:3.1"}},
-		{"crash loop", []string{"mira:3.0", "mira-crash:3.1"}, []string{"container mira", "CrashLoopBackOff", "exit code 1", "mira-crash:3.1"}},
+		{"crash loop", []string{"mira:3.0", "mira-crash:3.1"}, []string{"container mira", "CrashLoopBackOff", "exit code 1", "mira-crash:3.1", "last lines of the log of container mira", "FATAL"}},
 		{"missing Secret", []string{"mira:3.0", "mira-badconfig:3.1"}, []string{"container mira", "CreateContainerConfigError", "Secret"}},
 		{"cannot run", []string{"mira:3.0", "mira-runerror:3.1"}, []string{"container mira", "exit code 128"}},
-		{"out of memory", []string{"mira:3.0", "mira-oom:3.1"}, []string{"container mira", "OOMKilled", "exit code 137"}},
+		{"out of memory", []string{"mira:3.0", "mira-oom:3.1"}, []string{"container mira", "OOMKilled", "exit code 137, by signal 9"}},
 		{"evicted", []string{"mira:3.0", "mira-evict:3.1"}, []string{"Evicted", "low on resource"}},
 		{"init container crashes", withInit("migrate-crash:1"), []string{"init container migrate", "CrashLoopBackOff", "exit code 1"}},
 		{"init container cannot be pulled", withInit("migrate-badpull:1"), []string{"init container migrate", "ImagePullBackOff"}},

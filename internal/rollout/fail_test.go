@@ -229,7 +229,7 @@ Look further with: kubectl --namespace default logs mira-acme-0 --container mira
 				return "", ctx.Err()
 			},
 			says: `StatefulSet default/mira-acme: its rollout failed after 20s: 0 of 1 pod ready
-  pod mira-acme-0, container mira: OOMKilled: back-off 10s restarting failed container; its last run ended with exit code 137; restarted once
+  pod mira-acme-0, container mira: OOMKilled: back-off 10s restarting failed container; its last run ended with exit code 137, by signal 9; restarted once
     (the log of container mira could not be read: no answer in time)
     (events could not be listed: no answer in time)
 Look further with: kubectl --namespace default logs mira-acme-0 --container mira --previous`,

@@ -31,7 +31,7 @@ type Failure struct {
 	// Message is what the status says beyond that; may be empty.
 	Message string
 	// ExitCode and Signal are those of the container's last run, if it ended;
-	// Signal is 0 where the runtime does not tell.
+	// Signal is 0 where there was none.
 	ExitCode *int32
 	Signal   int32
 	// LastMessage is what the last run left in its termination log.
@@ -303,9 +303,21 @@ func containerFailure(status corev1.ContainerStatus) (Failure, bool) {
 		return Failure{}, false
 	}
 	if last != nil {
-		f.ExitCode, f.Signal, f.LastMessage = &last.ExitCode, last.Signal, last.Message
+		f.ExitCode, f.Signal, f.LastMessage = &last.ExitCode, signalOf(last), last.Message
 	}
 	return f, true
+}
+
+// maxSignal is the highest number of a signal on Linux.
+const maxSignal = 64
+
+// signalOf gives the signal that ended a container; 0 for none. No kubelet fills in
+// the field for it: a shell's convention of 128 and the signal's number tells.
+func signalOf(ended *corev1.ContainerStateTerminated) int32 {
+	if signal := ended.ExitCode - 128; ended.Signal == 0 && signal > 0 && signal <= maxSignal {
+		return signal
+	}
+	return ended.Signal
 }
 
 // controlledBy picks the pods of a StatefulSet.

@@ -138,7 +138,7 @@ func TestFailures(t *testing.T) {
 		},
 		"a container that runs out of memory over and over: that goes before the loop": {
 			pods: []corev1.Pod{pod(0, newest, unready(crashing(2, ended("OOMKilled", 137))))},
-			says: []string{"pod mira-acme-0, container mira: OOMKilled: back-off 10s restarting failed container; its last run ended with exit code 137; restarted 2 times"},
+			says: []string{"pod mira-acme-0, container mira: OOMKilled: back-off 10s restarting failed container; its last run ended with exit code 137, by signal 9; restarted 2 times"},
 		},
 		"a container that runs again after a crash": {
 			pods: []corev1.Pod{pod(0, newest, unready(running(2, false)))},
