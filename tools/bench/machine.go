@@ -11,8 +11,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mira-cluster/terraform-provider-mira/tools/bench/internal/command"
 	"github.com/mira-cluster/terraform-provider-mira/tools/bench/internal/report"
 )
+
+// starts is how often the provider is started to see how long that takes.
+const starts = 11
 
 // settings say what is measured on what.
 func (b *bench) settings(ctx context.Context) ([]report.Setting, error) {
@@ -28,6 +32,10 @@ func (b *bench) settings(ctx context.Context) ([]report.Setting, error) {
 	if err != nil {
 		return nil, err
 	}
+	startUp, err := command.StartUp(ctx, b.options.provider, b.directory, starts)
+	if err != nil {
+		return nil, err
+	}
 	return []report.Setting{
 		{Key: "goos", Value: runtime.GOOS},
 		{Key: "goarch", Value: runtime.GOARCH},
@@ -37,6 +45,7 @@ func (b *bench) settings(ctx context.Context) ([]report.Setting, error) {
 		{Key: "cli", Value: cli},
 		{Key: "kubernetes", Value: kubernetes},
 		{Key: "provider", Value: fmt.Sprintf("%s, %s, binary of %s", b.options.source, buildVersion(b.options.provider), report.Size(info.Size()))},
+		{Key: "start-up", Value: fmt.Sprintf("%d ms until the provider listens", startUp.Milliseconds())},
 		{Key: "go", Value: runtime.Version()},
 	}, nil
 }
