@@ -32,8 +32,16 @@ type ApplyOptions struct {
 	// Wait until the new revision serves.
 	Wait bool
 	// Timeout bounds the apply; of an update from the moment on in which the gate
-	// admits it. Taking a failed rollout back has as much time of its own.
+	// admits it. Taking a failed rollout back has as much time of its own. Zero sets
+	// no bound.
 	Timeout time.Duration
+}
+
+func (o ApplyOptions) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if o.Timeout == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, o.Timeout)
 }
 
 // Outcome is what an apply did. It is given along with an error, too, when
@@ -52,7 +60,7 @@ type Outcome struct {
 // where the settings say so: [*RolledBackError]. Otherwise a [*RolloutError] comes
 // with an outcome.
 func (f *Fleet) Create(ctx context.Context, spec Spec, options ApplyOptions) (*Outcome, error) {
-	bounded, cancel := context.WithTimeout(ctx, options.Timeout)
+	bounded, cancel := options.bound(ctx)
 	defer cancel()
 	turn := f.turn(spec.Namespace, spec.Name)
 	turn.mu.Lock()
@@ -83,7 +91,7 @@ func (f *Fleet) Create(ctx context.Context, spec Spec, options ApplyOptions) (*O
 	turn.mu.Lock()
 	defer turn.mu.Unlock()
 	turn.created = false
-	return nil, f.rollBack(ctx, steps, outcome, options.Timeout, err)
+	return nil, f.rollBack(ctx, steps, outcome, options, err)
 }
 
 // Update changes a client's objects to what the template asks for, and deletes
@@ -98,7 +106,7 @@ func (f *Fleet) Update(ctx context.Context, spec Spec, before *Record, options A
 		return nil, err
 	}
 	defer pass.Leave()
-	bounded, cancel := context.WithTimeout(ctx, options.Timeout)
+	bounded, cancel := options.bound(ctx)
 	defer cancel()
 	turn := f.turn(spec.Namespace, spec.Name)
 	turn.mu.Lock()
@@ -119,7 +127,7 @@ func (f *Fleet) Update(ctx context.Context, spec Spec, before *Record, options A
 	if isFailed && !f.settings.Rollout.Keep {
 		turn.mu.Lock()
 		defer turn.mu.Unlock()
-		report := f.rollBack(ctx, steps, outcome, options.Timeout, err)
+		report := f.rollBack(ctx, steps, outcome, options, err)
 		return &Outcome{Record: Record{Refs: report.refs(before.Refs)}}, report
 	}
 	if err != nil {

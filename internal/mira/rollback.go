@@ -148,7 +148,7 @@ func (e *RolledBackError) refs(before []cluster.Ref) []cluster.Ref {
 // rollBack takes a failed apply back, in reverse order, and waits until the former
 // revision serves again. The writes are carried out whatever becomes of the
 // context; an interrupt ends the wait.
-func (f *Fleet) rollBack(ctx context.Context, steps trial, outcome *Outcome, timeout time.Duration, cause error) *RolledBackError {
+func (f *Fleet) rollBack(ctx context.Context, steps trial, outcome *Outcome, options ApplyOptions, cause error) *RolledBackError {
 	report := &RolledBackError{Err: cause, Grown: outcome.Grown}
 	var former trial
 	for _, s := range slices.Backward(steps) {
@@ -171,7 +171,7 @@ func (f *Fleet) rollBack(ctx context.Context, steps trial, outcome *Outcome, tim
 			former = append(former, &step{result: restored})
 		}
 	}
-	waiting, cancel := context.WithTimeout(ctx, timeout)
+	waiting, cancel := options.bound(ctx)
 	defer cancel()
 	for _, s := range former {
 		err := f.replace(waiting, s)

@@ -118,8 +118,8 @@ func (m *providerModel) rollout(ctx context.Context) (mira.RolloutSettings, diag
 		}
 		duration, more := grace.from.ValueGoDuration()
 		diags.Append(more...)
-		if duration < 0 {
-			diags.AddAttributeError(path.Root("rollout").AtName(grace.name), "Invalid Grace", fmt.Sprintf("%s is %s: it cannot be negative.", grace.name, duration))
+		if duration <= 0 {
+			diags.AddAttributeError(path.Root("rollout").AtName(grace.name), "Invalid Grace", fmt.Sprintf("%s is %s, and must be more than 0s.", grace.name, duration))
 		}
 		*grace.to = duration
 	}

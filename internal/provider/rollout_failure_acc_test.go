@@ -242,6 +242,17 @@ func TestAccRollout_createIsTakenBack(t *testing.T) {
 		}
 		p.destroy()
 	})
+	t.Run("without a volume", func(t *testing.T) {
+		t.Parallel()
+		s := acctest.NewSandbox(t)
+		class := s.StorageClass(t, false)
+		s.PutTemplate(t, edit(t, sample, "      accessModes:\n", "      storageClassName: "+class+"\n      accessModes:\n"))
+		p := newPatient(t, s, nil)
+		p.fail("Rollout Failed And Was Rolled Back", "claim mira-data-mira-acme-0", "UnboundClaim", "StorageClass "+class, "Claims stay")
+		if err := noneLeft(t, s)(nil); err != nil || p.state != nil {
+			t.Errorf("%v; state: %s", err, p.state)
+		}
+	})
 	t.Run("adopted", func(t *testing.T) {
 		t.Parallel()
 		s := acctest.NewSandbox(t)
@@ -317,4 +328,47 @@ func TestAccRollout_withoutRights(t *testing.T) {
 	s.PutTemplate(t, sample)
 	p.succeed()
 	p.destroy()
+}
+
+// A roll back that fails in its turn tells exactly what is where, and the next apply
+// starts from there.
+func TestAccRollout_rollBackFails(t *testing.T) {
+	t.Parallel()
+	sample := acctest.SampleTemplate(t)
+	t.Run("refused by the server", func(t *testing.T) {
+		t.Parallel()
+		s := acctest.NewSandbox(t)
+		s.PutTemplate(t, sample)
+		p := newPatient(t, s, nil)
+		p.succeed()
+		// What has the bad image must not get another one.
+		probe := acctest.StatefulSetProbe()
+		lift := s.Deny(t, "statefulsets", "request.operation == 'CREATE' || oldObject.spec.template.spec.containers[0].image.contains('badpull') && !object.spec.template.spec.containers[0].image.contains('badpull')", probe)
+		s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-badpull:3.1", "name: http\n    port: 80", "name: web\n    port: 80"))
+		p.fail("Rollout And Roll Back Failed", "ImagePullBackOff", "Rolled back to what it was before: Service "+s.Namespace+"/mira-acme.",
+			"StatefulSet "+s.Namespace+"/mira-acme could not be put back, and is still as the failed rollout left it", "forbidden by the test")
+		if got := imageOf(t, s.Get(t, "StatefulSet", "mira-acme")); got != "mira-badpull:3.1" {
+			t.Errorf("the StatefulSet has image %s", got)
+		}
+		lift()
+		s.PutTemplate(t, sample)
+		p.succeed()
+		wantImages(t, s, "mira:3.0")
+		p.destroy()
+	})
+	t.Run("the former revision does not serve either", func(t *testing.T) {
+		t.Parallel()
+		s := acctest.NewSandbox(t)
+		s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-crash:3.0"))
+		p := newPatient(t, s, nil)
+		p.attributes["wait_for_rollout"] = false
+		p.succeed()
+		p.attributes["wait_for_rollout"] = true
+		s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-badpull:3.1"))
+		p.fail("Rollout And Roll Back Failed", "ImagePullBackOff", "Rolled back to what it was before: StatefulSet "+s.Namespace+"/mira-acme.",
+			"The former revision does not serve", "CrashLoopBackOff")
+		s.PutTemplate(t, sample)
+		p.succeed()
+		p.destroy()
+	})
 }
