@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func Count(events []Event, of Requester) Counts {
 		if !of.made(event) {
 			continue
 		}
-		if event.ResponseStatus != nil && event.ResponseStatus.Code >= 400 && event.ResponseStatus.Code != 404 && event.Stage == "ResponseComplete" {
+		if event.ResponseStatus != nil && event.ResponseStatus.Code >= http.StatusBadRequest && event.ResponseStatus.Code != http.StatusNotFound && event.Stage == "ResponseComplete" {
 			counts.Refused++
 		}
 		if seen[event.ID] {
