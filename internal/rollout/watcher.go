@@ -152,7 +152,10 @@ func convertPod(object *unstructured.Unstructured) (*corev1.Pod, error) {
 		}
 	}
 	for _, c := range pod.Spec.InitContainers {
-		spec.InitContainers = append(spec.InitContainers, corev1.Container{Name: c.Name, RestartPolicy: c.RestartPolicy})
+		spec.InitContainers = append(spec.InitContainers, corev1.Container{Name: c.Name, Image: c.Image, RestartPolicy: c.RestartPolicy})
+	}
+	for _, c := range pod.Spec.Containers {
+		spec.Containers = append(spec.Containers, corev1.Container{Name: c.Name, Image: c.Image})
 	}
 	pod.Spec, pod.Annotations = spec, nil
 	return pod, nil
