@@ -286,7 +286,8 @@ func (f *Fleet) fill(record *Record, d *desired, t trial, before *Record) {
 		switch {
 		case s.settled != nil:
 			record.Marks[ref.Key()] = s.mark
-		case s.written && s.applied == s.desired, s.isExact:
+		// What admission changed at one write it may leave alone at the next.
+		case s.written && s.applied == s.desired && len(f.cluster.Altered(s.desired, s.result)) == 0, s.isExact:
 			record.Marks[ref.Key()] = f.cluster.MarkOf(s.desired, s.result)
 		}
 	}
