@@ -128,7 +128,13 @@ func readManifests(t *testing.T, path string) []*unstructured.Unstructured {
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
+	return decode(t, path, bytes.NewReader(data))
+}
+
+// decode reads all documents of a YAML text.
+func decode(t *testing.T, source string, text io.Reader) []*unstructured.Unstructured {
+	t.Helper()
+	decoder := utilyaml.NewYAMLOrJSONDecoder(text, 4096)
 	var objects []*unstructured.Unstructured
 	for {
 		object := &unstructured.Unstructured{}
@@ -137,7 +143,7 @@ func readManifests(t *testing.T, path string) []*unstructured.Unstructured {
 			return objects
 		}
 		if err != nil {
-			t.Fatalf("%s: %v", path, err)
+			t.Fatalf("%s: %v", source, err)
 		}
 		if len(object.Object) > 0 {
 			objects = append(objects, object)

@@ -8,6 +8,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
@@ -20,7 +21,6 @@ import (
 func (s *Sandbox) Deny(t *testing.T, resource, expression string, probe *unstructured.Unstructured) (lift func()) {
 	t.Helper()
 	name := s.Namespace + "-" + resource
-	policies, bindings := s.Admin.Resource(resources["ValidatingAdmissionPolicy"]), s.Admin.Resource(resources["ValidatingAdmissionPolicyBinding"])
 	policy := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": map[string]any{"name": name},
 		"spec": map[string]any{
@@ -37,24 +37,25 @@ func (s *Sandbox) Deny(t *testing.T, resource, expression string, probe *unstruc
 		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": map[string]any{"name": name},
 		"spec": map[string]any{"policyName": name, "validationActions": []any{"Deny"}},
 	}}
-	if _, err := policies.Create(t.Context(), policy, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := bindings.Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	remove := func() {
-		for _, client := range []interface {
-			Delete(ctx context.Context, name string, options metav1.DeleteOptions, subresources ...string) error
-		}{bindings, policies} {
-			if err := client.Delete(detached(t), name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-				t.Errorf("lifting the ban on %s: %v", resource, err)
+	remove := s.enforce(t, resources["ValidatingAdmissionPolicy"], policy, resources["ValidatingAdmissionPolicyBinding"], binding)
+	s.awaitRefusal(t, probe, true)
+	return func() { remove(); s.awaitRefusal(t, probe, false) }
+}
+
+// enforce creates an admission policy and its binding for the time of the test, and
+// gives the means to remove both earlier.
+func (s *Sandbox) enforce(t *testing.T, policies schema.GroupVersionResource, policy *unstructured.Unstructured, bindings schema.GroupVersionResource, binding *unstructured.Unstructured) (remove func()) {
+	t.Helper()
+	s.putGlobal(t, policies, policy)
+	s.putGlobal(t, bindings, binding)
+	return func() {
+		t.Helper()
+		for resource, name := range map[schema.GroupVersionResource]string{bindings: binding.GetName(), policies: policy.GetName()} {
+			if err := s.Admin.Resource(resource).Delete(detached(t), name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+				t.Errorf("removing %s %s: %v", resource.Resource, name, err)
 			}
 		}
 	}
-	t.Cleanup(remove)
-	s.awaitRefusal(t, probe, true)
-	return func() { remove(); s.awaitRefusal(t, probe, false) }
 }
 
 // awaitRefusal waits until creating an object is refused, or is not any more.

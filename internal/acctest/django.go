@@ -1,17 +1,11 @@
 package acctest
 
 import (
-	"bytes"
-	"errors"
-	"io"
-	"strings"
 	"testing"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 )
 
 // DjangoManager is the field manager of the Kubernetes Python client.
@@ -21,32 +15,7 @@ const DjangoManager = "OpenAPI-Generator"
 // replaced as text, then POST, or a strategic merge PATCH of what exists.
 func (s *Sandbox) DjangoSave(t *testing.T, text, client, email string) {
 	t.Helper()
-	text = strings.NewReplacer("%CLIENT_NAME%", client, "%CLUSTER_DOMAIN%", Domain, "%EMAIL_ADMIN%", email).Replace(text)
-	decoder := utilyaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		err := decoder.Decode(&object.Object)
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			t.Fatalf("parsing the template as the Django controller does: %v", err)
-		}
-		if len(object.Object) == 0 {
-			continue
-		}
-		client := s.objects(object.GetKind())
-		_, err = client.Create(t.Context(), object, metav1.CreateOptions{FieldManager: DjangoManager})
-		if apierrors.IsAlreadyExists(err) {
-			var body []byte
-			if body, err = object.MarshalJSON(); err == nil {
-				_, err = client.Patch(t.Context(), object.GetName(), types.StrategicMergePatchType, bytes.TrimSpace(body), metav1.PatchOptions{FieldManager: DjangoManager})
-			}
-		}
-		if err != nil {
-			t.Fatalf("saving %s %s as the Django controller does: %v", object.GetKind(), object.GetName(), err)
-		}
-	}
+	s.Save(t, DjangoManager, Rendered(t, text, client, email))
 }
 
 // WaitReady waits until every StatefulSet of the sandbox serves its newest

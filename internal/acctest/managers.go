@@ -1,8 +1,6 @@
 package acctest
 
 import (
-	"errors"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -11,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
@@ -19,21 +16,7 @@ import (
 func Rendered(t *testing.T, text, client, email string) []*unstructured.Unstructured {
 	t.Helper()
 	text = strings.NewReplacer("%CLIENT_NAME%", client, "%CLUSTER_DOMAIN%", Domain, "%EMAIL_ADMIN%", email).Replace(text)
-	decoder := utilyaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
-	var objects []*unstructured.Unstructured
-	for {
-		object := &unstructured.Unstructured{}
-		err := decoder.Decode(&object.Object)
-		if errors.Is(err, io.EOF) {
-			return objects
-		}
-		if err != nil {
-			t.Fatalf("parsing the rendered template: %v", err)
-		}
-		if len(object.Object) > 0 {
-			objects = append(objects, object)
-		}
-	}
+	return decode(t, "the rendered template", strings.NewReader(text))
 }
 
 // Save creates objects by POST, or changes those that exist by a strategic merge

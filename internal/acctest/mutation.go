@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -53,23 +52,7 @@ func (s *Sandbox) Mutate(t *testing.T, resource, patch string, conditions ...str
 		"apiVersion": mutatingBindings.GroupVersion().String(), "kind": "MutatingAdmissionPolicyBinding", "metadata": map[string]any{"name": name},
 		"spec": map[string]any{"policyName": name},
 	}}
-	policies, bindings := s.Admin.Resource(mutatingPolicies), s.Admin.Resource(mutatingBindings)
-	if _, err := policies.Create(t.Context(), policy, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	remove := func() {
-		for _, client := range []interface {
-			Delete(ctx context.Context, name string, options metav1.DeleteOptions, subresources ...string) error
-		}{bindings, policies} {
-			if err := client.Delete(detached(t), name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-				t.Errorf("lifting the policy on %s: %v", resource, err)
-			}
-		}
-	}
-	t.Cleanup(remove)
-	if _, err := bindings.Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	remove := s.enforce(t, mutatingPolicies, policy, mutatingBindings, binding)
 	s.awaitMutation(t, resource, true)
 	return func() { remove(); s.awaitMutation(t, resource, false) }
 }
