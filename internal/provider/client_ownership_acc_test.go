@@ -46,7 +46,7 @@ func TestAccClient_failingAdoptionsNeverTaint(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "20s" }`)
+	config := s.Provider(`rollout = { on_failure = "keep", grace = "1s" }`) + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	bad := func(image string) resource.TestStep {
 		return resource.TestStep{
 			PreConfig:   func() { s.PutTemplate(t, edit(t, sample, "mira:3.0", image)) },

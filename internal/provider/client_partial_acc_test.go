@@ -135,24 +135,25 @@ func TestAccClient_updateFailsHalfWay(t *testing.T) {
 
 // A new client that never comes up is in the state, and tainted: the error says
 // so, and the next apply replaces it. Its claim stays.
-func TestAccClient_createTimesOut(t *testing.T) {
+func TestAccClient_createKeptThatFails(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-badpull:3.0"))
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
+	provider := s.Provider(`rollout = { on_failure = "keep", grace = "1s" }`)
 	var claims map[string]types.UID
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
 			{
-				Config:      s.Provider() + client("acme", append(lines, `timeouts = { create = "30s" }`)...),
-				ExpectError: regexp.MustCompile(`(?s)Rollout Did Not Complete.*mira-acme-0.*ImagePullBackOff.*New Client Is Tainted`),
+				Config:      provider + client("acme", lines...),
+				ExpectError: regexp.MustCompile(`(?s)Rollout Failed.*mira-acme-0.*ImagePullBackOff.*New Client Is Tainted`),
 			},
 			{
 				PreConfig: func() { claims = s.UIDs(t, "PersistentVolumeClaim"); s.PutTemplate(t, sample) },
-				Config:    s.Provider() + client("acme", lines...),
+				Config:    provider + client("acme", lines...),
 				ConfigPlanChecks: resource.ConfigPlanChecks{
 					PreApply:             []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionDestroyBeforeCreate)},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
@@ -171,24 +172,25 @@ func TestAccClient_createTimesOut(t *testing.T) {
 // An adopted client whose rollout does not complete must not be tainted: the
 // next apply would delete what served before. It is not in the state, and the
 // next apply adopts it again.
-func TestAccClient_adoptionTimesOut(t *testing.T) {
+func TestAccClient_adoptionKeptThatTimesOut(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-slow:3.1", "creationTimestamp: null", `annotations: {localcluster/ready-after: "45s"}`))
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
+	provider := s.Provider(`rollout = { on_failure = "keep" }`)
 	set := s.Get(t, "StatefulSet", "mira-acme").GetUID()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
 			{
-				Config:      s.Provider() + client("acme", append(lines, `timeouts = { create = "20s" }`)...),
+				Config:      provider + client("acme", append(lines, `timeouts = { create = "20s" }`)...),
 				ExpectError: regexp.MustCompile(`(?s)Rollout Did Not Complete.*Adopted Client Not In State`),
 			},
 			{
-				Config: s.Provider() + client("acme", lines...),
+				Config: provider + client("acme", lines...),
 				ConfigPlanChecks: resource.ConfigPlanChecks{
 					PreApply:             []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionCreate)},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
