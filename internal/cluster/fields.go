@@ -56,9 +56,9 @@ func (c *Client) Observe(live *unstructured.Unstructured, before Fields) Fields 
 // project reads the values of a set of fields, leaves only.
 func project(object *unstructured.Unstructured, set *fieldpath.Set) Fields {
 	fields := make(Fields)
-	for path, at := range leaves(set) {
+	for at := range set.Leaves().All() {
 		if text, ok := valueAt(object, at); ok {
-			fields[path] = text
+			fields[FormatPath(at)] = text
 		}
 	}
 	return fields

@@ -68,6 +68,7 @@ type gatherer struct {
 type objectKey struct {
 	resource        schema.GroupVersionResource
 	namespace, name string
+	nameOnly        bool // nothing but its being there matters, and it has no label
 }
 
 // crowd is what was asked for in a namespace, and answered, in the time of
@@ -85,6 +86,7 @@ type gathering struct {
 	crowd     *crowd
 	resource  schema.GroupVersionResource
 	namespace string
+	nameOnly  bool
 	waiting   []*ask
 	isRunning bool
 	isRefused bool // by the server: there are no lists
@@ -134,6 +136,19 @@ func (c *Client) Gather(ctx context.Context, owner string, ref Ref) (*unstructur
 	return c.gatherer.read(ctx, owner, key, ref)
 }
 
+// HasClaim tells whether a claim is there. It gathers as [Client.Gather] does, for
+// those who look after claims that no StatefulSet uses any more: claims carry no
+// owner label, so that a crowd has those of all owners listed, by name only.
+func (c *Client) HasClaim(ctx context.Context, owner, namespace, name string) (bool, error) {
+	mapping, err := c.mapping(ClaimKind)
+	if err != nil {
+		return false, err
+	}
+	key := objectKey{resource: mapping.Resource, namespace: namespace, name: name, nameOnly: true}
+	found, err := c.gatherer.read(ctx, owner, key, NewRef(ClaimKind, namespace, name))
+	return found != nil, err
+}
+
 func (g *gatherer) read(ctx context.Context, owner string, key objectKey, ref Ref) (*unstructured.Unstructured, error) {
 	recent, waiting := g.ask(ctx, owner, key)
 	if recent != nil {
@@ -170,7 +185,7 @@ func (g *gatherer) ask(ctx context.Context, owner string, key objectKey) (*unstr
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	if g.written[key] {
+	if g.isWritten(key) {
 		return nil, nil
 	}
 	if recent, ok := g.recent.get(key); ok {
@@ -187,7 +202,7 @@ func (g *gatherer) ask(ctx context.Context, owner string, key objectKey) (*unstr
 	}
 	k := c.kinds[key.resource]
 	if k == nil {
-		k = &gathering{crowd: c, resource: key.resource, namespace: key.namespace, objects: make(map[string][]byte)}
+		k = &gathering{crowd: c, resource: key.resource, namespace: key.namespace, nameOnly: key.nameOnly, objects: make(map[string][]byte)}
 		c.kinds[key.resource] = k
 	}
 	waiting := &ask{ctx: ctx, owner: owner, name: key.name, done: make(chan struct{})}
@@ -251,10 +266,12 @@ func (g *gatherer) run(ctx context.Context, k *gathering) {
 		case len(asks) == 0:
 		case limit > 0:
 			g.readPage(ctx, k, asks, limit)
-		case len(asks) > 1:
+		case len(asks) > 1 && !k.nameOnly:
 			g.readOwners(ctx, k, asks)
 		default:
-			close(asks[0].done)
+			for _, a := range asks {
+				close(a.done)
+			}
 		}
 	}
 }
@@ -288,7 +305,11 @@ func (k *gathering) room() int {
 // that it lacks their object, serves. The others go on waiting.
 func (g *gatherer) readPage(ctx context.Context, k *gathering, asks []*ask, limit int) {
 	ctx, end := together(ctx, asks)
-	page, err := g.client.listItems(ctx, k.resource, k.namespace, listOptions{selector: g.client.ownerLabel, limit: limit, next: k.next})
+	options := listOptions{selector: g.client.ownerLabel, limit: limit, next: k.next}
+	if k.nameOnly {
+		options.selector, options.nameOnly = "", true
+	}
+	page, err := g.client.listItems(ctx, k.resource, k.namespace, options)
 	end()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -375,9 +396,14 @@ func together(ctx context.Context, asks []*ask) (context.Context, func()) {
 func (g *gatherer) keep(key objectKey, object *unstructured.Unstructured) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !g.written[key] {
+	if !g.isWritten(key) {
 		g.recent.put(key, object)
 	}
+}
+
+func (g *gatherer) isWritten(key objectKey) bool {
+	key.nameOnly = false
+	return g.written[key]
 }
 
 // forget has an object read afresh from now on, as we are about to write it. That

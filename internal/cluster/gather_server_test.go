@@ -117,6 +117,7 @@ func (s *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := json.Unmarshal(object, &fields); err != nil {
 		return nil, err
 	}
+	fields["apiVersion"], fields["kind"] = "v1", ClaimKind.Kind
 	for _, kind := range gatheredKinds {
 		if kind.resource == resource {
 			fields["apiVersion"], fields["kind"] = kind.apiVersion, kind.kind
@@ -139,7 +140,7 @@ func (s *fakeServer) list(r *http.Request, resource string) *http.Response {
 	var items []json.RawMessage
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
 		owner := s.owners[key]
-		if !strings.HasPrefix(key, resource+"/") || key <= from || owner == "" || !selector.Matches(labels.Set{ownerLabel: owner}) {
+		if !strings.HasPrefix(key, resource+"/") || key <= from || !selector.Matches(labelsOf(owner)) {
 			continue
 		}
 		if limit > 0 && len(items) == limit {
@@ -160,6 +161,13 @@ func (s *fakeServer) list(r *http.Request, resource string) *http.Response {
 	return answer(r, http.StatusOK, data)
 }
 
+func labelsOf(owner string) labels.Set {
+	if owner == "" {
+		return nil
+	}
+	return labels.Set{ownerLabel: owner}
+}
+
 func answer(r *http.Request, code int, data []byte) *http.Response {
 	return &http.Response{
 		StatusCode: code, Status: http.StatusText(code), Proto: "HTTP/2.0", ProtoMajor: 2, Request: r,
@@ -172,7 +180,9 @@ func status(r *http.Request, code int, reason string) *http.Response {
 }
 
 // isList tells whether a request is one for many objects.
-func isList(r *http.Request) bool { return r.URL.Query().Has("labelSelector") }
+func isList(r *http.Request) bool {
+	return r.URL.Query().Has("labelSelector") || r.URL.Query().Has("limit")
+}
 
 // requests counts the requests whose entry in the log begins with a word.
 func (s *fakeServer) requests(prefix string) int {

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // readClients reads the objects of clients as a plan does: so many clients at a
@@ -123,6 +125,50 @@ func TestGather_notListed(t *testing.T) {
 		found, err = client.Gather(t.Context(), "other", Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "absent"})
 		if err != nil || found != nil {
 			t.Errorf("got %v (%v), want nothing", found, err)
+		}
+	})
+}
+
+// Claims carry no label: a crowd has all of them listed.
+func TestGather_claims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients = 600
+		server := newFakeServer()
+		for i := range clients {
+			server.put("persistentvolumeclaims", "data-mira-"+clientName(i)+"-1", "")
+		}
+		server.before = delayed
+		client := server.client(t)
+		has := func(i int, claim string) bool {
+			found, err := client.HasClaim(t.Context(), clientName(i), "default", claim)
+			if err != nil {
+				t.Error(err)
+			}
+			return found
+		}
+		var workers sync.WaitGroup
+		for worker := range 10 {
+			workers.Go(func() {
+				for i := worker; i < clients; i += 10 {
+					if !has(i, "data-mira-"+clientName(i)+"-1") {
+						t.Errorf("the claim of client %d is not found", i)
+					}
+				}
+			})
+		}
+		workers.Wait()
+		if requests := len(server.log); requests > 30 {
+			t.Errorf("%d requests for %d claims", requests, clients)
+		}
+		if has(0, "data-mira-c0000-2") {
+			t.Error("a claim is found that is not there")
+		}
+		client.forget(&meta.RESTMapping{Resource: schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}}, NewRef(ClaimKind, "default", "data-mira-c0001-1"))
+		server.mu.Lock()
+		delete(server.objects, "persistentvolumeclaims/data-mira-c0001-1")
+		server.mu.Unlock()
+		if has(1, "data-mira-c0001-1") {
+			t.Error("a claim is found that we have deleted")
 		}
 	})
 }

@@ -70,10 +70,8 @@ func (c *Client) digestApplied(object *unstructured.Unstructured) string {
 
 func (c *Client) digestLive(live *unstructured.Unstructured, owned Fields) string {
 	return digest(func(w io.Writer) {
-		for _, entry := range live.GetManagedFields() {
-			if c.isOurs(entry) && entry.FieldsV1 != nil {
-				fmt.Fprintf(w, "%q%q", entry.APIVersion, entry.FieldsV1.GetRawString())
-			}
+		for _, entry := range c.ourEntries(live) {
+			fmt.Fprintf(w, "%q%q", entry.apiVersion, entry.fields)
 		}
 		for _, path := range slices.Sorted(maps.Keys(owned)) {
 			fmt.Fprintf(w, "%q%q", path, owned[path])

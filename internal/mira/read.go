@@ -48,7 +48,7 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, before *Record
 		return nil, nil
 	}
 	record.Images = imagesOf(record.Objects)
-	record.Claims = f.claimsOf(ctx, namespace, live, before.Claims)
+	record.Claims = f.claimsOf(ctx, namespace, name, live, before.Claims)
 	if find(live, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Ingress" }) != nil {
 		record.URL = urlOf(live)
 	}
@@ -133,7 +133,7 @@ func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported,
 	if err != nil {
 		return err
 	}
-	imported.Objects = make(map[string]cluster.Fields)
+	imported.Objects, imported.Marks = make(map[string]cluster.Fields), make(map[string]cluster.Mark)
 	var live []*unstructured.Unstructured
 	var looked []cluster.Ref
 	for _, object := range d.objects {
@@ -161,12 +161,15 @@ func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported,
 		if imported.Objects[ref.Key()], err = f.before(ctx, s); err != nil {
 			return err
 		}
+		if s.result != nil && s.recreation == nil && f.cluster.OnlyOwners(s.live, s.result, nil) && f.cluster.OwnsSame(s.live, s.result) {
+			imported.Marks[ref.Key()] = f.cluster.MarkOf(object, s.live)
+		}
 	}
 	if len(live) == 0 {
 		return &NoSuchClientError{Namespace: spec.Namespace, Name: spec.Name, Looked: looked}
 	}
 	imported.Images = imagesOf(imported.Objects)
-	imported.Claims = f.claimsOf(ctx, spec.Namespace, live, nil)
+	imported.Claims = f.claimsOf(ctx, spec.Namespace, spec.Name, live, nil)
 	imported.URL = urlOf(live)
 	imported.Revision = d.revision
 	return nil

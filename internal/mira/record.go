@@ -56,7 +56,7 @@ func imagesOf(objects map[string]cluster.Fields) map[string]string {
 // claimsOf gives the claims that the StatefulSets among the objects use, and of
 // those recorded before the ones that are still there: a replica that is no more
 // leaves its claim behind.
-func (f *Fleet) claimsOf(ctx context.Context, namespace string, objects []*unstructured.Unstructured, before []string) []string {
+func (f *Fleet) claimsOf(ctx context.Context, namespace, client string, objects []*unstructured.Unstructured, before []string) []string {
 	var names []string
 	for _, object := range objects {
 		if isStatefulSet(object) {
@@ -67,9 +67,9 @@ func (f *Fleet) claimsOf(ctx context.Context, namespace string, objects []*unstr
 		if slices.Contains(names, name) {
 			continue
 		}
-		live, err := f.cluster.Get(ctx, cluster.NewRef(cluster.ClaimKind, namespace, name))
+		isThere, err := f.cluster.HasClaim(ctx, client, namespace, name)
 		// Better a name too many than one forgotten: it may hold data.
-		if err != nil || live != nil {
+		if err != nil || isThere {
 			names = append(names, name)
 		}
 	}
