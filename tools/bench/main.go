@@ -16,20 +16,24 @@ import (
 // errLimits says that a limit on counts is broken; the report has said which.
 var errLimits = errors.New("a limit is broken")
 
-func main() {
+func main() { os.Exit(execute()) }
+
+func execute() int {
+	// Further signals change nothing: one often comes twice, from the terminal and
+	// from the parent, and the cleaning up is bounded.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	// A second signal ends the process at once.
-	context.AfterFunc(ctx, stop)
+	defer stop()
 	options, err := parseOptions(os.Args[1:], os.Stderr)
 	if errors.Is(err, flag.ErrHelp) {
-		return
+		return 0
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(2)
+		return 2
 	}
 	if err := run(ctx, options, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
