@@ -66,7 +66,7 @@ func upTo(count int) []int {
 
 // delayed has each request take a while, as it does in a network.
 func delayed(*http.Request) (*http.Response, error) {
-	time.Sleep(3 * time.Millisecond)
+	<-time.After(3 * time.Millisecond) // of the bubble's clock
 	return nil, nil
 }
 
@@ -173,13 +173,13 @@ func TestGather_claims(t *testing.T) {
 	})
 }
 
-// crowdOf asks for the Services of clients at the same time, and gives the errors
-// by their numbers.
-func crowdOf(client *Client, count int, ctx func(int) context.Context) map[int]error {
+// crowdOf asks for the Services of twenty clients at the same time, and gives the
+// errors by their numbers.
+func crowdOf(client *Client, ctx func(int) context.Context) map[int]error {
 	var mu sync.Mutex
 	errs := make(map[int]error)
 	var asks sync.WaitGroup
-	for i := range count {
+	for i := range 20 {
 		asks.Go(func() {
 			err := readObject(ctx(i), client, "v1", "Service", i)
 			mu.Lock()
@@ -213,14 +213,15 @@ func TestGather_cancelledAsker(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			errs = crowdOf(client, 20, func(i int) context.Context {
+			errs = crowdOf(client, func(i int) context.Context {
 				if i%2 == 1 {
 					return cancelled
 				}
 				return t.Context()
 			})
 		}()
-		time.Sleep(time.Second)
+		synctest.Wait()
+		<-time.After(time.Second)
 		cancel()
 		synctest.Wait()
 		close(release)
@@ -257,7 +258,7 @@ func TestGather_allCancelled(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		failed := 0
-		for _, err := range crowdOf(client, 20, func(int) context.Context { return ctx }) {
+		for _, err := range crowdOf(client, func(int) context.Context { return ctx }) {
 			if errors.Is(err, context.DeadlineExceeded) {
 				failed++
 			}
@@ -267,7 +268,7 @@ func TestGather_allCancelled(t *testing.T) {
 		}
 		synctest.Wait()
 		held = false
-		for i, err := range crowdOf(client, 20, func(int) context.Context { return t.Context() }) {
+		for i, err := range crowdOf(client, func(int) context.Context { return t.Context() }) {
 			if err != nil {
 				t.Errorf("client %d: %v", i, err)
 			}
@@ -303,14 +304,14 @@ func TestGather_failedList(t *testing.T) {
 					var answer *http.Response
 					var err error
 					if isList(r) {
-						once.Do(func() { answer, err = test.fail(r) })
+						once.Do(func() { answer, err = test.fail(r) }) //nolint:bodyclose // the client's to close
 					}
 					return answer, err
 				}
 				client := server.client(t)
 				failed := 0
 				always := func(int) context.Context { return t.Context() }
-				for i, err := range crowdOf(client, 20, always) {
+				for i, err := range crowdOf(client, always) {
 					switch {
 					case err == nil:
 					case test.is(err):
@@ -322,7 +323,7 @@ func TestGather_failedList(t *testing.T) {
 				if failed == 0 {
 					t.Error("nobody heard of the failure")
 				}
-				for i, err := range crowdOf(client, 20, always) {
+				for i, err := range crowdOf(client, always) {
 					if err != nil {
 						t.Errorf("client %d, asked again: %v", i, err)
 					}
@@ -388,7 +389,7 @@ func TestGather_ownWrites(t *testing.T) {
 		}
 
 		other := Ref{APIVersion: "apps/v1", Kind: "StatefulSet", Namespace: "default", Name: "mira-c0004"}
-		time.Sleep(gatherAge)
+		<-time.After(gatherAge)
 		server.before = func(r *http.Request) (*http.Response, error) {
 			if isList(r) {
 				write(other)
@@ -451,12 +452,12 @@ func TestGather_age(t *testing.T) {
 		client := server.client(t)
 		readClients(t, client, 10, upTo(20))
 		first := len(server.log)
-		time.Sleep(gatherAge - time.Second)
+		<-time.After(gatherAge - time.Second)
 		readClients(t, client, 10, upTo(20))
 		if len(server.log) != first {
 			t.Errorf("%d more requests before the time has come", len(server.log)-first)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		readClients(t, client, 10, upTo(20))
 		if len(server.log) == first {
 			t.Error("no further request when the time has come")

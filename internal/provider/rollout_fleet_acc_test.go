@@ -116,8 +116,8 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 			s.PutTemplate(t, edit(t, sample, "mira:3.0", test.image))
 			output := c.fail(t, append([]string{"apply", "-auto-approve"}, test.arguments...)...)
 
-			first, rest, _ := strings.Cut(output, "\nError: ")
-			first, _, _ = strings.Cut(rest, "\nError: ")
+			_, rest, _ := strings.Cut(output, "\nError: ")
+			first, _, _ := strings.Cut(rest, "\nError: ")
 			wantOutput(t, first, test.says...)
 			wantOutput(t, output, "Rollout Failed And Was Rolled Back", "The former revision serves again", "Rollout Not Begun", "This client is untouched")
 			var touched []string

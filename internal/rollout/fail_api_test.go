@@ -203,7 +203,7 @@ func TestAPIWaitFreesAStuckPod(t *testing.T) {
 			sts := newStatefulSet(t, "mira-acme", field{"spec/replicas", int64(2)})
 			c.rollOut(t, sts)
 			before := c.UIDs(t, "Pod")
-			c.fails(t, c.apply(t, with(t, sts, field{"image", test.broken})), hasty)
+			_ = c.fails(t, c.apply(t, with(t, sts, field{"image", test.broken})), hasty)
 			c.wantImages(t, map[string]string{"mira-acme-0": "mira:3.0"})
 
 			ctx, cancel := context.WithTimeout(t.Context(), acctest.Patience)
@@ -228,7 +228,7 @@ func TestAPIWaitSaysThatItMayNotFreeAPod(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	sts := newStatefulSet(t, "mira-acme")
-	c.fails(t, c.apply(t, with(t, sts, field{"image", "mira:badpull"})), hasty)
+	_ = c.fails(t, c.apply(t, with(t, sts, field{"image", "mira:badpull"})), hasty)
 	c.Withdraw(t, "pods", "delete")
 	generation := c.apply(t, sts)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

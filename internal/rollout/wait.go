@@ -186,8 +186,8 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 	}
 	pods, fallen, view := v.pods.ownedBy(sts.UID)
 	switch {
-	case view.refused != nil:
-		return v.status.Done, nil
+	case view.refused != nil: // the numbers have to do
+		return v.status.Done, ctx.Err()
 	case !view.synced:
 		return false, nil
 	}

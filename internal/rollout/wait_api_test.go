@@ -476,7 +476,7 @@ func TestAPIWaitCanBeInterrupted(t *testing.T) {
 		ended <- err
 	}()
 	// When this one has seen why, so has the other: they share the watches.
-	c.fails(t, generation, hasty)
+	_ = c.fails(t, generation, hasty)
 	cancel()
 	err := <-ended
 	var pending *rollout.PendingError

@@ -121,7 +121,9 @@ func TestWatchesStopWithTheLastWaiterAndStartAgain(t *testing.T) {
 			default:
 			}
 			second()
-			<-ended
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("got %v", err)
+			}
 			wantOpen(0)
 		}
 		if got := len(server.requests("pods")); got != 4 {

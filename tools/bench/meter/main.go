@@ -75,8 +75,8 @@ func peakMemory(state *os.ProcessState) int64 {
 	case !ok:
 		return 0
 	case runtime.GOOS == "darwin":
-		return int64(used.Maxrss)
+		return int64(used.Maxrss) //nolint:unconvert // an int32 on 32-bit platforms
 	default:
-		return int64(used.Maxrss) * 1024
+		return int64(used.Maxrss) * 1024 //nolint:unconvert // an int32 on 32-bit platforms
 	}
 }
