@@ -60,6 +60,10 @@ func TestWaitFreesStuckPods(t *testing.T) {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: freeing,
 			deleted: []string{"5m0s mira-acme-0"},
 		},
+		"one of a revision that never got through gets less": {
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, stale)}, options: freeing,
+			deleted: []string{"20s mira-acme-0"},
+		},
 		"a pod that is merely not ready, and breaks": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: freeing,
 			events:  []event{later(minute, modified(broken(0, older)))},
