@@ -6,18 +6,16 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // ClaimKind is that of PersistentVolumeClaims.
 var ClaimKind = schema.GroupVersionKind{Version: "v1", Kind: "PersistentVolumeClaim"}
-
-// listPage bounds how much of a LIST is held in memory at once.
-const listPage = 500
 
 // ClaimTemplates gives the names of a StatefulSet's volumeClaimTemplates.
 func ClaimTemplates(statefulSet *unstructured.Unstructured) []string {
@@ -86,7 +84,11 @@ func ClaimNames(statefulSet *unstructured.Unstructured) []string {
 // that are no more included. The StatefulSet need not exist any more: its name
 // and the names of its claim templates suffice. (Their labels do not tell them
 // apart: they are those of the selector, which clients may share.)
-func (c *Client) Claims(ctx context.Context, namespace, statefulSet string, templates []string) ([]Ref, error) {
+//
+// As they can only be found among all of the namespace, the list is shared by all
+// who ask within a minute, unless it must be fresh: a fleet that is destroyed would
+// list all its claims for each of its clients.
+func (c *Client) Claims(ctx context.Context, namespace, statefulSet string, templates []string, fresh bool) ([]Ref, error) {
 	if len(templates) == 0 {
 		return nil, nil
 	}
@@ -95,30 +97,63 @@ func (c *Client) Claims(ctx context.Context, namespace, statefulSet string, temp
 		quoted = append(quoted, regexp.QuoteMeta(template))
 	}
 	ours := regexp.MustCompile(`^(` + strings.Join(quoted, "|") + `)-` + regexp.QuoteMeta(statefulSet) + `-\d+$`)
-
-	claims, err := c.resource(ClaimKind, namespace)
+	all, err := c.claimsIn(ctx, namespace, fresh)
 	if err != nil {
 		return nil, err
 	}
 	var refs []Ref
-	options := metav1.ListOptions{Limit: listPage}
+	for _, ref := range all {
+		if ours.MatchString(ref.Name) {
+			refs = append(refs, ref)
+		}
+	}
+	return refs, nil
+}
+
+// claimList is what was last read of a namespace's claims.
+type claimList struct {
+	mu    sync.Mutex
+	since time.Time
+	refs  []Ref // sorted by name
+}
+
+// claimsIn lists all claims of a namespace. Who comes while somebody lists them waits
+// for that list.
+func (c *Client) claimsIn(ctx context.Context, namespace string, fresh bool) ([]Ref, error) {
+	found, _ := c.claimLists.LoadOrStore(namespace, &claimList{})
+	list := found.(*claimList)
+	list.mu.Lock()
+	defer list.mu.Unlock()
+	if !fresh && !list.since.IsZero() && time.Since(list.since) < gatherAge {
+		return list.refs, nil
+	}
+	mapping, err := c.mapping(ClaimKind)
+	if err != nil {
+		return nil, err
+	}
+	since := time.Now()
+	var refs []Ref
+	options := listOptions{limit: pageSize, nameOnly: true}
 	for {
-		page, err := claims.List(ctx, options)
+		page, err := c.listItems(ctx, mapping.Resource, namespace, options)
 		if err != nil {
 			return nil, c.classify("list", NewRef(ClaimKind, namespace, "*"), err)
 		}
-		for i := range page.Items {
-			if ours.MatchString(page.Items[i].GetName()) {
-				ref := NewRef(ClaimKind, namespace, page.Items[i].GetName())
-				ref.UID = page.Items[i].GetUID()
-				refs = append(refs, ref)
+		for _, item := range page.items {
+			ref := NewRef(ClaimKind, namespace, item.name)
+			claim, err := decodeItem(item.data, ref)
+			if err != nil {
+				return nil, c.classify("list", ref, err)
 			}
+			ref.UID = claim.GetUID()
+			refs = append(refs, ref)
 		}
-		if page.GetContinue() == "" {
+		if page.next == "" {
 			break
 		}
-		options.Continue = page.GetContinue()
+		options.next = page.next
 	}
 	slices.SortFunc(refs, func(a, b Ref) int { return strings.Compare(a.Name, b.Name) })
+	list.refs, list.since = refs, since
 	return refs, nil
 }

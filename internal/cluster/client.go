@@ -39,6 +39,7 @@ type Client struct {
 	requests   rest.Interface    // that dynamic stands on
 	dynamic    dynamic.Interface // both share one HTTP client and its connection
 	gatherer   *gatherer
+	claimLists sync.Map // of *claimList, by namespace
 	rehearsals lately[Ref, rehearsal]
 	manager    string
 	force      bool

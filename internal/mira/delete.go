@@ -49,7 +49,7 @@ func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Reco
 		return nil, err
 	}
 	deleted := &Deleted{}
-	claims, err := f.claimsLeft(ctx, namespace, record, live)
+	claims, err := f.claimsLeft(ctx, namespace, record, live, deleteData)
 	if err != nil {
 		// Without the list nothing can be deleted that should be; what is only
 		// to be kept needs no list.
@@ -116,7 +116,7 @@ func (f *Fleet) remove(ctx context.Context, ref cluster.Ref, client string) (*Wa
 // Where one is gone by now, the names of its claim templates come from the claims
 // recorded. Recorded claims of no recorded StatefulSet, as a template leaves them
 // that renames it, stand under the empty key.
-func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record, live map[string]*unstructured.Unstructured) (map[string][]cluster.Ref, error) {
+func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record, live map[string]*unstructured.Unstructured, fresh bool) (map[string][]cluster.Ref, error) {
 	claims := make(map[string][]cluster.Ref)
 	rest := slices.Clone(record.Claims)
 	for _, ref := range record.Refs {
@@ -132,7 +132,7 @@ func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record
 				templates = append(templates, template)
 			}
 		}
-		found, err := f.cluster.Claims(ctx, namespace, ref.Name, templates)
+		found, err := f.cluster.Claims(ctx, namespace, ref.Name, templates, fresh)
 		if err != nil {
 			return nil, err
 		}
