@@ -107,7 +107,7 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 		says      []string
 	}{
 		{"by default", "mira-badpull:3.1", nil, 1, []string{"mira-badpull:3.1", "ImagePullBackOff"}},
-		{"one after the other", "mira-crash:3.1", []string{"-parallelism=1", `-var=rollout={grace="1s"}`}, 1, []string{"CrashLoopBackOff", "exit code 1"}},
+		{"one after the other", "mira-crash:3.1", []string{"-parallelism=1", `-var=rollout={grace="1s"}`}, 1, []string{"CrashLoopBackOff", "exit code 1", "mira-crash:3.1"}},
 		{"fifty at once", "mira-badpull:3.2", []string{"-parallelism=50", `-var=rollout={grace="1s"}`}, 1, []string{"mira-badpull:3.2"}},
 		{"three failures", "mira-badpull:3.3", []string{`-var=rollout={grace="1s", max_failures=3}`}, 3, []string{"mira-badpull:3.3"}},
 	} {
@@ -116,6 +116,7 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 			s.PutTemplate(t, edit(t, sample, "mira:3.0", test.image))
 			output := c.fail(t, append([]string{"apply", "-auto-approve"}, test.arguments...)...)
 
+			// The CLI prints errors in no order: each tells why.
 			_, rest, _ := strings.Cut(output, "\nError: ")
 			first, _, _ := strings.Cut(rest, "\nError: ")
 			wantOutput(t, first, test.says...)

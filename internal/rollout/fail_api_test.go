@@ -51,24 +51,24 @@ func TestAPIWaitFails(t *testing.T) {
 		"an image that cannot be pulled": {
 			[]field{{"image", "mira:badpull"}}, "ImagePullBackOff",
 			[]string{
-				"its rollout failed after", "0 of 1 pod ready\n  pod mira-acme-0, container mira: ImagePullBackOff: Back-off pulling image \"mira:badpull\"",
+				"its rollout failed after", "0 of 1 pod ready\n  pod mira-acme-0, container mira (image mira:badpull): ImagePullBackOff: Back-off pulling image \"mira:badpull\"",
 				"\n    events:\n", `Failed: Failed to pull image "mira:badpull"`, "describe pod mira-acme-0",
 			},
 		},
 		"a container that crashes": {
 			[]field{{"image", "mira:crash"}}, "CrashLoopBackOff",
 			[]string{
-				"pod mira-acme-0, container mira: CrashLoopBackOff: ", "its last run ended with exit code 1; restarted",
+				"pod mira-acme-0, container mira (image mira:crash): CrashLoopBackOff: ", "its last run ended with exit code 1; restarted",
 				"\n    last lines of the log of container mira:\n      one\n      two\n", "BackOff", "logs mira-acme-0 --container mira --previous",
 			},
 		},
 		"an init container whose image cannot be pulled": {
 			initContainer("mira:badpull"), "ImagePullBackOff",
-			[]string{"pod mira-acme-0, init container migrate: ImagePullBackOff: "},
+			[]string{"pod mira-acme-0, init container migrate (image mira:badpull): ImagePullBackOff: "},
 		},
 		"an init container that crashes": {
 			initContainer("mira:crash"), "CrashLoopBackOff",
-			[]string{"pod mira-acme-0, init container migrate: CrashLoopBackOff: ", "its last run ended with exit code 1", "logs mira-acme-0 --container migrate --previous"},
+			[]string{"pod mira-acme-0, init container migrate (image mira:crash): CrashLoopBackOff: ", "its last run ended with exit code 1", "logs mira-acme-0 --container migrate --previous"},
 		},
 		"no node that fits": {
 			[]field{{"spec/template/spec/nodeSelector", map[string]any{"disktype": "none"}}}, "Unschedulable",
@@ -150,27 +150,27 @@ func TestAPIWaitFailsForWhatAKubeletSays(t *testing.T) {
 		"a Secret that is missing": {
 			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":0,
 				"state":{"waiting":{"reason":"CreateContainerConfigError","message":"secret \"mira\" not found"}}}]}`,
-			[]string{`pod mira-acme-0, container mira: CreateContainerConfigError: secret "mira" not found`, "describe pod mira-acme-0"},
+			[]string{`pod mira-acme-0, container mira (image mira:3.0): CreateContainerConfigError: secret "mira" not found`, "describe pod mira-acme-0"},
 		},
 		"a command that is missing": {
 			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":2,
 				"state":{"waiting":{"reason":"RunContainerError","message":"exec: \"mira\": not found"}},
 				"lastState":{"terminated":{"exitCode":128,"reason":"StartError","startedAt":null,"finishedAt":null}}}]}`,
-			[]string{`pod mira-acme-0, container mira: RunContainerError: exec: "mira": not found; its last run ended with exit code 128; restarted 2 times`},
+			[]string{`pod mira-acme-0, container mira (image mira:3.0): RunContainerError: exec: "mira": not found; its last run ended with exit code 128; restarted 2 times`},
 		},
 		"no memory": {
 			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":3,
 				"state":{"waiting":{"reason":"CrashLoopBackOff","message":"back-off 40s restarting failed container=mira"}},
 				"lastState":{"terminated":{"exitCode":137,"signal":9,"reason":"OOMKilled","startedAt":null,"finishedAt":null}}}]}`,
 			[]string{
-				"pod mira-acme-0, container mira: OOMKilled: back-off 40s restarting failed container=mira; its last run ended with exit code 137, by signal 9; restarted 3 times",
+				"pod mira-acme-0, container mira (image mira:3.0): OOMKilled: back-off 40s restarting failed container=mira; its last run ended with exit code 137, by signal 9; restarted 3 times",
 				"last lines of the log of container mira:\n      one\n      two\n", "logs mira-acme-0 --container mira --previous",
 			},
 		},
 		"an image whose name is none": {
 			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":0,
 				"state":{"waiting":{"reason":"InvalidImageName","message":"couldn't parse image reference"}}}]}`,
-			[]string{"pod mira-acme-0, container mira: InvalidImageName: couldn't parse image reference"},
+			[]string{"pod mira-acme-0, container mira (image mira:3.0): InvalidImageName: couldn't parse image reference"},
 		},
 	}
 	for name, test := range tests {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 )
 
 // GateOptions say how fast a change spreads over a fleet, and when it stops.
@@ -37,7 +36,6 @@ type Gate struct {
 	size     int  // of the present wave
 	admitted int  // to the present wave
 	running  int  // of these
-	failing  int  // of these: failed, and being taken back
 	spoiled  bool // not all of the present wave succeeded
 	failures []FailedClient
 	changed  chan struct{} // closed, and replaced, at every change
@@ -61,20 +59,6 @@ func (e *GateClosedError) Error() string {
 	return "no more rollouts are begun in this run, as the rollout of " + strings.Join(failed, ", and that of ")
 }
 
-// refusalDelay gives the error of the failed rollout the time to reach the CLI, which
-// prints errors as they come: an operator should not have to look for it behind those
-// of the clients that were refused for it.
-const refusalDelay = 250 * time.Millisecond
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // NewGate makes a gate. What is out of bounds in the options counts as the bound.
 func NewGate(options GateOptions) *Gate {
 	options.Start = max(options.Start, 1)
@@ -88,24 +72,20 @@ func NewGate(options GateOptions) *Gate {
 
 // Enter waits until a client's rollout may begin. The pass must be given back, by
 // [Pass.Leave], when the rollout has ended, whichever way. The error is a
-// [*GateClosedError], or the cause of the context's end. Once the gate has closed,
-// the answer comes when the failed rollouts have been taken back, so that whoever
-// is refused hears of it after them.
+// [*GateClosedError], or the cause of the context's end. It tells
+// why the others failed, as the CLI prints errors in no order.
 func (g *Gate) Enter(ctx context.Context, client string) (*Pass, error) {
-	for hasWaited := false; ; hasWaited = true {
+	for {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		g.mu.Lock()
 		switch {
-		case g.isClosed() && g.failing == 0:
+		case g.isClosed():
 			failed := append([]FailedClient(nil), g.failures...)
 			g.mu.Unlock()
-			if hasWaited {
-				pause(ctx, refusalDelay)
-			}
 			return nil, &GateClosedError{Failed: failed}
-		case !g.isClosed() && g.admitted < g.size:
+		case g.admitted < g.size:
 			g.admitted++
 			g.running++
 			g.mu.Unlock()
@@ -142,9 +122,6 @@ func (g *Gate) leave(p *Pass) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.running--
-	if p.failed {
-		g.failing--
-	}
 	g.spoiled = g.spoiled || !p.succeeded
 	if g.running == 0 && g.admitted == g.size {
 		if !g.spoiled {
@@ -181,10 +158,7 @@ func (p *Pass) Fail(reason string) {
 	if p == nil || p.failed || p.left {
 		return
 	}
-	p.gate.mu.Lock()
 	p.failed = true
-	p.gate.failing++
-	p.gate.mu.Unlock()
 	p.gate.Fail(p.client, reason)
 }
 

@@ -8,7 +8,11 @@ func (e *FailedError) Reason() string {
 	if len(e.Failures) == 0 {
 		return e.Status.Message
 	}
-	return e.Failures[0].brief()
+	reason := e.Failures[0].brief()
+	if code := e.Failures[0].ExitCode; code != nil {
+		reason += fmt.Sprintf(", exit code %d", *code)
+	}
+	return reason
 }
 
 // Reason says in one line what the rollout was waiting for.

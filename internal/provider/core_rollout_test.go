@@ -107,7 +107,7 @@ func serving(t *testing.T, s *acctest.Sandbox) string {
 // Each way in which a new revision can fail is told in words that help, and taken
 // back: the objects are again what they were, down to who owns what, and the former
 // revision serves.
-func TestAccRollout_failures(t *testing.T) {
+func TestCore_rollout_failures(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
@@ -168,7 +168,7 @@ func TestAccRollout_failures(t *testing.T) {
 
 // A rollout that neither fails nor ends in time lists what is pending, and is taken
 // back as well.
-func TestAccRollout_timeout(t *testing.T) {
+func TestCore_rollout_timeout(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
@@ -187,7 +187,7 @@ func TestAccRollout_timeout(t *testing.T) {
 
 // What others own goes back to them with the roll back, and a StatefulSet that the
 // failed update had recreated is recreated once more, around its claim.
-func TestAccRollout_putsBackWhatOthersOwned(t *testing.T) {
+func TestCore_rollout_putsBackWhatOthersOwned(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
@@ -219,7 +219,7 @@ func TestAccRollout_putsBackWhatOthersOwned(t *testing.T) {
 
 // A new client that does not come up is taken away again, but for its claims, and
 // does not enter the state. One that was adopted is put back as it was.
-func TestAccRollout_createIsTakenBack(t *testing.T) {
+func TestCore_rollout_createIsTakenBack(t *testing.T) {
 	t.Parallel()
 	sample := acctest.SampleTemplate(t)
 	t.Run("new", func(t *testing.T) {
@@ -276,7 +276,7 @@ func TestAccRollout_createIsTakenBack(t *testing.T) {
 // With on_failure = "keep" everything stays for inspection: a new client is in the
 // state (and tainted by the CLI), an update stays applied. A corrected template
 // then goes through although the controller never replaces the broken pod.
-func TestAccRollout_keep(t *testing.T) {
+func TestCore_rollout_keep(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
@@ -308,7 +308,7 @@ func TestAccRollout_keep(t *testing.T) {
 
 // Where the rights do not go as far as pods, logs or events, the error says so and
 // tells the rest.
-func TestAccRollout_withoutRights(t *testing.T) {
+func TestCore_rollout_withoutRights(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
@@ -332,7 +332,7 @@ func TestAccRollout_withoutRights(t *testing.T) {
 
 // A roll back that fails in its turn tells exactly what is where, and the next apply
 // starts from there.
-func TestAccRollout_rollBackFails(t *testing.T) {
+func TestCore_rollout_rollBackFails(t *testing.T) {
 	t.Parallel()
 	sample := acctest.SampleTemplate(t)
 	t.Run("refused by the server", func(t *testing.T) {
