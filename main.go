@@ -31,8 +31,12 @@ func main() {
 }
 
 // collectAt is how many per cent of the live memory may become garbage before it is
-// collected. The plan of 5,000 clients holds some 100 MiB.
-const collectAt = 400
+// collected, and memoryGoal the size in bytes from which on it is collected more
+// often than that: the plan of 5,000 clients is to take less than 1 GiB.
+const (
+	collectAt  = 400
+	memoryGoal = 768 << 20
+)
 
 // spare leaves out work that nobody sees the result of, over a third of the plan of an
 // unchanged fleet: the framework's trace log, which it writes for each attribute also
@@ -48,5 +52,6 @@ func spare() {
 	}
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(collectAt)
+		debug.SetMemoryLimit(memoryGoal)
 	}
 }
