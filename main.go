@@ -3,13 +3,12 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"log"
 	"os"
 	"runtime/debug"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/provider"
 )
@@ -21,11 +20,11 @@ func main() {
 	debug := flag.Bool("debug", false, "serve until interrupted, for a debugger; prints how to attach the CLI")
 	flag.Parse()
 	spare()
-	err := providerserver.Serve(context.Background(), provider.New(version), providerserver.ServeOpts{
-		Address: "registry.terraform.io/mira-cluster/mira",
-		Debug:   *debug,
-	})
-	if err != nil {
+	var options []tf6server.ServeOpt
+	if *debug {
+		options = append(options, tf6server.WithManagedDebug())
+	}
+	if err := tf6server.Serve("registry.terraform.io/mira-cluster/mira", provider.NewServer(version), options...); err != nil {
 		log.Fatal(err.Error())
 	}
 }

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -70,52 +69,6 @@ func (c *Client) Adopted(live *unstructured.Unstructured) bool {
 	return slices.ContainsFunc(live.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
 		return c.isOurs(entry) || c.isFormerName(entry)
 	})
-}
-
-func (c *Client) ownedSet(live *unstructured.Unstructured) *fieldpath.Set {
-	owned := &fieldpath.Set{}
-	for _, entry := range c.ourEntries(live) {
-		set := &fieldpath.Set{}
-		if err := set.FromJSON(bytes.NewReader(entry.fields)); err != nil {
-			continue // see decodeSet
-		}
-		owned = owned.Union(set)
-	}
-	return owned
-}
-
-// ourEntry is an entry of managedFields of ours, its fields in a form that is the
-// same for the same fields.
-type ourEntry struct {
-	apiVersion string
-	fields     []byte
-}
-
-// ourEntries reads our entries only: GetManagedFields copies and converts all of
-// them, which every plan would pay for every object.
-func (c *Client) ourEntries(live *unstructured.Unstructured) []ourEntry {
-	field, _, _ := unstructured.NestedFieldNoCopy(live.Object, "metadata", "managedFields")
-	entries, _ := field.([]any)
-	var ours []ourEntry
-	for _, entry := range entries {
-		values, _ := entry.(map[string]any)
-		text := func(name string) string {
-			value, _ := values[name].(string)
-			return value
-		}
-		isOurs := c.isOurs(metav1.ManagedFieldsEntry{
-			Manager: text("manager"), Operation: metav1.ManagedFieldsOperationType(text("operation")), Subresource: text("subresource"),
-		})
-		if !isOurs {
-			continue
-		}
-		fields, err := json.Marshal(values["fieldsV1"])
-		if err != nil {
-			continue // it came as JSON
-		}
-		ours = append(ours, ourEntry{apiVersion: text("apiVersion"), fields: fields})
-	}
-	return ours
 }
 
 // setOf gives the fields of all entries that a predicate holds for.

@@ -41,6 +41,7 @@ type Client struct {
 	gatherer   *gatherer
 	claimLists sync.Map // of *claimList, by namespace
 	rehearsals lately[Ref, rehearsal]
+	gathered   lately[*unstructured.Unstructured, func() owned] // what we own of it
 	manager    string
 	force      bool
 	ownerLabel string

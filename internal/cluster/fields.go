@@ -29,12 +29,6 @@ type Fields map[string]string
 // FieldsEqual tells whether both hold the same paths with the same values.
 func FieldsEqual(a, b Fields) bool { return maps.Equal(a, b) }
 
-// Owned gives the fields of a live object that this client's field manager
-// owns.
-func (c *Client) Owned(live *unstructured.Unstructured) Fields {
-	return project(live, c.ownedSet(live))
-}
-
 // Observe gives the live values of the fields that matter to a plan: those that
 // we own, and those of `before` that are still there although others changed or
 // took them, or left them to nobody, as `kubectl scale --replicas=0` does.

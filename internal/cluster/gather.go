@@ -398,6 +398,7 @@ func (g *gatherer) keep(key objectKey, object *unstructured.Unstructured) {
 	defer g.mu.Unlock()
 	if !g.isWritten(key) {
 		g.recent.put(key, object)
+		g.client.remember(object)
 	}
 }
 

@@ -23,7 +23,7 @@ type Mark struct {
 // MarkOf gives the mark of an object that was applied, and of what the server made
 // of it.
 func (c *Client) MarkOf(applied, live *unstructured.Unstructured) Mark {
-	return Mark{Applied: c.digestApplied(applied), Live: c.digestLive(live, c.Owned(live))}
+	return Mark{Applied: c.digestApplied(applied), Live: c.owned(live).digest()}
 }
 
 // Settled tells, without asking the server, whether applying an object would change
@@ -44,13 +44,13 @@ func (c *Client) Settled(mark Mark, object, live *unstructured.Unstructured, rec
 	if mark == (Mark{}) || live.GetDeletionTimestamp() != nil || c.digestApplied(object) != mark.Applied {
 		return nil, false
 	}
-	fields := c.Owned(live)
+	ours := c.owned(live)
 	for path := range recorded {
-		if _, ok := fields[path]; !ok {
+		if _, ok := ours.fields[path]; !ok {
 			return nil, false
 		}
 	}
-	return fields, c.digestLive(live, fields) == mark.Live
+	return maps.Clone(ours.fields), ours.digest() == mark.Live
 }
 
 // OwnsSame tells whether we own the same fields of both objects.
@@ -68,13 +68,13 @@ func (c *Client) digestApplied(object *unstructured.Unstructured) string {
 	return digest(func(w io.Writer) { fmt.Fprintf(w, "%q%s", c.manager, data) })
 }
 
-func (c *Client) digestLive(live *unstructured.Unstructured, owned Fields) string {
+func (o owned) digest() string {
 	return digest(func(w io.Writer) {
-		for _, entry := range c.ourEntries(live) {
+		for _, entry := range o.entries {
 			fmt.Fprintf(w, "%q%q", entry.apiVersion, entry.fields)
 		}
-		for _, path := range slices.Sorted(maps.Keys(owned)) {
-			fmt.Fprintf(w, "%q%q", path, owned[path])
+		for _, path := range slices.Sorted(maps.Keys(o.fields)) {
+			fmt.Fprintf(w, "%q%q", path, o.fields[path])
 		}
 	})
 }

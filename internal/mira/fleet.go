@@ -1,6 +1,7 @@
 package mira
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,15 @@ type TemplateSource struct {
 	Namespace string
 	ConfigMap string
 	Key       string
+}
+
+// Override gives the source with those parts replaced that the other one has.
+func (s TemplateSource) Override(by TemplateSource) TemplateSource {
+	return TemplateSource{
+		Namespace: cmp.Or(by.Namespace, s.Namespace),
+		ConfigMap: cmp.Or(by.ConfigMap, s.ConfigMap),
+		Key:       cmp.Or(by.Key, s.Key),
+	}
 }
 
 func (s TemplateSource) String() string {

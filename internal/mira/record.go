@@ -34,6 +34,13 @@ type Record struct {
 	Pinned string
 }
 
+// SameClient tells whether both show the same of a client's objects: what a plan
+// compares. The template's revision is not part of that.
+func (r *Record) SameClient(other *Record) bool {
+	return r.URL == other.URL && slices.Equal(r.Claims, other.Claims) && maps.Equal(r.Images, other.Images) &&
+		maps.EqualFunc(r.Objects, other.Objects, cluster.FieldsEqual)
+}
+
 // imagesOf reads the containers' images out of the fields.
 func imagesOf(objects map[string]cluster.Fields) map[string]string {
 	images := make(map[string]string)

@@ -14,7 +14,7 @@ import (
 func (f *Fleet) takeoverWarnings(spec Spec, t trial) []Warning {
 	var lines []string
 	for _, s := range t {
-		if s.live == nil {
+		if s.live == nil || s.isNoOp {
 			continue
 		}
 		for _, taken := range f.cluster.Taken(s.live, s.result) {
@@ -52,6 +52,9 @@ func reclaimWarnings(spec Spec, t trial) []Warning {
 func (f *Fleet) admissionWarnings(spec Spec, t trial) []Warning {
 	var lines []string
 	for _, s := range t {
+		if s.settled != nil && cluster.FieldsEqual(s.before, s.settled) {
+			continue // it has been told
+		}
 		key := cluster.RefOf(s.desired).Key()
 		for _, a := range f.cluster.Altered(s.desired, s.result) {
 			if had, ok := s.before[a.Field]; s.before != nil && ok != a.Removed && had == a.Got {
@@ -148,7 +151,7 @@ func (f *Fleet) adoptionWarnings(ctx context.Context, spec Spec, before *Record,
 	var names, lines []string
 	isOurs := before == nil
 	for _, s := range t {
-		if s.live == nil || before != nil && f.cluster.Adopted(s.live) {
+		if s.live == nil || before != nil && (len(s.settled) > 0 || f.cluster.Adopted(s.live)) {
 			continue
 		}
 		ref := cluster.RefOf(s.live)

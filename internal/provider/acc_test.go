@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
@@ -21,7 +20,7 @@ import (
 
 // factories serve the provider under test to the CLI, in this process.
 var factories = map[string]func() (tfprotov6.ProviderServer, error){
-	"mira": providerserver.NewProtocol6WithError(New("test")()),
+	"mira": func() (tfprotov6.ProviderServer, error) { return NewServer("test")(), nil },
 }
 
 // providersOf serves a provider of its own, by its name, to each of the clients. (The

@@ -105,7 +105,7 @@ func (m *clientModel) spec(ctx context.Context, base mira.TemplateSource) (mira.
 	if !m.Template.IsNull() {
 		var override clientTemplateModel
 		diags.Append(m.Template.As(ctx, &override, basetypes.ObjectAsOptions{})...)
-		spec.Template = overrideSource(base, providerTemplateModel{Namespace: override.Namespace, ConfigMap: override.ConfigMap, Key: override.Key})
+		spec.Template = base.Override(providerTemplateModel{Namespace: override.Namespace, ConfigMap: override.ConfigMap, Key: override.Key}.source())
 		spec.Revision = override.Revision.ValueString()
 		spec.Override = true
 	}
@@ -205,9 +205,13 @@ func (m *clientModel) sameAs(other clientModel) bool {
 	return true
 }
 
-// privateState is what Terraform keeps of a resource beside its attributes.
-type privateState interface {
+// privateReader reads what Terraform keeps of a resource beside its attributes.
+type privateReader interface {
 	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
+}
+
+type privateState interface {
+	privateReader
 	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
 }
 
@@ -215,7 +219,7 @@ type privateState interface {
 // creation and with their UIDs: attributes would show both in every plan.
 const refsKey = "objects"
 
-func loadRefs(ctx context.Context, private privateState) ([]cluster.Ref, diag.Diagnostics) {
+func loadRefs(ctx context.Context, private privateReader) ([]cluster.Ref, diag.Diagnostics) {
 	data, diags := private.GetKey(ctx, refsKey)
 	if diags.HasError() || len(data) == 0 {
 		return nil, diags
@@ -240,7 +244,7 @@ func saveRefs(ctx context.Context, private privateState, refs []cluster.Ref) dia
 const marksKey = "marks"
 
 // loadMarks gives none where they cannot be read: the server is asked then.
-func loadMarks(ctx context.Context, private privateState) (map[string]cluster.Mark, diag.Diagnostics) {
+func loadMarks(ctx context.Context, private privateReader) (map[string]cluster.Mark, diag.Diagnostics) {
 	data, diags := private.GetKey(ctx, marksKey)
 	var marks map[string]cluster.Mark
 	if diags.HasError() || len(data) == 0 || json.Unmarshal(data, &marks) != nil {

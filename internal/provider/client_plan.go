@@ -72,7 +72,7 @@ func (r *clientResource) plan(ctx context.Context, plan, state *clientModel, bef
 	}
 	// Where it is not known whether claims may be deleted, the apply checks.
 	spec.DeleteData = spec.DeleteData || plan.DeleteData.IsUnknown()
-	planned, err := r.provider.fleet.Plan(ctx, spec, before)
+	planned, err := once(ctx, func() (*mira.Plan, error) { return r.provider.fleet.Plan(ctx, spec, before) })
 	if err != nil {
 		addErrors(&diags, spec, err)
 		return diags

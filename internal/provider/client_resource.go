@@ -139,7 +139,9 @@ func (r *clientResource) Read(ctx context.Context, req resource.ReadRequest, res
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	live, err := r.provider.fleet.Read(ctx, state.Namespace.ValueString(), state.Name.ValueString(), before)
+	live, err := once(ctx, func() (*mira.Record, error) {
+		return r.provider.fleet.Read(ctx, state.Namespace.ValueString(), state.Name.ValueString(), before)
+	})
 	if err != nil {
 		addErrors(&resp.Diagnostics, mira.Spec{Namespace: state.Namespace.ValueString(), Name: state.Name.ValueString()}, err)
 		return

@@ -20,6 +20,12 @@ import (
 // fieldsType is the type of one object in `objects`: values by field path.
 var fieldsType = types.MapType{ElemType: types.StringType}
 
+// Defaults of a client's arguments.
+const (
+	defaultWaitForRollout = true
+	defaultDeleteData     = false
+)
+
 func clientSchema(ctx context.Context) schema.Schema {
 	return schema.Schema{
 		MarkdownDescription: "A client of the MIRA fleet: the Service, Ingress and StatefulSet that the client template gives for its name and administrator e-mail. " +
@@ -65,13 +71,13 @@ func clientSchema(ctx context.Context) schema.Schema {
 			"wait_for_rollout": schema.BoolAttribute{
 				Optional:            true,
 				Computed:            true,
-				Default:             booldefault.StaticBool(true),
+				Default:             booldefault.StaticBool(defaultWaitForRollout),
 				MarkdownDescription: "Whether to wait, after a create or a change of the StatefulSet, until its new revision serves. Defaults to `true`.",
 			},
 			"delete_data": schema.BoolAttribute{
 				Optional:            true,
 				Computed:            true,
-				Default:             booldefault.StaticBool(false),
+				Default:             booldefault.StaticBool(defaultDeleteData),
 				MarkdownDescription: "Whether deleting the client deletes its PersistentVolumeClaims, and with them its data. Defaults to `false`. It must be applied before the client is deleted.",
 			},
 			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{Create: true, Read: true, Update: true, Delete: true}),

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"strings"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
@@ -29,13 +28,15 @@ type core struct {
 	identity *tfprotov6.ResourceIdentityData
 	// warnings of the last walk.
 	warnings []string
+	// short is how many answers came by the short way for unchanged clients.
+	short int
 }
 
 // walk is one run of the CLI over the configuration, with a provider process of
 // its own.
 type walk struct {
 	*core
-	server tfprotov6.ProviderServer
+	server *server
 }
 
 // proposal is a planned change, as a saved plan holds it.
@@ -48,8 +49,6 @@ type proposal struct {
 func (p *proposal) isEmpty() bool { return p.prior.Equal(p.planned) }
 
 func (p *proposal) String() string { return differencesOf(p.prior, p.planned) }
-
-const clientType = "mira_client"
 
 // Apply plans and applies, and tells whether there was anything to apply. Null
 // attributes mean a destroy.
@@ -95,10 +94,7 @@ func (c *core) Plan(ctx context.Context, attributes map[string]any) (*proposal, 
 
 // start runs a provider and configures it.
 func (c *core) start(ctx context.Context) (*walk, error) {
-	server, err := providerserver.NewProtocol6WithError(New("test")())()
-	if err != nil {
-		return nil, err
-	}
+	server := NewServer("test")().(*server)
 	c.warnings = nil
 	w := &walk{core: c, server: server}
 	schema, err := server.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
@@ -138,7 +134,7 @@ func (w *walk) refresh(ctx context.Context) (tftypes.Value, error) {
 	if err := w.check(upgraded.Diagnostics, err); err != nil {
 		return null, err
 	}
-	read, err := w.server.ReadResource(ctx, &tfprotov6.ReadResourceRequest{TypeName: clientType, CurrentState: upgraded.UpgradedState, Private: w.private, CurrentIdentity: w.identity})
+	read, err := w.readResource(ctx, &tfprotov6.ReadResourceRequest{TypeName: clientType, CurrentState: upgraded.UpgradedState, Private: w.private, CurrentIdentity: w.identity})
 	if err := w.check(read.Diagnostics, err); err != nil {
 		return null, err
 	}
@@ -180,7 +176,7 @@ func (w *walk) plan(ctx context.Context, config, prior tftypes.Value) (*proposal
 		}
 		proposed = w.propose(config, prior)
 	}
-	answer, err := w.server.PlanResourceChange(ctx, &tfprotov6.PlanResourceChangeRequest{
+	answer, err := w.planResourceChange(ctx, &tfprotov6.PlanResourceChangeRequest{
 		TypeName: clientType, PriorState: dynamic(prior), ProposedNewState: dynamic(proposed), Config: dynamic(config),
 		PriorPrivate: w.private, PriorIdentity: w.identity,
 	})
@@ -308,28 +304,11 @@ func dynamic(value tftypes.Value) *tfprotov6.DynamicValue {
 
 // valueOf makes a value of plain Go ones; what is not given is null.
 func valueOf(typ tftypes.Type, from any) tftypes.Value {
-	fields, isMap := from.(map[string]any)
-	switch typ := typ.(type) {
-	case tftypes.Object:
-		if !isMap {
-			return tftypes.NewValue(typ, nil)
-		}
-		values := make(map[string]tftypes.Value, len(typ.AttributeTypes))
-		for name, of := range typ.AttributeTypes {
-			values[name] = valueOf(of, fields[name])
-		}
-		return tftypes.NewValue(typ, values)
-	case tftypes.Map:
-		if !isMap {
-			return tftypes.NewValue(typ, nil)
-		}
-		values := make(map[string]tftypes.Value, len(fields))
-		for name, field := range fields {
-			values[name] = valueOf(typ.ElementType, field)
-		}
-		return tftypes.NewValue(typ, values)
+	value, err := valueFrom(typ, from)
+	if err != nil {
+		panic(err) // the tests know the type
 	}
-	return tftypes.NewValue(typ, from)
+	return value
 }
 
 // plain is the reverse of [valueOf], for the state file.

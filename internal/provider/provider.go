@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"os"
+	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
@@ -18,16 +19,15 @@ import (
 
 var _ provider.Provider = (*miraProvider)(nil)
 
-// New gives the constructor of the provider; version is that of the release.
-func New(version string) func() provider.Provider {
-	return func() provider.Provider {
-		return &miraProvider{version: version, environment: cluster.SystemEnvironment()}
-	}
-}
-
 type miraProvider struct {
 	version     string
 	environment cluster.Environment
+	configured  atomic.Pointer[configured] // nil before
+}
+
+// newProvider makes the provider; version is that of the release.
+func newProvider(version string) *miraProvider {
+	return &miraProvider{version: version, environment: cluster.SystemEnvironment()}
 }
 
 // configured is what the provider hands to its resources.
@@ -87,6 +87,7 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	}
 	data.template = source
 	data.fleet = mira.NewFleet(client, settings)
+	p.configured.Store(data)
 }
 
 func connect(settings cluster.Settings, environment cluster.Environment, userAgent string, options cluster.Options) (*cluster.Client, error) {

@@ -204,23 +204,11 @@ func (m *providerModel) templateSource(ctx context.Context) (mira.TemplateSource
 	}
 	var model providerTemplateModel
 	diags := m.Template.As(ctx, &model, basetypes.ObjectAsOptions{})
-	return overrideSource(source, model), diags
+	return source.Override(model.source()), diags
 }
 
-func overrideSource(source mira.TemplateSource, by providerTemplateModel) mira.TemplateSource {
-	for _, part := range []struct {
-		to   *string
-		from types.String
-	}{
-		{&source.Namespace, by.Namespace},
-		{&source.ConfigMap, by.ConfigMap},
-		{&source.Key, by.Key},
-	} {
-		if value := part.from.ValueString(); value != "" {
-			*part.to = value
-		}
-	}
-	return source
+func (m providerTemplateModel) source() mira.TemplateSource {
+	return mira.TemplateSource{Namespace: m.Namespace.ValueString(), ConfigMap: m.ConfigMap.ValueString(), Key: m.Key.ValueString()}
 }
 
 func (m *providerModel) settings(ctx context.Context, domainFromEnvironment string) (mira.Settings, diag.Diagnostics) {

@@ -117,6 +117,10 @@ func (k *runner) run(steps int) {
 			k.t.Fatalf("step %d: %v", step, err)
 		}
 	}
+	if k.core.short == 0 {
+		k.t.Fatal("no client was ever taken for unchanged")
+	}
+	k.t.Logf("%d answers by the short way", k.core.short)
 	k.core.provider = k.providerBlock()
 	if _, err := k.core.Apply(k.t.Context(), nil); err != nil {
 		k.t.Fatalf("destroying: %v", err)

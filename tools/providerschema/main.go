@@ -14,14 +14,13 @@ import (
 	"io"
 	"os"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/provider"
 )
 
 func main() {
-	server := providerserver.NewProtocol6(provider.New("docs")())()
+	server := provider.NewServer("docs")()
 	if err := run(context.Background(), server, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "providerschema:", err)
 		os.Exit(1)

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
@@ -178,7 +177,7 @@ func TestRunFails(t *testing.T) {
 
 func TestRunKnowsTheRealProvider(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), providerserver.NewProtocol6(provider.New("test")())(), &out); err != nil {
+	if err := run(t.Context(), provider.NewServer("test")(), &out); err != nil {
 		t.Fatal(err)
 	}
 	var got document

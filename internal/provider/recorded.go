@@ -1,0 +1,261 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+)
+
+// recordedClient is a client as its state has it, read without the framework's
+// reflection: see [NewServer].
+type recordedClient struct {
+	name, namespace, adminEmail string
+	variables                   map[string]string
+	override                    *mira.TemplateSource // with the parts that differ from the provider's
+	waitForRollout, deleteData  bool
+	readTimeout                 time.Duration
+	record                      *mira.Record
+}
+
+// recorded reads a client's state; nil where anything about it is such that the
+// framework's answer may differ from it.
+func (s *server) recorded(ctx context.Context, state *tfprotov6.DynamicValue, private []byte) *recordedClient {
+	r := reader{attributes: s.attributes(state)}
+	kept := make(privateData)
+	if r.attributes == nil || json.Unmarshal(private, &kept) != nil || kept.hasNotes() {
+		return nil
+	}
+	refs, diags := loadRefs(ctx, kept)
+	marks, more := loadMarks(ctx, kept)
+	diags.Append(more...)
+	client := &recordedClient{
+		name:           r.text("name"),
+		namespace:      r.text("namespace"),
+		adminEmail:     r.text("admin_email"),
+		waitForRollout: r.truth("wait_for_rollout"),
+		deleteData:     r.truth("delete_data"),
+		readTimeout:    defaultReadTimeout,
+		record: &mira.Record{
+			Objects:  make(map[string]cluster.Fields),
+			Refs:     refs,
+			Images:   r.texts(r.attributes["images"]),
+			Revision: r.text("template_revision"),
+			Marks:    marks,
+		},
+	}
+	for key, fields := range r.parts(r.attributes["objects"]) {
+		client.record.Objects[key] = r.texts(fields)
+	}
+	for _, claim := range r.items("persistent_volume_claims") {
+		client.record.Claims = append(client.record.Claims, r.textOf(claim))
+	}
+	if !r.attributes["url"].IsNull() {
+		client.record.URL = r.text("url")
+		r.require(client.record.URL != "")
+	}
+	if !r.attributes["variables"].IsNull() {
+		client.variables = r.texts(r.attributes["variables"])
+	}
+	if !r.attributes["template"].IsNull() {
+		part := r.optional(r.attributes["template"])
+		client.override = &mira.TemplateSource{Namespace: part["namespace"], ConfigMap: part["config_map"], Key: part["key"]}
+		client.record.Pinned = part["revision"]
+	}
+	if !r.attributes["timeouts"].IsNull() {
+		if text := r.optional(r.attributes["timeouts"])["read"]; text != "" {
+			var err error
+			client.readTimeout, err = time.ParseDuration(text)
+			r.require(err == nil)
+		}
+	}
+	r.require(r.text("id") == client.namespace+"/"+client.name && len(refs) > 0 && !diags.HasError())
+	if r.isOdd {
+		return nil
+	}
+	return client
+}
+
+// spec is what [clientModel.spec] gives for the same client.
+func (c *recordedClient) spec(base mira.TemplateSource) mira.Spec {
+	spec := mira.Spec{
+		Namespace: c.namespace, Name: c.name, AdminEmail: c.adminEmail, Variables: c.variables,
+		Template: base, Revision: c.record.Pinned, Override: c.override != nil, DeleteData: c.deleteData,
+	}
+	if c.override != nil {
+		spec.Template = base.Override(*c.override)
+	}
+	return spec
+}
+
+// identityOf gives a client's identity; nil where it cannot be told.
+func (s *server) identityOf(client *recordedClient) *tfprotov6.ResourceIdentityData {
+	data, err := tfprotov6.NewDynamicValue(s.identity, tftypes.NewValue(s.identity, map[string]tftypes.Value{
+		"namespace": tftypes.NewValue(tftypes.String, client.namespace),
+		"name":      tftypes.NewValue(tftypes.String, client.name),
+	}))
+	if err != nil {
+		return nil
+	}
+	return &tfprotov6.ResourceIdentityData{IdentityData: &data}
+}
+
+// attributes gives those of a client; nil where there is none.
+func (s *server) attributes(client *tfprotov6.DynamicValue) map[string]tftypes.Value {
+	if client == nil {
+		return nil
+	}
+	value, err := client.Unmarshal(s.state)
+	if err != nil || value.IsNull() || !value.IsKnown() {
+		return nil
+	}
+	var attributes map[string]tftypes.Value
+	if value.As(&attributes) != nil {
+		return nil
+	}
+	return attributes
+}
+
+// reader reads attributes, and remembers whether one was not what it must be in the
+// state of a client.
+type reader struct {
+	attributes map[string]tftypes.Value
+	isOdd      bool
+}
+
+func (r *reader) require(holds bool) { r.isOdd = r.isOdd || !holds }
+
+// read reads a value that must be there.
+func (r *reader) read(value tftypes.Value, into any) {
+	r.require(value.IsKnown() && !value.IsNull() && value.As(into) == nil)
+}
+
+func (r *reader) textOf(value tftypes.Value) string {
+	var text string
+	r.read(value, &text)
+	return text
+}
+
+func (r *reader) text(attribute string) string { return r.textOf(r.attributes[attribute]) }
+
+func (r *reader) truth(attribute string) bool {
+	var truth bool
+	r.read(r.attributes[attribute], &truth)
+	return truth
+}
+
+func (r *reader) items(attribute string) []tftypes.Value {
+	var items []tftypes.Value
+	r.read(r.attributes[attribute], &items)
+	return items
+}
+
+func (r *reader) parts(value tftypes.Value) map[string]tftypes.Value {
+	var parts map[string]tftypes.Value
+	r.read(value, &parts)
+	return parts
+}
+
+func (r *reader) texts(value tftypes.Value) map[string]string {
+	parts := r.parts(value)
+	texts := make(map[string]string, len(parts))
+	for name, part := range parts {
+		texts[name] = r.textOf(part)
+	}
+	return texts
+}
+
+// optional reads those texts of an object that are given.
+func (r *reader) optional(value tftypes.Value) map[string]string {
+	texts := make(map[string]string)
+	for name, part := range r.parts(value) {
+		if !part.IsNull() {
+			texts[name] = r.textOf(part)
+		}
+	}
+	return texts
+}
+
+// privateData is a resource's private state as the framework writes it.
+type privateData map[string][]byte
+
+func (d privateData) GetKey(_ context.Context, key string) ([]byte, diag.Diagnostics) {
+	return d[key], nil
+}
+
+// hasNotes tells whether the framework has left itself a note, as that the client
+// was imported a moment ago.
+func (d privateData) hasNotes() bool {
+	for key := range d {
+		if strings.HasPrefix(key, ".") {
+			return true
+		}
+	}
+	return false
+}
+
+// valueFromJSON reads a value as it stands in a state. Attributes that the type does
+// not have are left out, as the framework does it.
+func valueFromJSON(typ tftypes.Type, data []byte) (tftypes.Value, error) {
+	var from any
+	if err := json.Unmarshal(data, &from); err != nil {
+		return tftypes.Value{}, err
+	}
+	return valueFrom(typ, from)
+}
+
+// valueFrom makes a value of what JSON holds, for types without numbers. What is not
+// there is null.
+func valueFrom(typ tftypes.Type, from any) (tftypes.Value, error) {
+	if from == nil {
+		return tftypes.NewValue(typ, nil), nil
+	}
+	switch content := from.(type) {
+	case map[string]any:
+		values := make(map[string]tftypes.Value, len(content))
+		types := make(map[string]tftypes.Type, len(content))
+		switch typ := typ.(type) {
+		case tftypes.Object:
+			types = typ.AttributeTypes
+		case tftypes.Map:
+			for name := range content {
+				types[name] = typ.ElementType
+			}
+		default:
+			return tftypes.Value{}, fmt.Errorf("a map for a %s", typ)
+		}
+		for name, of := range types {
+			var err error
+			if values[name], err = valueFrom(of, content[name]); err != nil {
+				return tftypes.Value{}, err
+			}
+		}
+		return tftypes.NewValue(typ, values), nil
+	case []any:
+		list, ok := typ.(tftypes.List)
+		if !ok {
+			return tftypes.Value{}, fmt.Errorf("a list for a %s", typ)
+		}
+		values := make([]tftypes.Value, 0, len(content))
+		for _, item := range content {
+			value, err := valueFrom(list.ElementType, item)
+			if err != nil {
+				return tftypes.Value{}, err
+			}
+			values = append(values, value)
+		}
+		return tftypes.NewValue(typ, values), nil
+	}
+	if err := tftypes.ValidateValue(typ, from); err != nil {
+		return tftypes.Value{}, err
+	}
+	return tftypes.NewValue(typ, from), nil
+}
