@@ -76,11 +76,23 @@ func (b *bench) requirements() string {
 	return fmt.Sprintf("terraform {\n  required_providers {\n    %s = {\n      source  = %q\n      version = %q\n    }\n  }\n}\n", name, b.options.source, b.options.version)
 }
 
-// floor makes the workspace of as many terraform_data as there are clients, and
+// valueFile holds the value of each terraform_data of a floor.
+const valueFile = "value.txt"
+
+// floor is a workspace with as many terraform_data as a fleet has clients.
+type floor struct {
+	*command.Workspace
+	valueBytes int // of each
+}
+
+// change gives the terraform_data another value of the same size.
+func (f *floor) change() error { return f.Write(valueFile, strings.Repeat("y", f.valueBytes)) }
+
+// makeFloor makes the workspace of as many terraform_data as there are clients, and
 // their state. The state of each takes as many bytes as that of a client.
 //
 // A terraform_data holds a value twice, as input and as output.
-func (b *bench) floor(ctx context.Context, values variables, bytesPerClient int64) (*command.Workspace, error) {
+func (b *bench) makeFloor(ctx context.Context, values variables, bytesPerClient int64) (*floor, error) {
 	files, err := configFiles("variables.tf", "floor.tf")
 	if err != nil {
 		return nil, err
@@ -90,7 +102,7 @@ func (b *bench) floor(ctx context.Context, values variables, bytesPerClient int6
 	if files[variablesFile], err = one.text(); err != nil {
 		return nil, err
 	}
-	files["value.txt"] = ""
+	files[valueFile] = ""
 	w, err := b.cli.Workspace(ctx, filepath.Join(b.directory, values.Namespace+"-floor"), files)
 	if err != nil {
 		return nil, err
@@ -110,7 +122,8 @@ func (b *bench) floor(ctx context.Context, values variables, bytesPerClient int6
 	if err != nil {
 		return nil, err
 	}
-	if err := w.Write("value.txt", strings.Repeat("x", int(max(bytesPerClient-empty, 0)/2))); err != nil {
+	valueBytes := int(max(bytesPerClient-empty, 0) / 2)
+	if err := w.Write(valueFile, strings.Repeat("x", valueBytes)); err != nil {
 		return nil, err
 	}
 	state, _, err := apply()
@@ -132,7 +145,7 @@ func (b *bench) floor(ctx context.Context, values variables, bytesPerClient int6
 	if err := w.Write(variablesFile, text); err != nil {
 		return nil, err
 	}
-	return w, w.WriteState(content)
+	return &floor{Workspace: w, valueBytes: valueBytes}, w.WriteState(content)
 }
 
 // documents are the objects of a template in the form of configs/documents.tf.

@@ -25,8 +25,10 @@ type fleet struct {
 	namespace *testbed.Namespace
 	workspace *command.Workspace
 
-	create, noChange, floorPlan, drift, image, rolling, destroy *report.Phase
-	stateBytes, objectsBytes                                    int64 // per client
+	create, noChange, floorPlan, drift, image, floorImage, rolling, destroy *report.Phase
+	stateBytes, objectsBytes                                                int64 // per client
+
+	floor *floor
 }
 
 // measureFleet takes a fleet from its creation to its end.
@@ -55,15 +57,20 @@ func (f *fleet) measureAll(ctx context.Context) error {
 	if f.workspace, err = f.bench.workspace(ctx, f.values); err != nil {
 		return err
 	}
-	steps := []func(context.Context) error{f.measureCreate, f.measurePlans, f.measureDrift, f.measureImage}
-	if slices.Contains(f.options.waitSizes, f.clients) {
-		steps = append(steps, f.measureRolling)
+	steps := []func(context.Context) error{f.measureCreate, f.measurePlans}
+	if !f.options.plansOnly {
+		steps = append(steps, f.measureDrift, f.measureImage)
+		if slices.Contains(f.options.waitSizes, f.clients) {
+			steps = append(steps, f.measureRolling)
+		}
+		steps = append(steps, f.measureDestroy)
 	}
-	for _, step := range append(steps, f.measureDestroy) {
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
+	f.fleets = append(f.fleets, f)
 	return nil
 }
 
@@ -138,14 +145,14 @@ func (f *fleet) measureCreate(ctx context.Context) error {
 // measurePlans measures plans of the fleet, and of as many terraform_data in turn,
 // so that what else the machine does meanwhile strikes both.
 func (f *fleet) measurePlans(ctx context.Context) error {
-	floor, err := f.floor(ctx, f.values, f.stateBytes)
-	if err != nil {
+	var err error
+	if f.floor, err = f.makeFloor(ctx, f.values, f.stateBytes); err != nil {
 		return fmt.Errorf("terraform_data: %w", err)
 	}
 	f.noChange = f.phase("plan, no change", "PlanNoChange")
 	f.floorPlan = f.phase("plan, terraform_data", "PlanFloor")
 	for range f.options.runs {
-		run, result, err := f.measure(ctx, floor, nil, "plan", "-detailed-exitcode")
+		run, result, err := f.measure(ctx, f.floor.Workspace, nil, "plan", "-detailed-exitcode")
 		if err != nil {
 			return fmt.Errorf("terraform_data: %w", err)
 		}
@@ -230,7 +237,10 @@ func driftDifference(drifted, changed []string) string {
 	return fmt.Sprintf("clients %v were changed by hand, and the plan changes %v", want, found)
 }
 
-// measureImage measures the apply of a release that is not waited for.
+// measureImage measures the apply of a release that is not waited for, and what of
+// its time the CLI takes by itself: the apply of another value for as many
+// terraform_data. Most of that is the state file, which it writes anew after each
+// resource.
 func (f *fleet) measureImage(ctx context.Context) error {
 	if err := f.release(ctx, secondImage); err != nil {
 		return err
@@ -243,7 +253,19 @@ func (f *fleet) measureImage(ctx context.Context) error {
 	if changed := len(command.Changed(result.Output)); changed < f.clients {
 		return fmt.Errorf("%s: the release changes %d of %d clients", f.image.Name, changed, f.clients)
 	}
-	return f.settle(ctx)
+	if err := f.settle(ctx); err != nil {
+		return err
+	}
+	f.floorImage = f.phase("change, terraform_data", "ChangeFloor")
+	if err := f.floor.change(); err != nil {
+		return err
+	}
+	run, _, err := f.measure(ctx, f.floor.Workspace, nil, "apply", "-auto-approve")
+	if err != nil {
+		return fmt.Errorf("terraform_data: %w", err)
+	}
+	f.floorImage.Runs = append(f.floorImage.Runs, run)
+	return nil
 }
 
 // measureRolling measures the apply of a release with waits.
@@ -282,9 +304,6 @@ func (f *fleet) setWait(ctx context.Context, wait bool) error {
 
 func (f *fleet) measureDestroy(ctx context.Context) error {
 	f.destroy = f.phase("destroy", "Destroy")
-	if _, err := f.once(ctx, f.destroy, "destroy", "-auto-approve"); err != nil {
-		return err
-	}
-	f.fleets = append(f.fleets, f)
-	return nil
+	_, err := f.once(ctx, f.destroy, "destroy", "-auto-approve")
+	return err
 }
