@@ -259,8 +259,13 @@ func (c *Client) dropped(live, result *unstructured.Unstructured, recorded Field
 			continue
 		}
 		for end := range at {
-			if part := at[:end+1]; !kept[FormatPath(part)] {
-				dropped.Insert(part.Copy())
+			part := at[:end+1]
+			if kept[FormatPath(part)] {
+				continue
+			}
+			dropped.Insert(part.Copy())
+			for _, key := range mergeKeysOf(part) {
+				dropped.Insert(key) // which are not recorded
 			}
 		}
 	}

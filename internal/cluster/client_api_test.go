@@ -59,7 +59,7 @@ func TestClientAPI_dryRunWritesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := cluster.Fields{"spec.ports[80,TCP].name": "http", "spec.ports[80,TCP].port": "80"}
+	want := cluster.Fields{"spec.ports[80,TCP].name": "http"}
 	if diff := cmp.Diff(want, client.Owned(result)); diff != "" {
 		t.Errorf("owned fields of the dry run (-want +got):\n%s", diff)
 	}

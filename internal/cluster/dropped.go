@@ -42,7 +42,8 @@ func (c *Client) Dropped(ctx context.Context, live, result *unstructured.Unstruc
 	}
 	ours := leaves(c.ownedSet(result))
 	dropped := make(Fields)
-	for path, at := range leaves(setOf(live, c.isFormer)) {
+	former := leaves(setOf(live, c.isFormer))
+	for path, at := range former {
 		if _, isOurs := ours[path]; isOurs {
 			continue
 		}
@@ -52,7 +53,7 @@ func (c *Client) Dropped(ctx context.Context, live, result *unstructured.Unstruc
 			dropped[path] = before
 		}
 	}
-	return dropped, nil
+	return lean(dropped, former), nil
 }
 
 // dryRunUpdate has the server make of a live object what it would of an update. A

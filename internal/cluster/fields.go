@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
 // Fields maps the path of a field to its value.
@@ -21,7 +22,8 @@ import (
 // by the values of its merge keys (`containers[mira]`, `ports[443,TCP]`), and so
 // does a map key that is not a plain word (`labels[app.kubernetes.io/name]`).
 // The keys of a list come in the order of the keys' names, as managedFields
-// gives them.
+// gives them. As they stand in the path, the fields that hold them are left out: but
+// for an item that has no other field (`env[FLAG].name`).
 //
 // A value is the scalar as text; a list or map that is owned as a whole is JSON.
 type Fields map[string]string
@@ -33,29 +35,93 @@ func FieldsEqual(a, b Fields) bool { return maps.Equal(a, b) }
 // we own, and those of `before` that are still there although others changed or
 // took them, or left them to nobody, as `kubectl scale --replicas=0` does.
 func (c *Client) Observe(live *unstructured.Unstructured, before Fields) Fields {
-	fields := c.Owned(live)
+	ours := c.owned(live)
+	var more map[string]fieldpath.Path
 	for path := range before {
-		if _, ok := fields[path]; ok {
+		if _, ok := ours.fields[path]; ok {
 			continue
 		}
 		if at, ok := resolvePath(live.Object, path); ok {
-			if text, ok := valueAt(live, at); ok {
-				fields[path] = text
+			if more == nil {
+				more = leaves(ours.set)
 			}
+			more[path] = at
 		}
 	}
-	return fields
+	if more == nil {
+		return maps.Clone(ours.fields)
+	}
+	return project(live, more)
 }
 
-// project reads the values of a set of fields, leaves only.
-func project(object *unstructured.Unstructured, set *fieldpath.Set) Fields {
-	fields := make(Fields)
-	for at := range set.Leaves().All() {
+// project reads the values of fields, by their paths.
+func project(object *unstructured.Unstructured, paths map[string]fieldpath.Path) Fields {
+	fields := make(Fields, len(paths))
+	for path, at := range paths {
 		if text, ok := valueAt(object, at); ok {
-			fields[FormatPath(at)] = text
+			fields[path] = text
 		}
 	}
-	return fields
+	return lean(fields, paths)
+}
+
+// lean leaves out the merge keys of list items that have other fields.
+func lean(fields Fields, paths map[string]fieldpath.Path) Fields {
+	items := make(map[string]Fields)
+	kept := make(Fields, len(fields))
+	for path, text := range fields {
+		at := paths[path]
+		if !isMergeKey(at) {
+			kept[path] = text
+			continue
+		}
+		item := FormatPath(at[:len(at)-1])
+		if items[item] == nil {
+			items[item] = make(Fields)
+		}
+		items[item][path] = text
+	}
+	// Inner items first, as what is left of them counts for the outer ones.
+	for _, item := range slices.SortedFunc(maps.Keys(items), func(a, b string) int { return len(b) - len(a) }) {
+		if !kept.hasBelow(item) {
+			maps.Copy(kept, items[item])
+		}
+	}
+	return kept
+}
+
+// hasBelow tells whether there is a field below a path.
+func (f Fields) hasBelow(path string) bool {
+	for field := range f {
+		if rest, ok := strings.CutPrefix(field, path); ok && rest != "" && (rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
+}
+
+// isMergeKey tells whether a path is that of a field by which the item of a list
+// that it stands in goes.
+func isMergeKey(path fieldpath.Path) bool {
+	if len(path) < 2 {
+		return false
+	}
+	item, field := path[len(path)-2], path[len(path)-1]
+	return item.Key != nil && field.FieldName != nil &&
+		slices.ContainsFunc(*item.Key, func(key value.Field) bool { return key.Name == *field.FieldName })
+}
+
+// mergeKeysOf gives the fields by which the list item at a path goes.
+func mergeKeysOf(item fieldpath.Path) []fieldpath.Path {
+	last := item[len(item)-1]
+	if last.Key == nil {
+		return nil
+	}
+	var keys []fieldpath.Path
+	for _, key := range *last.Key {
+		keys = append(keys, append(item.Copy(), fieldpath.FieldNameElement(key.Name)))
+	}
+	return keys
 }
 
 // leaves gives the fields of a set that have no fields below them.

@@ -37,7 +37,9 @@ const liveStatefulSet = `{
             "k:{\"name\":\"mira\"}": {".": {}, "f:name": {}, "f:image": {},
               "f:command": {},
               "f:ports": {"k:{\"containerPort\":443,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}, "f:name": {}}},
-              "f:env": {"k:{\"name\":\"EMPTY\"}": {".": {}, "f:name": {}, "f:value": {}}}}
+              "f:env": {"k:{\"name\":\"EMPTY\"}": {".": {}, "f:name": {}, "f:value": {}}, "k:{\"name\":\"FLAG\"}": {".": {}, "f:name": {}}}}
+          }, "f:initContainers": {"k:{\"name\":\"wait\"}": {".": {}, "f:name": {},
+              "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}}}
           }, "f:volumes": {"k:{\"name\":\"tmp\"}": {".": {}, "f:name": {}, "f:emptyDir": {}}}}}
         }}},
       {"manager": "kubectl-label", "operation": "Update", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {"f:team": {}}}}},
@@ -51,8 +53,9 @@ const liveStatefulSet = `{
     "template": {"spec": {
       "containers": [
         {"name": "other", "image": "other:1"},
-        {"name": "mira", "image": "mira:3.0", "command": ["a", "<b>"], "ports": [{"containerPort": 443, "protocol": "TCP", "name": "https"}], "env": [{"name": "EMPTY", "value": ""}]}
+        {"name": "mira", "image": "mira:3.0", "command": ["a", "<b>"], "ports": [{"containerPort": 443, "protocol": "TCP", "name": "https"}], "env": [{"name": "EMPTY", "value": ""}, {"name": "FLAG"}]}
       ],
+      "initContainers": [{"name": "wait", "ports": [{"containerPort": 80, "protocol": "TCP"}]}],
       "volumes": [{"name": "tmp", "emptyDir": {}}]
     }}
   },
@@ -66,15 +69,13 @@ func TestOwned(t *testing.T) {
 		"metadata.labels[app.kubernetes.io/managed-by]": "terraform-provider-mira",
 		"spec.replicas": "3",
 		"spec.selector": `{"matchLabels":{"app":"mira"}}`,
-		"spec.template.spec.containers[mira].name":                         "mira",
-		"spec.template.spec.containers[mira].image":                        "mira:3.0",
-		"spec.template.spec.containers[mira].command":                      `["a","<b>"]`,
-		"spec.template.spec.containers[mira].ports[443,TCP].containerPort": "443",
-		"spec.template.spec.containers[mira].ports[443,TCP].name":          "https",
-		"spec.template.spec.containers[mira].env[EMPTY].name":              "EMPTY",
-		"spec.template.spec.containers[mira].env[EMPTY].value":             "",
-		"spec.template.spec.volumes[tmp].name":                             "tmp",
-		"spec.template.spec.volumes[tmp].emptyDir":                         "{}",
+		"spec.template.spec.containers[mira].image":                           "mira:3.0",
+		"spec.template.spec.containers[mira].command":                         `["a","<b>"]`,
+		"spec.template.spec.containers[mira].ports[443,TCP].name":             "https",
+		"spec.template.spec.containers[mira].env[EMPTY].value":                "",
+		"spec.template.spec.containers[mira].env[FLAG].name":                  "FLAG", // there is nothing else
+		"spec.template.spec.initContainers[wait].ports[80,TCP].containerPort": "80",
+		"spec.template.spec.volumes[tmp].emptyDir":                            "{}",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("owned fields (-want +got):\n%s", diff)

@@ -42,7 +42,7 @@ func (c *Client) remember(object *unstructured.Unstructured) {
 func (c *Client) findOwned(live *unstructured.Unstructured) owned {
 	entries := c.ourEntries(live)
 	set := unionOf(entries)
-	return owned{entries: entries, set: set, fields: project(live, set)}
+	return owned{entries: entries, set: set, fields: project(live, leaves(set))}
 }
 
 func unionOf(entries []ourEntry) *fieldpath.Set {

@@ -155,7 +155,8 @@ func (c *Client) over(fresh, live *unstructured.Unstructured, roots []string) *u
 // where it begins.
 func (c *Client) foreign(object, live *unstructured.Unstructured) map[string]Fields {
 	foreign := make(map[string]Fields)
-	for path, at := range leaves(setOf(live, c.isFormer)) {
+	former := leaves(setOf(live, c.isFormer))
+	for path, at := range former {
 		value, ok := valueAt(live, at)
 		if !ok || *at[0].FieldName == "metadata" {
 			continue
@@ -170,6 +171,9 @@ func (c *Client) foreign(object, live *unstructured.Unstructured) map[string]Fie
 				break
 			}
 		}
+	}
+	for root, fields := range foreign {
+		foreign[root] = lean(fields, former)
 	}
 	return foreign
 }

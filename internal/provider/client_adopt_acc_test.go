@@ -188,8 +188,7 @@ func TestAccClient_besideTheTemplate(t *testing.T) {
 				Config:    config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
 					PreApply: []plancheck.PlanCheck{objectChanges("mira_client.acme",
-						"+ Service/mira-acme spec.ports[80,TCP].name: http", "+ Service/mira-acme spec.ports[80,TCP].port: 80",
-						"+ Service/mira-acme spec.ports[80,TCP].protocol: TCP", "+ Service/mira-acme spec.ports[80,TCP].targetPort: http")},
+						"+ Service/mira-acme spec.ports[80,TCP].name: http", "+ Service/mira-acme spec.ports[80,TCP].targetPort: http")},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
 				Check: func(*terraform.State) error {

@@ -61,7 +61,6 @@ func TestAccClient_drift(t *testing.T) {
 				s.Patch(t, "StatefulSet", object, "kubectl-edit", fmt.Sprintf(container, `"env":[{"name":"DATABASE_PATH","$patch":"delete"}]`))
 			},
 			[]string{
-				"+ StatefulSet/mira-NAME spec.template.spec.containers[mira].env[DATABASE_PATH].name: DATABASE_PATH",
 				"+ StatefulSet/mira-NAME spec.template.spec.containers[mira].env[DATABASE_PATH].value: /var/lib/mira/mira.sqlite3",
 			},
 		},
@@ -191,7 +190,7 @@ func TestAccClient_templateChanges(t *testing.T) {
 		{
 			"container",
 			[2]string{"      - name: caddy\n", "      - name: metrics\n        image: metrics:1\n      - name: caddy\n"},
-			[]string{"+ " + pods + "containers[metrics].image: metrics:1", "+ " + pods + "containers[metrics].name: metrics"},
+			[]string{"+ " + pods + "containers[metrics].image: metrics:1"},
 		},
 		{
 			"variable",

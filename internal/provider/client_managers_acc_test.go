@@ -50,8 +50,6 @@ func droppedFields(name string) []string {
 		service + "metadata.annotations.dropped: annotation",
 		service + "metadata.labels.dropped: label",
 		service + "spec.ports[9090,TCP].name: metrics",
-		service + "spec.ports[9090,TCP].port: 9090",
-		service + "spec.ports[9090,TCP].protocol: TCP",
 		service + "spec.ports[9090,TCP].targetPort: 9090",
 		service + "spec.sessionAffinity: ClientIP",
 		ingress + "metadata.annotations.dropped: annotation",
@@ -60,8 +58,6 @@ func droppedFields(name string) []string {
 		set + "metadata.labels.dropped: label",
 		set + "spec.revisionHistoryLimit: 5",
 		set + "spec.template.spec.containers[exporter].image: exporter:1",
-		set + "spec.template.spec.containers[exporter].name: exporter",
-		set + "spec.template.spec.containers[mira].env[DROPPED].name: DROPPED",
 		set + "spec.template.spec.containers[mira].env[DROPPED].value: variable",
 	}
 }
