@@ -136,6 +136,24 @@ func (c *Client) Gather(ctx context.Context, owner string, ref Ref) (*unstructur
 	return c.gatherer.read(ctx, owner, key, ref)
 }
 
+// GatherAll gathers the objects of one owner at the same time, so that their lists are
+// on their way together. The objects come in the order of the references; nil stands
+// for one that is not there.
+func (c *Client) GatherAll(ctx context.Context, owner string, refs []Ref) ([]*unstructured.Unstructured, error) {
+	objects, failed := make([]*unstructured.Unstructured, len(refs)), make([]error, len(refs))
+	var all sync.WaitGroup
+	for i, ref := range refs {
+		all.Go(func() { objects[i], failed[i] = c.Gather(ctx, owner, ref) })
+	}
+	all.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return objects, nil
+}
+
 // HasClaim tells whether a claim is there. It gathers as [Client.Gather] does, for
 // those who look after claims that no StatefulSet uses any more: claims carry no
 // owner label, so that a crowd has those of all owners listed, by name only.

@@ -25,11 +25,12 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, before *Record
 	}
 	var live []*unstructured.Unstructured
 	isLeaving := false
-	for _, ref := range before.Refs {
-		object, err := f.cluster.Gather(ctx, name, ref)
-		if err != nil {
-			return nil, err
-		}
+	objects, err := f.cluster.GatherAll(ctx, name, before.Refs)
+	if err != nil {
+		return nil, err
+	}
+	for i, ref := range before.Refs {
+		object := objects[i]
 		if object == nil || object.GetDeletionTimestamp() != nil {
 			// One on its way out is as good as gone, but a delete still has to
 			// wait for it.
