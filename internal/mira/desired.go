@@ -23,9 +23,6 @@ type desired struct {
 	// gathered lets what is live be read together with other clients: it may be a
 	// minute old then.
 	gathered bool
-	// onlySettled ends the plan with errNotSettled at the first object of which only
-	// the server can say what applying it would give.
-	onlySettled bool
 }
 
 // desire renders and checks the template for a client, without asking the server

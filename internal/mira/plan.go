@@ -27,23 +27,6 @@ type Plan struct {
 // created. Nothing is written. All objects are tried, so that the error names
 // every refusal.
 func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, error) {
-	return f.plan(ctx, spec, before, false)
-}
-
-// PlanSettled is [Fleet.Plan] for a client all of whose objects are settled: it asks
-// for no dry run. Nil, and no error, where one is not.
-func (f *Fleet) PlanSettled(ctx context.Context, spec Spec, before *Record) (*Plan, error) {
-	plan, err := f.plan(ctx, spec, before, true)
-	if errors.Is(err, errNotSettled) {
-		return nil, nil
-	}
-	return plan, err
-}
-
-// errNotSettled ends a plan that is not to ask for dry runs.
-var errNotSettled = errors.New("an object is not settled")
-
-func (f *Fleet) plan(ctx context.Context, spec Spec, before *Record, onlySettled bool) (*Plan, error) {
 	d, err := f.desire(ctx, spec)
 	if warning, ok := notYet(spec, before, err); ok {
 		return &Plan{Unforeseeable: true, Warnings: []Warning{warning}}, nil
@@ -51,7 +34,7 @@ func (f *Fleet) plan(ctx context.Context, spec Spec, before *Record, onlySettled
 	if err != nil {
 		return nil, err
 	}
-	d.gathered, d.onlySettled = true, onlySettled
+	d.gathered = true
 	plan := &Plan{Record: Record{URL: d.url, Revision: d.revision}, Warnings: d.warnings}
 	// A client that is to be created and has objects of its own is most often a
 	// tainted one: they will be deleted first.
@@ -95,11 +78,10 @@ type step struct {
 	written bool
 	isNoOp  bool // nothing of the object would change
 
-	gathered    bool           // live may be read together with other clients
-	onlySettled bool           // the server is not asked what applying would give
-	mark        cluster.Mark   // of the last apply
-	settled     cluster.Fields // live, where the mark says that nothing would change
-	isExact     bool           // of a no-op: not even owners would change
+	gathered bool           // live may be read together with other clients
+	mark     cluster.Mark   // of the last apply
+	settled  cluster.Fields // live, where the mark says that nothing would change
+	isExact  bool           // of a no-op: not even owners would change
 
 	reclaimed  cluster.Fields      // that stand beside the template's by hand, and go
 	refusal    error               // why its objects cannot be recreated around its pods
@@ -121,15 +103,12 @@ func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired, before *Rec
 	steps := make(trial, 0, len(d.objects))
 	var refused []error
 	for _, object := range d.objects {
-		s := &step{desired: object, applied: object, gathered: d.gathered, onlySettled: d.onlySettled}
+		s := &step{desired: object, applied: object, gathered: d.gathered}
 		if before != nil {
 			key := cluster.RefOf(object).Key()
 			s.before, s.mark = before.Objects[key], before.Marks[key]
 		}
 		err := f.try(ctx, spec, s, before)
-		if errors.Is(err, errNotSettled) {
-			return nil, err
-		}
 		if tolerate && err != nil && s.refusal != nil && s.isOwn(spec) {
 			err = nil
 		}
@@ -185,9 +164,6 @@ func (f *Fleet) try(ctx context.Context, spec Spec, s *step, before *Record) err
 	if s.settled != nil {
 		s.isNoOp, s.result = true, s.live
 		return nil
-	}
-	if s.onlySettled {
-		return errNotSettled
 	}
 	if err := f.foretell(ctx, s, before); err != nil || s.recreation != nil {
 		return err

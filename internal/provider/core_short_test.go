@@ -9,10 +9,10 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
 
-// readResource refreshes a client by the framework, and holds the short way for
-// unchanged clients, where it has an answer, to the same one.
+// readResource refreshes a client by the framework, and holds the short way, where it
+// has an answer, to the same one. Both know what the short way has found out.
 func (w *walk) readResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
-	ctx, short := w.server.readUnchanged(ctx, req)
+	ctx, short := w.server.readShort(ctx, req)
 	answer, err := w.server.ProviderServer.ReadResource(ctx, req)
 	if short == nil || err != nil {
 		return answer, err
@@ -25,7 +25,7 @@ func (w *walk) readResource(ctx context.Context, req *tfprotov6.ReadResourceRequ
 
 // planResourceChange is readResource for a plan.
 func (w *walk) planResourceChange(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
-	ctx, short := w.server.planUnchanged(ctx, req)
+	ctx, short := w.server.planShort(ctx, req)
 	answer, err := w.server.ProviderServer.PlanResourceChange(ctx, req)
 	if short == nil || err != nil {
 		return answer, err

@@ -28,7 +28,7 @@ type core struct {
 	identity *tfprotov6.ResourceIdentityData
 	// warnings of the last walk.
 	warnings []string
-	// short is how many answers came by the short way for unchanged clients.
+	// short is how many answers there were by the short way.
 	short int
 }
 

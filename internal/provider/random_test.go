@@ -118,7 +118,7 @@ func (k *runner) run(steps int) {
 		}
 	}
 	if k.core.short == 0 {
-		k.t.Fatal("no client was ever taken for unchanged")
+		k.t.Fatal("no answer came by the short way")
 	}
 	k.t.Logf("%d answers by the short way", k.core.short)
 	k.core.provider = k.providerBlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ type recordedClient struct {
 	waitForRollout, deleteData  bool
 	readTimeout                 time.Duration
 	record                      *mira.Record
+	attributes                  map[string]tftypes.Value // all of them
 }
 
 // recorded reads a client's state; nil where anything about it is such that the
@@ -44,6 +46,7 @@ func (s *server) recorded(ctx context.Context, state *tfprotov6.DynamicValue, pr
 		waitForRollout: r.truth("wait_for_rollout"),
 		deleteData:     r.truth("delete_data"),
 		readTimeout:    defaultReadTimeout,
+		attributes:     r.attributes,
 		record: &mira.Record{
 			Objects:  make(map[string]cluster.Fields),
 			Refs:     refs,
@@ -94,6 +97,42 @@ func (c *recordedClient) spec(base mira.TemplateSource) mira.Spec {
 		spec.Template = base.Override(*c.override)
 	}
 	return spec
+}
+
+// with gives a client's state with another record; nil where that cannot be written.
+func (s *server) with(client *recordedClient, record mira.Record) *tfprotov6.DynamicValue {
+	attributes := maps.Clone(client.attributes)
+	attributes["url"] = tftypes.NewValue(tftypes.String, nil)
+	if record.URL != "" {
+		attributes["url"] = tftypes.NewValue(tftypes.String, record.URL)
+	}
+	attributes["template_revision"] = tftypes.NewValue(tftypes.String, record.Revision)
+	attributes["images"] = textsValue(record.Images)
+	objects := make(map[string]tftypes.Value, len(record.Objects))
+	for key, fields := range record.Objects {
+		objects[key] = textsValue(fields)
+	}
+	attributes["objects"] = tftypes.NewValue(tftypes.Map{ElementType: textsType}, objects)
+	claims := make([]tftypes.Value, 0, len(record.Claims))
+	for _, claim := range record.Claims {
+		claims = append(claims, tftypes.NewValue(tftypes.String, claim))
+	}
+	attributes["persistent_volume_claims"] = tftypes.NewValue(tftypes.List{ElementType: tftypes.String}, claims)
+	state, err := tfprotov6.NewDynamicValue(s.state, tftypes.NewValue(s.state, attributes))
+	if err != nil {
+		return nil
+	}
+	return &state
+}
+
+var textsType = tftypes.Map{ElementType: tftypes.String}
+
+func textsValue(texts map[string]string) tftypes.Value {
+	values := make(map[string]tftypes.Value, len(texts))
+	for name, text := range texts {
+		values[name] = tftypes.NewValue(tftypes.String, text)
+	}
+	return tftypes.NewValue(textsType, values)
 }
 
 // identityOf gives a client's identity; nil where it cannot be told.

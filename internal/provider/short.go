@@ -8,9 +8,10 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 )
 
-// readUnchanged answers for a client that is as its state says. For another one it
-// gives no answer, but a context with what it has found out.
-func (s *server) readUnchanged(ctx context.Context, req *tfprotov6.ReadResourceRequest) (context.Context, *tfprotov6.ReadResourceResponse) {
+// readShort refreshes a client by the short way, where its live objects are as the
+// state says. The context hands on what was found out, whether there is an answer or
+// not.
+func (s *server) readShort(ctx context.Context, req *tfprotov6.ReadResourceRequest) (context.Context, *tfprotov6.ReadResourceResponse) {
 	data := s.provider.configured.Load()
 	if req.TypeName != clientType || data == nil || data.fleet == nil {
 		return ctx, nil
@@ -27,16 +28,17 @@ func (s *server) readUnchanged(ctx context.Context, req *tfprotov6.ReadResourceR
 	timed, cancel := context.WithTimeout(ctx, client.readTimeout)
 	defer cancel()
 	live, err := data.fleet.Read(timed, client.namespace, client.name, client.record)
-	if err == nil && live != nil && live.Revision == client.record.Revision && live.SameClient(client.record) && slices.Equal(live.Refs, client.record.Refs) {
-		return ctx, &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, Private: req.Private, NewIdentity: identity}
+	ctx = handOn(ctx, live, err)
+	if err != nil || live == nil || live.Revision != client.record.Revision || !live.SameClient(client.record) || !slices.Equal(live.Refs, client.record.Refs) {
+		return ctx, nil
 	}
-	return handOn(ctx, live, err), nil
+	return ctx, &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, Private: req.Private, NewIdentity: identity}
 }
 
-// planUnchanged answers for a client whose configuration asks for what its state
-// says, and that an apply would leave as it is. For another one it gives no answer,
-// but a context with what it has found out.
-func (s *server) planUnchanged(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (context.Context, *tfprotov6.PlanResourceChangeResponse) {
+// planShort plans a client by the short way, where its configuration asks for what
+// its state says: the template, or somebody's hand, decides what changes then. The
+// context hands on what was found out, whether there is an answer or not.
+func (s *server) planShort(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (context.Context, *tfprotov6.PlanResourceChangeResponse) {
 	data := s.provider.configured.Load()
 	if req.TypeName != clientType || data == nil || data.fleet == nil || !isSame(req.PriorState, req.ProposedNewState) {
 		return ctx, nil
@@ -47,14 +49,18 @@ func (s *server) planUnchanged(ctx context.Context, req *tfprotov6.PlanResourceC
 	}
 	timed, cancel := context.WithTimeout(ctx, client.readTimeout)
 	defer cancel()
-	planned, err := data.fleet.PlanSettled(timed, client.spec(data.template), client.record)
-	switch {
-	case planned == nil && err == nil:
+	planned, err := data.fleet.Plan(timed, client.spec(data.template), client.record)
+	ctx = handOn(ctx, planned, err)
+	if err != nil || planned.Unforeseeable || len(planned.Warnings) > 0 {
 		return ctx, nil
-	case err == nil && !planned.Unforeseeable && len(planned.Warnings) == 0 && planned.SameClient(client.record):
-		return ctx, &tfprotov6.PlanResourceChangeResponse{PlannedState: req.PriorState, PlannedPrivate: req.PriorPrivate, PlannedIdentity: req.PriorIdentity}
 	}
-	return handOn(ctx, planned, err), nil
+	state := req.PriorState
+	if !planned.SameClient(client.record) {
+		if state = s.with(client, planned.Record); state == nil {
+			return ctx, nil
+		}
+	}
+	return ctx, &tfprotov6.PlanResourceChangeResponse{PlannedState: state, PlannedPrivate: req.PriorPrivate, PlannedIdentity: req.PriorIdentity}
 }
 
 // defaultsHold tells whether a client has the default wherever the configuration
