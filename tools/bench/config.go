@@ -79,20 +79,15 @@ func (b *bench) requirements() string {
 // valueFile holds the value of each terraform_data of a floor.
 const valueFile = "value.txt"
 
-// floor is a workspace with as many terraform_data as a fleet has clients.
-type floor struct {
-	*command.Workspace
-	valueBytes int // of each
+// change gives the terraform_data of a workspace another value.
+func change(w *command.Workspace, valueBytes int64) error {
+	return w.Write(valueFile, strings.Repeat("y", int(valueBytes)))
 }
 
-// change gives the terraform_data another value of the same size.
-func (f *floor) change() error { return f.Write(valueFile, strings.Repeat("y", f.valueBytes)) }
-
-// makeFloor makes the workspace of as many terraform_data as there are clients, and
-// their state. The state of each takes as many bytes as that of a client.
-//
-// A terraform_data holds a value twice, as input and as output.
-func (b *bench) makeFloor(ctx context.Context, values variables, bytesPerClient int64) (*floor, error) {
+// terraformData makes the workspace of as many terraform_data as there are clients,
+// each with a value of so many bytes, and their state. A terraform_data holds its
+// value twice, as input and as output.
+func (b *bench) terraformData(ctx context.Context, name string, values variables, valueBytes int64) (*command.Workspace, error) {
 	files, err := configFiles("variables.tf", "floor.tf")
 	if err != nil {
 		return nil, err
@@ -102,31 +97,15 @@ func (b *bench) makeFloor(ctx context.Context, values variables, bytesPerClient 
 	if files[variablesFile], err = one.text(); err != nil {
 		return nil, err
 	}
-	files[valueFile] = ""
-	w, err := b.cli.Workspace(ctx, filepath.Join(b.directory, values.Namespace+"-floor"), files)
+	files[valueFile] = strings.Repeat("x", int(valueBytes))
+	w, err := b.cli.Workspace(ctx, filepath.Join(b.directory, values.Namespace+"-"+name), files)
 	if err != nil {
 		return nil, err
 	}
-	apply := func() (*command.State, int64, error) {
-		if _, err := w.Run(ctx, "apply", "-auto-approve"); err != nil {
-			return nil, 0, err
-		}
-		state, err := w.State()
-		if err != nil {
-			return nil, 0, err
-		}
-		size, err := state.Bytes()
-		return state, size, err
-	}
-	_, empty, err := apply()
-	if err != nil {
+	if _, err := w.Run(ctx, "apply", "-auto-approve"); err != nil {
 		return nil, err
 	}
-	valueBytes := int(max(bytesPerClient-empty, 0) / 2)
-	if err := w.Write(valueFile, strings.Repeat("x", valueBytes)); err != nil {
-		return nil, err
-	}
-	state, _, err := apply()
+	state, err := w.State()
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +124,7 @@ func (b *bench) makeFloor(ctx context.Context, values variables, bytesPerClient 
 	if err := w.Write(variablesFile, text); err != nil {
 		return nil, err
 	}
-	return &floor{Workspace: w, valueBytes: valueBytes}, w.WriteState(content)
+	return w, w.WriteState(content)
 }
 
 // documents are the objects of a template in the form of configs/documents.tf.

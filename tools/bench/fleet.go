@@ -27,8 +27,6 @@ type fleet struct {
 
 	create, noChange, floorPlan, drift, image, floorImage, rolling, destroy *report.Phase
 	stateBytes, objectsBytes                                                int64 // per client
-
-	floor *floor
 }
 
 // measureFleet takes a fleet from its creation to its end.
@@ -142,17 +140,18 @@ func (f *fleet) measureCreate(ctx context.Context) error {
 	return f.settle(ctx)
 }
 
-// measurePlans measures plans of the fleet, and of as many terraform_data in turn,
+// measurePlans measures plans of the fleet, and of as many terraform_data that hold a
+// value as large as a client's state in turn,
 // so that what else the machine does meanwhile strikes both.
 func (f *fleet) measurePlans(ctx context.Context) error {
-	var err error
-	if f.floor, err = f.makeFloor(ctx, f.values, f.stateBytes); err != nil {
+	floor, err := f.terraformData(ctx, "floor", f.values, f.stateBytes)
+	if err != nil {
 		return fmt.Errorf("terraform_data: %w", err)
 	}
 	f.noChange = f.phase("plan, no change", "PlanNoChange")
 	f.floorPlan = f.phase("plan, terraform_data", "PlanFloor")
 	for range f.options.runs {
-		run, result, err := f.measure(ctx, f.floor.Workspace, nil, "plan", "-detailed-exitcode")
+		run, result, err := f.measure(ctx, floor, nil, "plan", "-detailed-exitcode")
 		if err != nil {
 			return fmt.Errorf("terraform_data: %w", err)
 		}
@@ -239,8 +238,8 @@ func driftDifference(drifted, changed []string) string {
 
 // measureImage measures the apply of a release that is not waited for, and what of
 // its time the CLI takes by itself: the apply of another value for as many
-// terraform_data. Most of that is the state file, which it writes anew after each
-// resource.
+// terraform_data with a state as large. Most of that is the state file, which it
+// writes anew after each resource.
 func (f *fleet) measureImage(ctx context.Context) error {
 	if err := f.release(ctx, secondImage); err != nil {
 		return err
@@ -257,10 +256,15 @@ func (f *fleet) measureImage(ctx context.Context) error {
 		return err
 	}
 	f.floorImage = f.phase("change, terraform_data", "ChangeFloor")
-	if err := f.floor.change(); err != nil {
+	valueBytes := f.stateBytes / 2 // it is held twice
+	floor, err := f.terraformData(ctx, "change", f.values, valueBytes)
+	if err != nil {
+		return fmt.Errorf("terraform_data: %w", err)
+	}
+	if err := change(floor, valueBytes); err != nil {
 		return err
 	}
-	run, _, err := f.measure(ctx, f.floor.Workspace, nil, "apply", "-auto-approve")
+	run, _, err := f.measure(ctx, floor, nil, "apply", "-auto-approve")
 	if err != nil {
 		return fmt.Errorf("terraform_data: %w", err)
 	}

@@ -48,7 +48,7 @@ func (f *fleet) print() error {
 		f.printf("  state: %d B per client, %d B of them in `objects`\n", f.stateBytes, f.objectsBytes)
 	}
 	if f.noChange != nil && f.floorPlan.Wall() > 0 {
-		f.printf("  plan, no change: %.2f times as long as that of as many terraform_data with as much state\n", f.noChange.Wall().Seconds()/f.floorPlan.Wall().Seconds())
+		f.printf("  plan, no change: %.2f times as long as that of as many terraform_data\n", f.noChange.Wall().Seconds()/f.floorPlan.Wall().Seconds())
 	}
 	if f.floorImage != nil && f.floorImage.Wall() > 0 {
 		f.printf("  image change, no waits: %.2f times as long as to change as many terraform_data with as much state\n", f.image.Wall().Seconds()/f.floorImage.Wall().Seconds())
