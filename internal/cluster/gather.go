@@ -19,7 +19,7 @@ const (
 	// lull is how long no new owner must have come before a few are taken for all
 	// that there are. The CLI asks for ten at a time, within a millisecond or two of
 	// each other, and waits for the answers before it asks for more.
-	lull = 10 * time.Millisecond
+	lull = 25 * time.Millisecond
 	// ahead bounds how many objects of a kind are listed for each owner that was
 	// asked for, but for one page: a large cluster must not be listed for the sake of
 	// a few.
