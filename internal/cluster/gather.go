@@ -16,6 +16,10 @@ const (
 	// crowdSize is how many owners make a crowd: as many as this, and their objects
 	// are listed rather than read one by one.
 	crowdSize = 4
+	// burst is how many owners need not be waited for any longer, as the CLI asks for
+	// no more at a time by default. How much of a kind is listed goes by them: see
+	// ahead.
+	burst = 10
 	// lull is how long no new owner must have come before a few are taken for all
 	// that there are. The CLI asks for ten at a time, within a millisecond or two of
 	// each other, and waits for the answers before it asks for more.
@@ -77,7 +81,7 @@ type crowd struct {
 	begun  time.Time
 	owners map[string]bool
 	newest time.Time     // when the last new owner came
-	large  chan struct{} // closed when it has reached crowdSize
+	large  chan struct{} // closed when it has reached burst
 	kinds  map[schema.GroupVersionResource]*gathering
 }
 
@@ -241,7 +245,7 @@ func (c *crowd) add(owner string, now time.Time) {
 	}
 	c.owners[owner] = true
 	c.newest = now
-	if len(c.owners) == crowdSize {
+	if len(c.owners) == burst {
 		close(c.large)
 	}
 }
@@ -267,7 +271,7 @@ func (g *gatherer) run(ctx context.Context, k *gathering) {
 			g.mu.Unlock()
 			return
 		}
-		if rest := time.Until(k.crowd.newest.Add(lull)); rest > 0 && len(k.crowd.owners) < crowdSize {
+		if rest := time.Until(k.crowd.newest.Add(lull)); rest > 0 && len(k.crowd.owners) < burst {
 			g.mu.Unlock()
 			timer := time.NewTimer(rest)
 			select {
