@@ -98,7 +98,7 @@ func clientSchema(ctx context.Context) schema.Schema {
 				ElementType: fieldsType,
 				Computed:    true,
 				MarkdownDescription: "The fields that the provider owns on the client's objects: by `Kind/name`, then by field path. List items stand in brackets by the values of their merge keys, " +
-					"as in `spec.template.spec.containers[mira].image`.",
+					"as in `spec.template.spec.containers[mira].image`; the fields that hold these keys are left out, unless an item has no others.",
 			},
 			"images": schema.MapAttribute{
 				ElementType:         types.StringType,

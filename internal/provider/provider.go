@@ -51,6 +51,7 @@ func (p *miraProvider) Schema(_ context.Context, _ provider.SchemaRequest, resp 
 }
 
 func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequest, resp *provider.ConfigureResponse) {
+	p.configured.Store(nil)
 	var model providerModel
 	resp.Diagnostics.Append(req.Config.Get(ctx, &model)...)
 	if resp.Diagnostics.HasError() {

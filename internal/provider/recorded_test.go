@@ -1,0 +1,100 @@
+package provider
+
+import (
+	"encoding/json"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+)
+
+// A client that is in any way out of the ordinary is left to the framework.
+func TestServer_recorded(t *testing.T) {
+	s := NewServer("test")().(*server)
+	ref := cluster.Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "mira-acme", UID: "1"}
+	usual := map[string]any{
+		"name": "acme", "namespace": "default", "id": "default/acme", "admin_email": "a@acme.example", "wait_for_rollout": true, "delete_data": false,
+		"url": "https://acme.example", "template_revision": "r", "variables": map[string]any{"A": "1"},
+		"template":                 map[string]any{"config_map": "other", "revision": "pinned"},
+		"timeouts":                 map[string]any{"read": "5s"},
+		"objects":                  map[string]any{"Service/mira-acme": map[string]any{"spec.type": "ClusterIP"}},
+		"images":                   map[string]any{"mira": "mira:3.0"},
+		"persistent_volume_claims": []any{"data"},
+	}
+	private := func(parts map[string]any) []byte {
+		kept := make(map[string][]byte)
+		for key, part := range parts {
+			data, err := json.Marshal(part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept[key] = data
+		}
+		data, err := json.Marshal(kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	refs := map[string]any{refsKey: []cluster.Ref{ref}}
+
+	client := s.recorded(t.Context(), dynamic(valueOf(s.state, usual)), private(refs))
+	if client == nil {
+		t.Fatal("a usual client was left to the framework")
+	}
+	want := mira.Spec{
+		Namespace: "default", Name: "acme", AdminEmail: "a@acme.example", Variables: map[string]string{"A": "1"},
+		Template: mira.TemplateSource{Namespace: "n", ConfigMap: "other", Key: "k"}, Revision: "pinned", Override: true,
+	}
+	if diff := cmp.Diff(want, client.spec(mira.TemplateSource{Namespace: "n", ConfigMap: "c", Key: "k"})); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+	if client.readTimeout != 5*time.Second || client.record.URL != "https://acme.example" || client.record.Pinned != "pinned" || len(client.record.Claims) != 1 {
+		t.Errorf("got %+v, %+v", client, client.record)
+	}
+	if got := s.with(client, *client.record); !isSame(got, dynamic(valueOf(s.state, with(usual, "template_revision", "r")))) {
+		t.Error("a client with its own record is another one")
+	}
+
+	for _, test := range []struct {
+		name    string
+		state   map[string]any
+		private []byte
+	}{
+		{"no client", nil, private(refs)},
+		{"another ID", with(usual, "id", "default/other"), private(refs)},
+		{"no objects", with(usual, "objects", nil), private(refs)},
+		{"a field without a value", with(usual, "objects", map[string]any{"Service/mira-acme": map[string]any{"spec.type": nil}}), private(refs)},
+		{"no images", with(usual, "images", nil), private(refs)},
+		{"no claims", with(usual, "persistent_volume_claims", nil), private(refs)},
+		{"an empty address", with(usual, "url", ""), private(refs)},
+		{"a variable without a value", with(usual, "variables", map[string]any{"A": nil}), private(refs)},
+		{"a time-out that is none", with(usual, "timeouts", map[string]any{"read": "soon"}), private(refs)},
+		{"no private state", usual, nil},
+		{"another private state", usual, []byte(`{"objects": 1}`)},
+		{"no references", usual, private(nil)},
+		{"references that cannot be read", usual, private(map[string]any{refsKey: "none"})},
+		{"just imported", usual, private(with(refs, ".import_before_read", true))},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var from any
+			if test.state != nil {
+				from = test.state
+			}
+			if got := s.recorded(t.Context(), dynamic(valueOf(s.state, from)), test.private); got != nil {
+				t.Errorf("got %+v, want it to be left to the framework", got)
+			}
+		})
+	}
+}
+
+// with gives a copy of a map with another value.
+func with(values map[string]any, name string, value any) map[string]any {
+	changed := maps.Clone(values)
+	changed[name] = value
+	return changed
+}
