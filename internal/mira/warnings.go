@@ -10,6 +10,15 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
 )
 
+// listed is a warning that names the fields of a client, a line a field; none where
+// there are no lines.
+func listed(spec Spec, summary, what string, lines []string) []Warning {
+	if len(lines) == 0 {
+		return nil
+	}
+	return []Warning{{Summary: summary, Detail: fmt.Sprintf("Client %q: %s\n%s", spec.Name, what, strings.Join(lines, "\n"))}}
+}
+
 // takeoverWarnings tells what applying takes from whom.
 func (f *Fleet) takeoverWarnings(spec Spec, t trial) []Warning {
 	var lines []string
@@ -21,13 +30,7 @@ func (f *Fleet) takeoverWarnings(spec Spec, t trial) []Warning {
 			lines = append(lines, fmt.Sprintf("  %s %s, set by %s", cluster.RefOf(s.live).Key(), taken.Field, taken.Manager))
 		}
 	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return []Warning{{
-		Summary: "Fields Taken From Other Managers",
-		Detail:  fmt.Sprintf("Client %q: these fields were set by others since the last apply, and go back to what the template says:\n%s", spec.Name, strings.Join(lines, "\n")),
-	}}
+	return listed(spec, "Fields Taken From Other Managers", "these fields were set by others since the last apply, and go back to what the template says:", lines)
 }
 
 // reclaimWarnings tells what goes that somebody has put by hand beside what the
@@ -37,14 +40,7 @@ func reclaimWarnings(spec Spec, t trial) []Warning {
 	for _, s := range t {
 		lines = append(lines, changes(cluster.RefOf(s.desired).Key(), s.reclaimed, nil)...)
 	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return []Warning{{
-		Summary: "Fields Set By Hand Will Be Removed",
-		Detail: fmt.Sprintf("Client %q: somebody has added these fields by hand, and the server does not take them beside those of the template:\n%s",
-			spec.Name, strings.Join(lines, "\n")),
-	}}
+	return listed(spec, "Fields Set By Hand Will Be Removed", "somebody has added these fields by hand, and the server does not take them beside those of the template:", lines)
 }
 
 // admissionWarnings tells where the server will store something else than the
@@ -67,14 +63,7 @@ func (f *Fleet) admissionWarnings(spec Spec, t trial) []Warning {
 			lines = append(lines, fmt.Sprintf("  %s %s: %q %s", key, a.Field, a.Wanted, got))
 		}
 	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return []Warning{{
-		Summary: "Admission Changes Fields",
-		Detail: fmt.Sprintf("Client %q: the server, most likely an admission policy or webhook of the cluster, changes these fields of the template:\n%s",
-			spec.Name, strings.Join(lines, "\n")),
-	}}
+	return listed(spec, "Admission Changes Fields", "the server, most likely an admission policy or webhook of the cluster, changes these fields of the template:", lines)
 }
 
 // stayingWarnings tells which of the fields that the plan shows as going stay on
@@ -97,14 +86,7 @@ func (f *Fleet) stayingWarnings(spec Spec, t trial) []Warning {
 			lines = append(lines, fmt.Sprintf("  %s %s, also set by %s", key, staying.Field, staying.Manager))
 		}
 	}
-	if len(lines) == 0 {
-		return nil
-	}
-	return []Warning{{
-		Summary: "Dropped Fields Stay",
-		Detail: fmt.Sprintf("Client %q: the template does not have these fields any more, but they stay on the objects, as others own them, too:\n%s",
-			spec.Name, strings.Join(lines, "\n")),
-	}}
+	return listed(spec, "Dropped Fields Stay", "the template does not have these fields any more, but they stay on the objects, as others own them, too:", lines)
 }
 
 // dataWarnings tells when a StatefulSet gets another name: the new one begins
