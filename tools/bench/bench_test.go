@@ -65,6 +65,8 @@ func measured(clients, planRequests, changeRequests int, plan, floor time.Durati
 }
 
 func TestJudge(t *testing.T) {
+	plansOnly := measured(100, 11, 0, 3*time.Second, time.Second)
+	plansOnly.image, plansOnly.destroy = nil, nil
 	tests := map[string]struct {
 		fleet  *fleet
 		broken bool
@@ -76,6 +78,7 @@ func TestJudge(t *testing.T) {
 		"one request beside the pages":  {fleet: measured(1000, 14, 5000, time.Second, time.Second), broken: true},
 		"an update too dear":            {fleet: measured(100, 10, 501, time.Second, time.Second), broken: true},
 		"few have no limit per client":  {fleet: measured(30, 90, 300, time.Second, time.Second)},
+		"plans only":                    {fleet: plansOnly, broken: true, over: 1},
 		"time does not fail":            {fleet: measured(100, 10, 500, 3*time.Second, time.Second), over: 1},
 	}
 	for name, test := range tests {

@@ -45,7 +45,7 @@ func parseOptions(arguments []string, output io.Writer) (*options, error) {
 	waits := flags.String("waits", "100", "`numbers` of clients with which a rolling update is waited for as well")
 	flags.IntVar(&o.background, "background", 2000, "`number` of clients in the cluster in which three are planned; 0 leaves that out")
 	flags.IntVar(&o.runs, "runs", 5, "how `often` plans are measured")
-	flags.BoolVar(&o.plansOnly, "plans-only", false, "measure nothing but the create and the plans of the unchanged fleet; a fleet of 1,000 takes an hour under Terraform otherwise")
+	flags.BoolVar(&o.plansOnly, "plans-only", false, "measure nothing but the create and the plans of the unchanged fleet: what comes after them takes most of the time")
 	flags.StringVar(&o.cli, "cli", "terraform", "`path` of terraform or tofu")
 	flags.StringVar(&o.provider, "provider", "bin/terraform-provider-mira", "`path` of the provider to measure")
 	flags.StringVar(&o.meter, "meter", "bin/bench-meter", "`path` of the program built from tools/bench/meter")
