@@ -41,7 +41,7 @@ type Client struct {
 	gatherer   *gatherer
 	claimLists sync.Map // of *claimList, by namespace
 	rehearsals lately[Ref, rehearsal]
-	gathered   lately[*unstructured.Unstructured, func() owned] // what we own of it
+	ownership  lately[*unstructured.Unstructured, func() owned] // of what was gathered
 	manager    string
 	force      bool
 	ownerLabel string

@@ -42,9 +42,9 @@ const (
 // gatherer answers reads of many objects with few requests.
 //
 // The objects of the first owner are read by GET, at once. Further owners make
-// their askers wait until no new one has come for a moment ([lull]). If there are
-// fewer than [crowdSize] by then, one LIST that names them in its label selector
-// reads all that is asked for of a kind, or a GET where it is one object.
+// their askers wait until no new one has come for a moment ([lull]), or a [burst] is
+// there. If there are fewer than [crowdSize] by then, one LIST that names them in its
+// label selector reads all that is asked for of a kind, or a GET where it is one object.
 // Otherwise the kind is listed by the owner label, page by page and as far as
 // somebody asks for what comes next, each page for all askers. What the pages do
 // not hold is read by GET: the list never says that an object is not there.

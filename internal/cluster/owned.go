@@ -28,7 +28,7 @@ type ourEntry struct {
 // owned finds out what we own of an object. A gathered one, which does not change and
 // which a plan looks at several times, is taken apart once.
 func (c *Client) owned(live *unstructured.Unstructured) owned {
-	if known, ok := c.gathered.get(live); ok {
+	if known, ok := c.ownership.get(live); ok {
 		return known()
 	}
 	return c.findOwned(live)
@@ -36,7 +36,7 @@ func (c *Client) owned(live *unstructured.Unstructured) owned {
 
 // remember has owned keep its answer for an object that will not change.
 func (c *Client) remember(object *unstructured.Unstructured) {
-	c.gathered.put(object, sync.OnceValue(func() owned { return c.findOwned(object) }))
+	c.ownership.put(object, sync.OnceValue(func() owned { return c.findOwned(object) }))
 }
 
 func (c *Client) findOwned(live *unstructured.Unstructured) owned {
@@ -64,7 +64,7 @@ func (c *Client) Owned(live *unstructured.Unstructured) Fields {
 }
 
 func (c *Client) ownedSet(live *unstructured.Unstructured) *fieldpath.Set {
-	if known, ok := c.gathered.get(live); ok {
+	if known, ok := c.ownership.get(live); ok {
 		return known().set
 	}
 	return unionOf(c.ourEntries(live))

@@ -13,7 +13,7 @@ import (
 // has an answer, to the same one. Both know what the short way has found out.
 func (w *walk) readResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
 	ctx, short := w.server.readShort(ctx, req)
-	answer, err := w.server.ProviderServer.ReadResource(ctx, req)
+	answer, err := w.server.frameworkServer.ReadResource(ctx, req)
 	if short == nil || err != nil {
 		return answer, err
 	}
@@ -26,7 +26,7 @@ func (w *walk) readResource(ctx context.Context, req *tfprotov6.ReadResourceRequ
 // planResourceChange is readResource for a plan.
 func (w *walk) planResourceChange(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
 	ctx, short := w.server.planShort(ctx, req)
-	answer, err := w.server.ProviderServer.PlanResourceChange(ctx, req)
+	answer, err := w.server.frameworkServer.PlanResourceChange(ctx, req)
 	if short == nil || err != nil {
 		return answer, err
 	}

@@ -73,7 +73,7 @@ func (s *server) recorded(ctx context.Context, state *tfprotov6.DynamicValue, pr
 		client.record.Pinned = part["revision"]
 	}
 	if !r.attributes["timeouts"].IsNull() {
-		if text := r.optional(r.attributes["timeouts"])["read"]; text != "" {
+		if text, ok := r.optional(r.attributes["timeouts"])["read"]; ok {
 			var err error
 			client.readTimeout, err = time.ParseDuration(text)
 			r.require(err == nil)

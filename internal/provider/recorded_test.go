@@ -73,6 +73,7 @@ func TestServer_recorded(t *testing.T) {
 		{"no claims", with(usual, "persistent_volume_claims", nil), private(refs)},
 		{"an empty address", with(usual, "url", ""), private(refs)},
 		{"a variable without a value", with(usual, "variables", map[string]any{"A": nil}), private(refs)},
+		{"an empty time-out", with(usual, "timeouts", map[string]any{"read": ""}), private(refs)},
 		{"a time-out that is none", with(usual, "timeouts", map[string]any{"read": "soon"}), private(refs)},
 		{"no private state", usual, nil},
 		{"another private state", usual, []byte(`{"objects": 1}`)},

@@ -19,24 +19,33 @@ import (
 // leaves the call to the framework.
 func NewServer(version string) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
-		ctx := context.Background() //nolint:forbidigo // nothing has been called yet
+		ctx := context.Background() //nolint:forbidigo // no call has come whose context it could be
 		provider := newProvider(version)
 		clients := clientSchema(ctx)
 		return &server{
-			ProviderServer: providerserver.NewProtocol6(provider)(),
-			provider:       provider,
-			clients:        clients,
-			state:          clients.Type().TerraformType(ctx),
-			identity:       clientIdentitySchema().Type().TerraformType(ctx),
+			frameworkServer: providerserver.NewProtocol6(provider)().(frameworkServer),
+			provider:        provider,
+			clients:         clients,
+			state:           clients.Type().TerraformType(ctx),
+			identity:        clientIdentitySchema().Type().TerraformType(ctx),
 		}
 	}
 }
 
+// frameworkServer is all that the framework serves. plugin-go looks for the last two
+// by their methods: without them a list resource or an action would be left out
+// without a word.
+type frameworkServer interface {
+	tfprotov6.ProviderServer
+	tfprotov6.ListResourceServer
+	tfprotov6.ActionServer
+}
+
 type server struct {
-	tfprotov6.ProviderServer // the framework's
-	provider                 *miraProvider
-	clients                  schema.Schema
-	state, identity          tftypes.Type // of a client
+	frameworkServer
+	provider        *miraProvider
+	clients         schema.Schema
+	state, identity tftypes.Type // of a client
 }
 
 // clientType is the name of the resource's type.
@@ -52,7 +61,7 @@ func (s *server) UpgradeResourceState(ctx context.Context, req *tfprotov6.Upgrad
 			}
 		}
 	}
-	return s.ProviderServer.UpgradeResourceState(ctx, req)
+	return s.frameworkServer.UpgradeResourceState(ctx, req)
 }
 
 // ReadResource refreshes a client.
@@ -61,7 +70,7 @@ func (s *server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRe
 	if short != nil {
 		return short, nil
 	}
-	return s.ProviderServer.ReadResource(ctx, req)
+	return s.frameworkServer.ReadResource(ctx, req)
 }
 
 // PlanResourceChange plans a client.
@@ -70,5 +79,5 @@ func (s *server) PlanResourceChange(ctx context.Context, req *tfprotov6.PlanReso
 	if short != nil {
 		return short, nil
 	}
-	return s.ProviderServer.PlanResourceChange(ctx, req)
+	return s.frameworkServer.PlanResourceChange(ctx, req)
 }

@@ -96,11 +96,12 @@ func valueFrom(typ tftypes.Type, from any) (tftypes.Value, error) {
 	switch content := from.(type) {
 	case map[string]any:
 		values := make(map[string]tftypes.Value, len(content))
-		types := make(map[string]tftypes.Type, len(content))
+		var types map[string]tftypes.Type
 		switch typ := typ.(type) {
 		case tftypes.Object:
 			types = typ.AttributeTypes
 		case tftypes.Map:
+			types = make(map[string]tftypes.Type, len(content))
 			for name := range content {
 				types[name] = typ.ElementType
 			}
