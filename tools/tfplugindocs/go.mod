@@ -2,6 +2,8 @@ module github.com/mira-cluster/terraform-provider-mira/tools/tfplugindocs
 
 go 1.26.8
 
+toolchain go1.26.11
+
 tool github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs
 
 require (

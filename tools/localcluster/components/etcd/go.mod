@@ -4,6 +4,8 @@ module github.com/mira-cluster/terraform-provider-mira/tools/localcluster/compon
 
 go 1.26.8
 
+toolchain go1.26.11
+
 tool go.etcd.io/etcd/server/v3
 
 require (

@@ -5,6 +5,8 @@ module github.com/mira-cluster/terraform-provider-mira/tools/localcluster/compon
 
 go 1.26.8
 
+toolchain go1.26.11
+
 tool (
 	k8s.io/kubernetes/cmd/kube-apiserver
 	k8s.io/kubernetes/cmd/kube-controller-manager

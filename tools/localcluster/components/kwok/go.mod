@@ -4,6 +4,8 @@ module github.com/mira-cluster/terraform-provider-mira/tools/localcluster/compon
 
 go 1.26.8
 
+toolchain go1.26.11
+
 tool sigs.k8s.io/kwok/cmd/kwok
 
 require (

@@ -3,6 +3,8 @@ module github.com/mira-cluster/terraform-provider-mira/tools/localcluster/compon
 
 go 1.26.8
 
+toolchain go1.26.11
+
 // OpenTofu's own settings: those of a dependency have no effect either.
 godebug (
 	tlsmlkem=0
