@@ -8,12 +8,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
@@ -28,7 +30,7 @@ const lateWriteTimeout = 10 * time.Second
 type ApplyOptions struct {
 	// Planned is what the operator agreed to; nil where it was not known. An
 	// apply that would give something else writes nothing.
-	Planned map[string]cluster.Fields
+	Planned map[string]managedfields.Fields
 	// Wait until the new revision serves.
 	Wait bool
 	// Timeout bounds the apply; of an update from the moment on in which the gate
@@ -48,9 +50,9 @@ func (o ApplyOptions) bound(ctx context.Context) (context.Context, context.Cance
 // something was written.
 type Outcome struct {
 	Record
-	Created  []cluster.Ref
-	Existed  []cluster.Ref // were there before, whoever managed them
-	Grown    []cluster.Ref // claims that were asked to grow
+	Created  []kube.Ref
+	Existed  []kube.Ref // were there before, whoever managed them
+	Grown    []kube.Ref // claims that were asked to grow
 	Warnings []Warning
 }
 
@@ -136,10 +138,10 @@ func (f *Fleet) Update(ctx context.Context, spec Spec, before *Record, options A
 	turn.mu.Lock()
 	defer turn.mu.Unlock()
 	if err := f.prune(bounded, spec, before, wanted, outcome); err != nil {
-		var written []cluster.Ref
+		var written []kube.Ref
 		for _, s := range steps {
 			if s.written {
-				written = append(written, cluster.RefOf(s.result))
+				written = append(written, kube.RefOf(s.result))
 			}
 		}
 		return outcome, &PartialWriteError{Written: slices.Concat(outcome.Grown, written), Err: err}
@@ -164,7 +166,7 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 	}
 
 	outcome := &Outcome{Record: Record{URL: steps.url(), Revision: d.revision}}
-	var written []cluster.Ref
+	var written []kube.Ref
 	fail := func(err error) (*Outcome, trial, error) {
 		outcome.Refs = written
 		if before != nil {
@@ -174,12 +176,12 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 	}
 	for _, s := range steps {
 		if s.isNoOp {
-			outcome.Existed = append(outcome.Existed, cluster.RefOf(s.live))
+			outcome.Existed = append(outcome.Existed, kube.RefOf(s.live))
 			continue
 		}
 		err := f.write(ctx, spec, s, before, outcome)
 		if s.written {
-			written = append(written, cluster.RefOf(s.result))
+			written = append(written, kube.RefOf(s.result))
 		}
 		if err != nil {
 			return fail(err)
@@ -192,13 +194,13 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 }
 
 // checkPlan compares what the dry runs say now with what was planned.
-func (f *Fleet) checkPlan(planned map[string]cluster.Fields, steps trial) error {
+func (f *Fleet) checkPlan(planned map[string]managedfields.Fields, steps trial) error {
 	if planned == nil {
 		return nil
 	}
-	now := make(map[string]cluster.Fields, len(steps))
+	now := make(map[string]managedfields.Fields, len(steps))
 	for _, s := range steps {
-		now[cluster.RefOf(s.result).Key()] = f.fields(s)
+		now[kube.RefOf(s.result).Key()] = f.fieldsOf(s)
 	}
 	if lines := differences(planned, now); len(lines) > 0 {
 		return &OutdatedPlanError{Changes: lines}
@@ -208,7 +210,7 @@ func (f *Fleet) checkPlan(planned map[string]cluster.Fields, steps trial) error 
 
 // holdPlan keeps to what was planned where the server stored something else than
 // it said in its dry run: the next refresh shows the difference as drift.
-func (f *Fleet) holdPlan(planned map[string]cluster.Fields, outcome *Outcome) {
+func (f *Fleet) holdPlan(planned map[string]managedfields.Fields, outcome *Outcome) {
 	if planned == nil {
 		return
 	}
@@ -218,7 +220,7 @@ func (f *Fleet) holdPlan(planned map[string]cluster.Fields, outcome *Outcome) {
 	}
 	outcome.Objects = planned
 	outcome.Images = imagesOf(planned)
-	outcome.Marks = make(map[string]cluster.Mark) // it is not settled
+	outcome.Marks = make(map[string]managedfields.Fingerprint) // it is not settled
 	detail := "The server stored other values than its dry run had promised, which an admission webhook can do:"
 	for _, line := range lines {
 		detail += "\n" + line
@@ -226,7 +228,7 @@ func (f *Fleet) holdPlan(planned map[string]cluster.Fields, outcome *Outcome) {
 	outcome.Warnings = append(outcome.Warnings, Warning{Summary: "Server Changed Applied Fields", Detail: detail})
 }
 
-func differences(from, to map[string]cluster.Fields) []string {
+func differences(from, to map[string]managedfields.Fields) []string {
 	keys := maps.Clone(from)
 	maps.Copy(keys, to)
 	var lines []string
@@ -241,7 +243,7 @@ func (f *Fleet) write(ctx context.Context, spec Spec, s *step, before *Record, o
 	object := s.applied.DeepCopy()
 	if s.live != nil && s.live.GetDeletionTimestamp() != nil && s.recreation == nil {
 		// What is on its way out cannot be adopted.
-		if err := f.cluster.WaitGone(ctx, cluster.RefOf(s.live)); err != nil {
+		if err := f.kube.WaitGone(ctx, kube.RefOf(s.live)); err != nil {
 			return err
 		}
 		s.live = nil
@@ -250,7 +252,7 @@ func (f *Fleet) write(ctx context.Context, spec Spec, s *step, before *Record, o
 		return err
 	}
 	if s.live != nil {
-		outcome.Existed = append(outcome.Existed, cluster.RefOf(s.live))
+		outcome.Existed = append(outcome.Existed, kube.RefOf(s.live))
 		if s.recreation != nil {
 			if err := f.recreate(ctx, spec, s, before); err != nil {
 				return err
@@ -264,7 +266,7 @@ func (f *Fleet) write(ctx context.Context, spec Spec, s *step, before *Record, o
 		// would be another one than the one that was looked at.
 		object.SetUID(s.live.GetUID())
 	}
-	result, err := f.cluster.Apply(ctx, object)
+	result, err := f.kube.Apply(ctx, object)
 	if err != nil {
 		var answer apierrors.APIStatus
 		if s.live == nil && !errors.As(err, &answer) {
@@ -273,7 +275,7 @@ func (f *Fleet) write(ctx context.Context, spec Spec, s *step, before *Record, o
 		return err
 	}
 	if s.live == nil {
-		outcome.Created = append(outcome.Created, cluster.RefOf(result))
+		outcome.Created = append(outcome.Created, kube.RefOf(result))
 	}
 	s.result, s.written = result, true
 	if s.live == nil && before != nil && isStatefulSet(result) {
@@ -288,11 +290,11 @@ func (f *Fleet) lookForLateWrite(ctx context.Context, s *step, outcome *Outcome)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateWriteTimeout)
 	defer cancel()
 	_ = wait.PollUntilContextTimeout(ctx, time.Second, 2*time.Second, true, func(ctx context.Context) (bool, error) {
-		live, err := f.cluster.Get(ctx, cluster.RefOf(s.desired))
-		if err != nil || live == nil || !f.cluster.Applied(live) || live.GetLabels()[ClientLabel] != s.desired.GetLabels()[ClientLabel] {
+		live, err := f.kube.Get(ctx, kube.RefOf(s.desired))
+		if err != nil || live == nil || !f.fields.Applied(live) || live.GetLabels()[ClientLabel] != s.desired.GetLabels()[ClientLabel] {
 			return false, err
 		}
-		outcome.Created = append(outcome.Created, cluster.RefOf(live))
+		outcome.Created = append(outcome.Created, kube.RefOf(live))
 		s.result, s.written = live, true
 		return true, nil
 	})
@@ -304,24 +306,24 @@ func (f *Fleet) adopt(ctx context.Context, s *step) error {
 	isFirst := true
 	return retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
 		if !isFirst {
-			live, err := f.cluster.Get(ctx, cluster.RefOf(s.desired))
+			live, err := f.kube.Get(ctx, kube.RefOf(s.desired))
 			if err != nil {
 				return err
 			}
 			if live == nil {
-				return &cluster.NotFoundError{Ref: cluster.RefOf(s.live)}
+				return &kube.NotFoundError{Ref: kube.RefOf(s.live)}
 			}
 			s.live = live
 		}
 		isFirst = false
-		_, err := f.cluster.Adopt(ctx, s.live, s.result, s.before)
+		_, err := f.kube.Adopt(ctx, s.live, s.result, s.before)
 		return err
 	})
 }
 
 // prune deletes, in reverse order, what the client had and the template does not
 // ask for any more.
-func (f *Fleet) prune(ctx context.Context, spec Spec, before *Record, wanted []cluster.Ref, outcome *Outcome) error {
+func (f *Fleet) prune(ctx context.Context, spec Spec, before *Record, wanted []kube.Ref, outcome *Outcome) error {
 	for _, ref := range slices.Backward(before.Refs) {
 		if slices.ContainsFunc(wanted, ref.SameObject) {
 			continue
@@ -369,7 +371,7 @@ func (f *Fleet) await(ctx context.Context, statefulSet *unstructured.Unstructure
 	options.Grace, options.UnschedulableGrace = f.settings.Rollout.Grace, f.settings.Rollout.UnschedulableGrace
 	target := rollout.Target{Namespace: statefulSet.GetNamespace(), Name: statefulSet.GetName(), UID: statefulSet.GetUID(), MinGeneration: statefulSet.GetGeneration()}
 	if _, err := f.watcher.Wait(ctx, target, options); err != nil {
-		return &RolloutError{Err: f.cluster.Explain(err)}
+		return &RolloutError{Err: f.kube.Explain(err)}
 	}
 	return nil
 }
@@ -378,11 +380,11 @@ func isInterrupt(err error) bool { return errors.Is(err, context.Canceled) }
 
 // undo deletes what a failed create has created. Adopted objects were there
 // before: they stay.
-func (f *Fleet) undo(ctx context.Context, partial *PartialWriteError, created []cluster.Ref) {
+func (f *Fleet) undo(ctx context.Context, partial *PartialWriteError, created []kube.Ref) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
 	for _, ref := range slices.Backward(created) {
-		if err := f.cluster.Delete(ctx, ref); err != nil {
+		if err := f.kube.Delete(ctx, ref); err != nil {
 			partial.Err = errors.Join(partial.Err, fmt.Errorf("taking back what was created: %w", err))
 			continue
 		}
@@ -392,7 +394,7 @@ func (f *Fleet) undo(ctx context.Context, partial *PartialWriteError, created []
 }
 
 // union adds references that are not there yet.
-func union(refs, more []cluster.Ref) []cluster.Ref {
+func union(refs, more []kube.Ref) []kube.Ref {
 	all := slices.Clone(refs)
 	for _, ref := range more {
 		if !slices.ContainsFunc(all, ref.SameObject) {

@@ -10,7 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 )
 
 // Deleted is what a delete left and took.
@@ -38,7 +38,7 @@ func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Reco
 	live := make(map[string]*unstructured.Unstructured, len(record.Refs))
 	var refused []error
 	for _, ref := range record.Refs {
-		object, err := f.cluster.Get(ctx, ref)
+		object, err := f.kube.Get(ctx, ref)
 		if err == nil && object != nil {
 			err = checkClaimPolicy(object, deleteData)
 			live[ref.Key()] = object
@@ -81,7 +81,7 @@ func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Reco
 				deleted.KeptClaims = append(deleted.KeptClaims, claim.Name)
 				continue
 			}
-			if err := f.cluster.Delete(ctx, claim); err != nil {
+			if err := f.kube.Delete(ctx, claim); err != nil {
 				return nil, err
 			}
 			deleted.DeletedClaims = append(deleted.DeletedClaims, claim.Name)
@@ -92,8 +92,8 @@ func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Reco
 
 // remove deletes one recorded object if it still is the client's. Otherwise it
 // leaves it alone and says so.
-func (f *Fleet) remove(ctx context.Context, ref cluster.Ref, client string) (*Warning, error) {
-	live, err := f.cluster.Get(ctx, ref)
+func (f *Fleet) remove(ctx context.Context, ref kube.Ref, client string) (*Warning, error) {
+	live, err := f.kube.Get(ctx, ref)
 	if err != nil || live == nil {
 		return nil, err
 	}
@@ -109,15 +109,15 @@ func (f *Fleet) remove(ctx context.Context, ref cluster.Ref, client string) (*Wa
 			Detail:  fmt.Sprintf("%s was not deleted with client %q: %s.", ref, client, reason),
 		}, nil
 	}
-	return nil, f.cluster.Delete(ctx, cluster.RefOf(live))
+	return nil, f.kube.Delete(ctx, kube.RefOf(live))
 }
 
 // claimsLeft finds the claims of the recorded StatefulSets, by the keys of these.
 // Where one is gone by now, the names of its claim templates come from the claims
 // recorded. Recorded claims of no recorded StatefulSet, as a template leaves them
 // that renames it, stand under the empty key.
-func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record, live map[string]*unstructured.Unstructured, fresh bool) (map[string][]cluster.Ref, error) {
-	claims := make(map[string][]cluster.Ref)
+func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record, live map[string]*unstructured.Unstructured, fresh bool) (map[string][]kube.Ref, error) {
+	claims := make(map[string][]kube.Ref)
 	rest := slices.Clone(record.Claims)
 	for _, ref := range record.Refs {
 		if ref.Kind != statefulSetKind {
@@ -125,14 +125,14 @@ func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record
 		}
 		var templates []string
 		if object := live[ref.Key()]; object != nil {
-			templates = cluster.ClaimTemplates(object)
+			templates = kube.ClaimTemplates(object)
 		}
 		for _, claim := range record.Claims {
 			if template, ok := templateOf(claim, ref.Name); ok && !slices.Contains(templates, template) {
 				templates = append(templates, template)
 			}
 		}
-		found, err := f.cluster.Claims(ctx, namespace, ref.Name, templates, fresh)
+		found, err := f.kube.Claims(ctx, namespace, ref.Name, templates, fresh)
 		if err != nil {
 			return nil, err
 		}
@@ -140,12 +140,12 @@ func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record
 		rest = slices.DeleteFunc(rest, func(claim string) bool { _, ok := templateOf(claim, ref.Name); return ok })
 	}
 	for _, name := range rest {
-		claim, err := f.cluster.Get(ctx, cluster.NewRef(cluster.ClaimKind, namespace, name))
+		claim, err := f.kube.Get(ctx, kube.NewRef(kube.ClaimKind, namespace, name))
 		if err != nil {
 			return nil, err
 		}
 		if claim != nil {
-			claims[""] = append(claims[""], cluster.RefOf(claim))
+			claims[""] = append(claims[""], kube.RefOf(claim))
 		}
 	}
 	return claims, nil

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
@@ -44,7 +44,7 @@ func (f *Fleet) desire(ctx context.Context, spec Spec) (*desired, error) {
 	var refused []error
 	keys := make(map[string]bool, len(rendered))
 	for _, object := range rendered {
-		if key := cluster.RefOf(object.Unstructured).Key(); keys[key] {
+		if key := kube.RefOf(object.Unstructured).Key(); keys[key] {
 			refused = append(refused, &TemplateError{Source: spec.Template, Err: &template.Error{Line: object.Line, Path: "metadata.name",
 				Reason: fmt.Sprintf("another object of the template, of a kind of the same name in another API group, is called %s, too: plans could not tell them apart", key)}})
 		} else {
@@ -111,7 +111,7 @@ func label(object *unstructured.Unstructured, client string) {
 // checkOwner refuses a live object that another client owns.
 func checkOwner(live *unstructured.Unstructured, client string) error {
 	if owner := live.GetLabels()[ClientLabel]; owner != "" && owner != client {
-		return &ForeignObjectError{Ref: cluster.RefOf(live), Owner: owner}
+		return &ForeignObjectError{Ref: kube.RefOf(live), Owner: owner}
 	}
 	return nil
 }
@@ -124,7 +124,7 @@ func checkClaimPolicy(object *unstructured.Unstructured, deleteData bool) error 
 	}
 	for _, policy := range []string{"whenDeleted", "whenScaled"} {
 		if value, _, _ := unstructured.NestedString(object.Object, "spec", retentionPolicyKey, policy); value == "Delete" {
-			return &ClaimPolicyError{Ref: cluster.RefOf(object), Policy: policy, Live: object.GetUID() != ""}
+			return &ClaimPolicyError{Ref: kube.RefOf(object), Policy: policy, Live: object.GetUID() != ""}
 		}
 	}
 	return nil

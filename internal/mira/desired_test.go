@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
@@ -64,7 +64,7 @@ func TestRenamedStatefulSetLeavesItsData(t *testing.T) {
 	set := func(name string) *step {
 		return &step{desired: object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "`+name+`", "namespace": "default"}}`)}
 	}
-	before := &Record{Refs: []cluster.Ref{cluster.RefOf(set("mira-acme").desired)}, Claims: []string{"data-mira-acme-0"}}
+	before := &Record{Refs: []kube.Ref{kube.RefOf(set("mira-acme").desired)}, Claims: []string{"data-mira-acme-0"}}
 	if got := dataWarnings(Spec{Name: "acme"}, before, trial{set("mira-acme")}); len(got) > 0 {
 		t.Errorf("warnings for a StatefulSet that stays: %v", got)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 )
 
 // TemplateUnavailableError says that the template could not be read.
@@ -45,7 +45,7 @@ func (e *RevisionError) Error() string {
 
 // ForeignObjectError says that an object belongs to another client.
 type ForeignObjectError struct {
-	Ref   cluster.Ref
+	Ref   kube.Ref
 	Owner string // the other client's name
 }
 
@@ -56,7 +56,7 @@ func (e *ForeignObjectError) Error() string {
 // ClaimPolicyError says that deleting or scaling a StatefulSet would delete
 // claims, which the configuration does not allow.
 type ClaimPolicyError struct {
-	Ref    cluster.Ref
+	Ref    kube.Ref
 	Policy string // whenDeleted or whenScaled
 	Live   bool   // the object in the cluster does so, not the template
 }
@@ -68,7 +68,7 @@ func (e *ClaimPolicyError) Error() string {
 // SelectorError says that a StatefulSet's new selector does not match pods that it
 // runs.
 type SelectorError struct {
-	Ref      cluster.Ref
+	Ref      kube.Ref
 	Selector string   // the new one, as kubectl's --selector takes it
 	Pods     []string // that would be lost
 }
@@ -80,7 +80,7 @@ func (e *SelectorError) Error() string {
 // ClaimLostError says that a StatefulSet would not use the claims of a claim
 // template any more.
 type ClaimLostError struct {
-	Ref      cluster.Ref
+	Ref      kube.Ref
 	Template string
 	Claims   []string
 }
@@ -92,8 +92,8 @@ func (e *ClaimLostError) Error() string {
 // ClaimShrinksError says that a StatefulSet asks for less storage than claims
 // have.
 type ClaimShrinksError struct {
-	Ref    cluster.Ref
-	Claims []*cluster.Claim // at least one
+	Ref    kube.Ref
+	Claims []*kube.Claim // at least one
 	To     resource.Quantity
 }
 
@@ -118,7 +118,7 @@ func (e *ClaimShrinksError) Error() string {
 
 // ClaimGrowthError says that a claim may not grow.
 type ClaimGrowthError struct {
-	Claim    cluster.Ref
+	Claim    kube.Ref
 	From, To resource.Quantity
 	Err      error
 }
@@ -141,8 +141,8 @@ func (e *OutdatedPlanError) Error() string {
 
 // PartialWriteError says that a write failed after others had been done.
 type PartialWriteError struct {
-	Written []cluster.Ref // in the order they were written; still there
-	Undone  []cluster.Ref // created by this call and deleted again
+	Written []kube.Ref // in the order they were written; still there
+	Undone  []kube.Ref // created by this call and deleted again
 	Err     error
 }
 
@@ -172,7 +172,7 @@ func (e *DuplicateClientError) Error() string {
 // NoSuchClientError says that no object of a client was found.
 type NoSuchClientError struct {
 	Namespace, Name string
-	Looked          []cluster.Ref
+	Looked          []kube.Ref
 }
 
 func (e *NoSuchClientError) Error() string {

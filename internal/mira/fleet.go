@@ -10,7 +10,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
@@ -104,7 +105,8 @@ type Warning struct {
 // Fleet does the work for all clients of one provider configuration. It is safe
 // for concurrent use, and reads the template and the settings once.
 type Fleet struct {
-	cluster   *cluster.Client
+	kube      *kube.Client
+	fields    *managedfields.Manager
 	watcher   *rollout.Watcher
 	settings  Settings
 	gate      *rollout.Gate
@@ -129,7 +131,7 @@ func (f *Fleet) turn(namespace, name string) *turn {
 
 // claim registers an object as a client's for this run, and refuses it to any
 // other.
-func (f *Fleet) claim(ref cluster.Ref, client string) error {
+func (f *Fleet) claim(ref kube.Ref, client string) error {
 	ref.UID, ref.APIVersion = "", ref.GroupVersionKind().Group
 	if owner, _ := f.owners.LoadOrStore(ref, client); owner.(string) != client {
 		return &ForeignObjectError{Ref: ref, Owner: owner.(string)}
@@ -138,9 +140,10 @@ func (f *Fleet) claim(ref cluster.Ref, client string) error {
 }
 
 // NewFleet makes a fleet on a cluster.
-func NewFleet(c *cluster.Client, settings Settings) *Fleet {
+func NewFleet(c *kube.Client, settings Settings) *Fleet {
 	return &Fleet{
-		cluster:  c,
+		kube:     c,
+		fields:   c.Manager(),
 		watcher:  rollout.NewWatcher(c.Dynamic(), c.Logs, ClientLabel),
 		settings: settings,
 		gate:     rollout.NewGate(settings.Rollout.GateOptions),
@@ -193,7 +196,7 @@ func (f *Fleet) template(ctx context.Context, spec Spec) (*template.Template, er
 	isStale := func(t *template.Template) bool { return isOther(t) || spec.Override && spec.Revision == "" }
 	source := spec.Template
 	t, err := f.templates.get(source, isStale, func() (*template.Template, error) {
-		text, err := f.cluster.ConfigMapKey(ctx, source.Namespace, source.ConfigMap, source.Key)
+		text, err := f.kube.ConfigMapKey(ctx, source.Namespace, source.ConfigMap, source.Key)
 		if err != nil {
 			return nil, &TemplateUnavailableError{Source: source, Err: err}
 		}
@@ -219,9 +222,9 @@ func (f *Fleet) clusterDomain(ctx context.Context) (*string, error) {
 	}
 	never := func(*string) bool { return false }
 	return f.domain.get(struct{}{}, never, func() (*string, error) {
-		domain, err := f.cluster.ConfigMapKey(ctx, SettingsNamespace, SettingsConfigMap, ClusterDomainKey)
-		var noConfigMap *cluster.NotFoundError
-		var noKey *cluster.MissingKeyError
+		domain, err := f.kube.ConfigMapKey(ctx, SettingsNamespace, SettingsConfigMap, ClusterDomainKey)
+		var noConfigMap *kube.NotFoundError
+		var noKey *kube.MissingKeyError
 		switch {
 		case errors.As(err, &noConfigMap), errors.As(err, &noKey):
 			return nil, nil

@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 )
 
 // Unknown says which values of a [Spec] are not known yet.
@@ -87,7 +87,7 @@ func (d *desired) claims(before *Record) []string {
 	claims := []string{}
 	for _, object := range d.objects {
 		if isStatefulSet(object) {
-			claims = append(claims, cluster.ClaimNames(object)...)
+			claims = append(claims, kube.ClaimNames(object)...)
 		}
 	}
 	if before != nil {
@@ -106,8 +106,8 @@ func notYet(spec Spec, before *Record, err error) (Warning, bool) {
 	}
 	var other *RevisionError
 	var missing *TemplateUnavailableError
-	var noObject *cluster.NotFoundError
-	var noKey *cluster.MissingKeyError
+	var noObject *kube.NotFoundError
+	var noKey *kube.MissingKeyError
 	detail := fmt.Sprintf("Client %q is pinned to revision %s of its template (%s), which ", spec.Name, spec.Revision, spec.Template)
 	switch {
 	case errors.As(err, &other) && before != nil && before.Pinned == other.Found:

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
@@ -39,7 +42,7 @@ func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, err
 	// A client that is to be created and has objects of its own is most often a
 	// tainted one: they will be deleted first.
 	trial, err := f.rehearse(ctx, spec, d, before, before == nil)
-	var noNamespace *cluster.NamespaceNotFoundError
+	var noNamespace *kube.NamespaceNotFoundError
 	if errors.As(err, &noNamespace) {
 		plan.Unforeseeable = true
 		plan.Warnings = append(plan.Warnings, Warning{
@@ -72,20 +75,20 @@ func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, err
 type step struct {
 	desired *unstructured.Unstructured // as the template gives it
 	applied *unstructured.Unstructured // as it is applied
-	before  cluster.Fields             // recorded of it; nil when it is new
+	before  managedfields.Fields       // recorded of it; nil when it is new
 	live    *unstructured.Unstructured // nil when there is none
 	result  *unstructured.Unstructured // of the dry run, later of the apply
 	written bool
 	isNoOp  bool // nothing of the object would change
 
-	gathered bool           // live may be read together with other clients
-	mark     cluster.Mark   // of the last apply
-	settled  cluster.Fields // live, where the mark says that nothing would change
-	isExact  bool           // of a no-op: not even owners would change
+	gathered bool                      // live may be read together with other clients
+	mark     managedfields.Fingerprint // of the last apply
+	settled  managedfields.Fields      // live, where the mark says that nothing would change
+	isExact  bool                      // of a no-op: not even owners would change
 
-	reclaimed  cluster.Fields      // that stand beside the template's by hand, and go
-	refusal    error               // why its objects cannot be recreated around its pods
-	recreation *cluster.Recreation // nil where the object can be changed in place
+	reclaimed  managedfields.Fields // that stand beside the template's by hand, and go
+	refusal    error                // why its objects cannot be recreated around its pods
+	recreation *kube.Recreation     // nil where the object can be changed in place
 	growth     []growth
 	replaced   []rollout.Pod // that lack a claim of the recreated StatefulSet
 	small      []growth      // that the server does not let grow
@@ -105,7 +108,7 @@ func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired, before *Rec
 	for _, object := range d.objects {
 		s := &step{desired: object, applied: object, gathered: d.gathered}
 		if before != nil {
-			key := cluster.RefOf(object).Key()
+			key := kube.RefOf(object).Key()
 			s.before, s.mark = before.Objects[key], before.Marks[key]
 		}
 		err := f.try(ctx, spec, s, before)
@@ -128,12 +131,12 @@ func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired, before *Rec
 // takes to apply it.
 func (f *Fleet) foretell(ctx context.Context, s *step, before *Record) error {
 	if !s.gathered {
-		if s.result = f.cluster.Rehearsed(s.desired, s.live); s.result != nil {
+		if s.result = f.kube.Rehearsed(s.desired, s.live); s.result != nil {
 			return nil
 		}
 	}
 	var err error
-	if s.result, err = f.cluster.DryRun(ctx, s.desired, s.live); err == nil {
+	if s.result, err = f.kube.DryRun(ctx, s.desired, s.live); err == nil {
 		return nil
 	}
 	if err = f.recreation(ctx, s, before, err); err != nil && s.refusal == nil {
@@ -149,7 +152,7 @@ func (s *step) isOwn(spec Spec) bool {
 
 // try rehearses one object.
 func (f *Fleet) try(ctx context.Context, spec Spec, s *step, before *Record) error {
-	ref := cluster.RefOf(s.desired)
+	ref := kube.RefOf(s.desired)
 	if err := f.claim(ref, spec.Name); err != nil {
 		return err
 	}
@@ -173,9 +176,9 @@ func (f *Fleet) try(ctx context.Context, spec Spec, s *step, before *Record) err
 	}
 	// A template that spells out what the server fills in anyway, or leaves it out
 	// again, is no reason to write.
-	s.isNoOp = before != nil && s.live != nil && f.cluster.OnlyOwners(s.live, s.result, s.before)
+	s.isNoOp = before != nil && s.live != nil && f.fields.Adoption(s.live, s.result, s.before).OnlyOwnershipDiffers()
 	if s.isNoOp {
-		s.isExact = f.cluster.OwnsSame(s.live, s.result)
+		s.isExact = f.fields.OwnsSame(s.live, s.result)
 		s.result = s.live
 	}
 	return nil
@@ -185,7 +188,7 @@ func (f *Fleet) try(ctx context.Context, spec Spec, s *step, before *Record) err
 // asked what applying would make of it: not where the mark of the last apply says
 // that the object is settled.
 //
-// A plan asks as a crowd does: see [cluster.Client.Gather]. An apply trusts such an
+// A plan asks as a crowd does: see [kube.Client.Gather]. An apply trusts such an
 // answer for an object that it leaves alone, and reads afresh what it is going to
 // write. So a client of which one object changes, its StatefulSet for a new image,
 // costs four requests of its own over plan and apply: the dry run of the plan, which
@@ -193,10 +196,10 @@ func (f *Fleet) try(ctx context.Context, spec Spec, s *step, before *Record) err
 // give the same; the read before the write, by which the apply knows that this dry
 // run still tells the truth; and the write.
 func (f *Fleet) look(ctx context.Context, spec Spec, s *step) error {
-	ref := cluster.RefOf(s.desired)
+	ref := kube.RefOf(s.desired)
 	var err error
-	if s.gathered || s.mark != (cluster.Mark{}) {
-		if s.live, err = f.cluster.Gather(ctx, spec.Name, ref); err != nil {
+	if s.gathered || s.mark != (managedfields.Fingerprint{}) {
+		if s.live, err = f.kube.Gather(ctx, spec.Name, ref); err != nil {
 			return err
 		}
 		if fields, ok := f.isSettled(s); ok {
@@ -205,28 +208,28 @@ func (f *Fleet) look(ctx context.Context, spec Spec, s *step) error {
 		}
 	}
 	if !s.gathered {
-		s.live, err = f.cluster.Get(ctx, ref)
+		s.live, err = f.kube.Get(ctx, ref)
 	}
 	return err
 }
 
-func (f *Fleet) isSettled(s *step) (cluster.Fields, bool) {
+func (f *Fleet) isSettled(s *step) (managedfields.Fields, bool) {
 	if s.live == nil {
 		return nil, false
 	}
-	return f.cluster.Settled(s.mark, s.desired, s.live, s.before)
+	return f.fields.InSync(s.mark, s.desired, s.live, s.before)
 }
 
 // reclaim takes away what people with kubectl have put by hand beside what the
 // template gives, where the server does not take both. Otherwise it gives the
 // refusal back.
 func (f *Fleet) reclaim(ctx context.Context, s *step, refusal error) error {
-	var rejected *cluster.RejectedError
+	var rejected *kube.RejectedError
 	if s.live == nil || !errors.As(refusal, &rejected) {
 		return refusal
 	}
-	reclaimed, err := f.cluster.Reclaim(ctx, s.applied, s.live)
-	var beside *cluster.BesideError
+	reclaimed, err := f.kube.Reclaim(ctx, s.applied, s.live)
+	var beside *kube.BesideError
 	if errors.As(err, &beside) {
 		beside.Err = refusal
 	}
@@ -239,21 +242,21 @@ func (f *Fleet) reclaim(ctx context.Context, s *step, refusal error) error {
 	s.result, s.reclaimed = reclaimed.Result, reclaimed.Fields
 	s.before = maps.Clone(s.before)
 	if s.before == nil {
-		s.before = make(cluster.Fields)
+		s.before = make(managedfields.Fields)
 	}
 	maps.Copy(s.before, reclaimed.Fields)
 	return nil
 }
 
-// fields are those that a plan and a state show of a step's object.
-func (f *Fleet) fields(s *step) cluster.Fields {
+// fieldsOf returns the fields that a plan and a state show of a step's object.
+func (f *Fleet) fieldsOf(s *step) managedfields.Fields {
 	if s.settled != nil {
 		return s.settled
 	}
 	if s.isNoOp {
-		return f.cluster.Observe(s.live, s.before)
+		return f.fields.Observe(s.live, s.before)
 	}
-	return f.cluster.Owned(s.result)
+	return f.fields.Owned(s.result)
 }
 
 // url is the client's address as the server has it.
@@ -267,8 +270,8 @@ func (t trial) url() string {
 
 // isHopeless tells whether the next object would meet the same error.
 func isHopeless(ctx context.Context, err error) bool {
-	var unreachable *cluster.UnreachableError
-	var noNamespace *cluster.NamespaceNotFoundError
+	var unreachable *connection.UnreachableError
+	var noNamespace *kube.NamespaceNotFoundError
 	return ctx.Err() != nil || errors.As(err, &unreachable) || errors.As(err, &noNamespace)
 }
 
@@ -276,19 +279,19 @@ func isHopeless(ctx context.Context, err error) bool {
 // template and from what was recorded before, not from the moment: a plan and its
 // apply must agree on them.
 func (f *Fleet) fill(record *Record, d *desired, t trial, before *Record) {
-	record.Objects = make(map[string]cluster.Fields, len(t))
+	record.Objects = make(map[string]managedfields.Fields, len(t))
 	record.Refs = nil
-	record.Marks = make(map[string]cluster.Mark, len(t))
+	record.Marks = make(map[string]managedfields.Fingerprint, len(t))
 	for _, s := range t {
-		ref := cluster.RefOf(s.result)
+		ref := kube.RefOf(s.result)
 		record.Refs = append(record.Refs, ref)
-		record.Objects[ref.Key()] = f.fields(s)
+		record.Objects[ref.Key()] = f.fieldsOf(s)
 		switch {
 		case s.settled != nil:
 			record.Marks[ref.Key()] = s.mark
 		// What admission changed at one write it may leave alone at the next.
-		case s.written && s.applied == s.desired && len(f.cluster.Altered(s.desired, s.result)) == 0, s.isExact:
-			record.Marks[ref.Key()] = f.cluster.MarkOf(s.desired, s.result)
+		case s.written && s.applied == s.desired && len(f.fields.AdmissionChanges(s.desired, s.result)) == 0, s.isExact:
+			record.Marks[ref.Key()] = f.fields.FingerprintOf(s.desired, s.result)
 		}
 	}
 	record.Images = imagesOf(record.Objects)

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
@@ -19,13 +21,13 @@ import (
 // are gone: a later delete or update must still know of them.
 func (f *Fleet) Read(ctx context.Context, namespace, name string, before *Record) (*Record, error) {
 	record := &Record{
-		Objects:  make(map[string]cluster.Fields, len(before.Refs)),
+		Objects:  make(map[string]managedfields.Fields, len(before.Refs)),
 		URL:      before.URL,
 		Revision: before.Revision,
 	}
 	var live []*unstructured.Unstructured
 	isLeaving := false
-	objects, err := f.cluster.GatherAll(ctx, name, before.Refs)
+	objects, err := f.kube.GatherAll(ctx, name, before.Refs)
 	if err != nil {
 		return nil, err
 	}
@@ -39,10 +41,10 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, before *Record
 			continue
 		}
 		if isOther := ref.UID != "" && ref.UID != object.GetUID(); !isOther || object.GetLabels()[ClientLabel] == name {
-			ref = cluster.RefOf(object)
+			ref = kube.RefOf(object)
 		}
 		record.Refs = append(record.Refs, ref)
-		record.Objects[ref.Key()] = f.cluster.Observe(object, before.Objects[ref.Key()])
+		record.Objects[ref.Key()] = f.fields.Observe(object, before.Objects[ref.Key()])
 		live = append(live, object)
 	}
 	if len(live) == 0 && !isLeaving {
@@ -93,11 +95,11 @@ func (f *Fleet) Import(ctx context.Context, spec Spec) (*Imported, error) {
 		if failed != nil || !slices.Contains(f.settings.AllowedKinds, kind) {
 			return nil
 		}
-		ref := cluster.NewRef(kind.WithVersion(""), spec.Namespace, name)
+		ref := kube.NewRef(kind.WithVersion(""), spec.Namespace, name)
 		if object, ok := read[ref.Key()]; ok {
 			return object
 		}
-		object, err := f.cluster.Get(ctx, ref)
+		object, err := f.kube.Get(ctx, ref)
 		failed = err
 		read[ref.Key()] = object
 		return object
@@ -134,14 +136,14 @@ func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported,
 	if err != nil {
 		return err
 	}
-	imported.Objects, imported.Marks = make(map[string]cluster.Fields), make(map[string]cluster.Mark)
+	imported.Objects, imported.Marks = make(map[string]managedfields.Fields), make(map[string]managedfields.Fingerprint)
 	var live []*unstructured.Unstructured
-	var looked []cluster.Ref
+	var looked []kube.Ref
 	for _, object := range d.objects {
-		ref := cluster.RefOf(object)
+		ref := kube.RefOf(object)
 		looked = append(looked, ref)
 		s := &step{desired: object, applied: object}
-		if s.live, err = f.cluster.Get(ctx, ref); err != nil {
+		if s.live, err = f.kube.Get(ctx, ref); err != nil {
 			return err
 		}
 		if s.live == nil {
@@ -151,8 +153,8 @@ func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported,
 			return err
 		}
 		live = append(live, s.live)
-		imported.Refs = append(imported.Refs, cluster.RefOf(s.live))
-		imported.Objects[ref.Key()] = f.cluster.Owned(s.live)
+		imported.Refs = append(imported.Refs, kube.RefOf(s.live))
+		imported.Objects[ref.Key()] = f.fields.Owned(s.live)
 		if len(missing) > 0 {
 			continue // what the template would give is not known
 		}
@@ -162,8 +164,8 @@ func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported,
 		if imported.Objects[ref.Key()], err = f.before(ctx, s); err != nil {
 			return err
 		}
-		if s.result != nil && s.recreation == nil && f.cluster.OnlyOwners(s.live, s.result, nil) && f.cluster.OwnsSame(s.live, s.result) {
-			imported.Marks[ref.Key()] = f.cluster.MarkOf(object, s.live)
+		if s.result != nil && s.recreation == nil && f.fields.Adoption(s.live, s.result, nil).OnlyOwnershipDiffers() && f.fields.OwnsSame(s.live, s.result) {
+			imported.Marks[ref.Key()] = f.fields.FingerprintOf(object, s.live)
 		}
 	}
 	if len(live) == 0 {

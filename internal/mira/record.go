@@ -7,17 +7,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 )
 
 // Record is what is known of a client's objects: live, or as planned.
 type Record struct {
 	// Objects are the fields that the provider owns, by `Kind/name`.
-	Objects map[string]cluster.Fields
+	Objects map[string]managedfields.Fields
 	// Refs name the objects in the order of their creation.
-	Refs []cluster.Ref
+	Refs []kube.Ref
 	// Images by the name of the container, init containers included.
 	Images map[string]string
 	// Claims are the names of the PersistentVolumeClaims with the client's data,
@@ -29,7 +31,7 @@ type Record struct {
 	Revision string
 	// Marks of the objects that applying the template left as it wants them, by
 	// `Kind/name`. Nil where there are none to tell of, so that former ones hold.
-	Marks map[string]cluster.Mark
+	Marks map[string]managedfields.Fingerprint
 	// Pinned is the revision that the configuration asked for; may be empty.
 	Pinned string
 }
@@ -38,11 +40,11 @@ type Record struct {
 // compares. The template's revision is not part of that.
 func (r *Record) SameClient(other *Record) bool {
 	return r.URL == other.URL && slices.Equal(r.Claims, other.Claims) && maps.Equal(r.Images, other.Images) &&
-		maps.EqualFunc(r.Objects, other.Objects, cluster.FieldsEqual)
+		maps.EqualFunc(r.Objects, other.Objects, managedfields.FieldsEqual)
 }
 
 // imagesOf reads the containers' images out of the fields.
-func imagesOf(objects map[string]cluster.Fields) map[string]string {
+func imagesOf(objects map[string]managedfields.Fields) map[string]string {
 	images := make(map[string]string)
 	for key, fields := range objects {
 		if !strings.HasPrefix(key, statefulSetKind+"/") {
@@ -67,14 +69,14 @@ func (f *Fleet) claimsOf(ctx context.Context, namespace, client string, objects 
 	var names []string
 	for _, object := range objects {
 		if isStatefulSet(object) {
-			names = append(names, cluster.ClaimNames(object)...)
+			names = append(names, kube.ClaimNames(object)...)
 		}
 	}
 	for _, name := range before {
 		if slices.Contains(names, name) {
 			continue
 		}
-		isThere, err := f.cluster.HasClaim(ctx, client, namespace, name)
+		isThere, err := f.kube.HasClaim(ctx, client, namespace, name)
 		// Better a name too many than one forgotten: it may hold data.
 		if err != nil || isThere {
 			names = append(names, name)
@@ -86,7 +88,7 @@ func (f *Fleet) claimsOf(ctx context.Context, namespace, client string, objects 
 
 // changes lists the differences between two sets of fields, a line a field,
 // sorted.
-func changes(key string, from, to cluster.Fields) []string {
+func changes(key string, from, to managedfields.Fields) []string {
 	paths := make(map[string]bool)
 	for path := range from {
 		paths[path] = true
@@ -114,12 +116,12 @@ func changes(key string, from, to cluster.Fields) []string {
 // RefsOf names objects by their keys alone, for a state that has lost its
 // references. The order is that in which Kubernetes likes to have them: what
 // others refer to first.
-func RefsOf(namespace string, objects map[string]cluster.Fields) []cluster.Ref {
-	var refs []cluster.Ref
+func RefsOf(namespace string, objects map[string]managedfields.Fields) []kube.Ref {
+	var refs []kube.Ref
 	for _, kind := range DefaultAllowedKinds() {
 		for _, key := range slices.Sorted(maps.Keys(objects)) {
 			if name, ok := strings.CutPrefix(key, kind.Kind+"/"); ok {
-				refs = append(refs, cluster.NewRef(kind.WithVersion("v1"), namespace, name))
+				refs = append(refs, kube.NewRef(kind.WithVersion("v1"), namespace, name))
 			}
 		}
 	}

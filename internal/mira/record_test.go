@@ -4,10 +4,10 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
 )
 
 func object(t *testing.T, text string) *unstructured.Unstructured {
@@ -20,7 +20,7 @@ func object(t *testing.T, text string) *unstructured.Unstructured {
 }
 
 func TestImagesOf(t *testing.T) {
-	got := imagesOf(map[string]cluster.Fields{
+	got := imagesOf(map[string]managedfields.Fields{
 		"StatefulSet/mira-acme": {
 			"spec.template.spec.containers[mira].image":           "mira:3.0",
 			"spec.template.spec.containers[mira].imagePullPolicy": "Always",
@@ -88,7 +88,7 @@ func TestLabelsGoOnTheObjectOnly(t *testing.T) {
 
 func TestRefsOfAStateWithoutReferences(t *testing.T) {
 	var keys []string
-	for _, ref := range RefsOf("default", map[string]cluster.Fields{"StatefulSet/a": nil, "Service/b": nil, "Service/a": nil, "Ingress/a": nil}) {
+	for _, ref := range RefsOf("default", map[string]managedfields.Fields{"StatefulSet/a": nil, "Service/b": nil, "Service/a": nil, "Ingress/a": nil}) {
 		keys = append(keys, ref.APIVersion+" "+ref.String())
 	}
 	want := []string{"v1 Service default/a", "v1 Service default/b", "networking.k8s.io/v1 Ingress default/a", "apps/v1 StatefulSet default/a"}
@@ -98,8 +98,8 @@ func TestRefsOfAStateWithoutReferences(t *testing.T) {
 }
 
 func TestDifferences(t *testing.T) {
-	from := map[string]cluster.Fields{"Service/a": {"x": "1", "y": "2"}, "Ingress/a": {"z": "3"}}
-	to := map[string]cluster.Fields{"Service/a": {"x": "1", "y": "4", "w": "5"}}
+	from := map[string]managedfields.Fields{"Service/a": {"x": "1", "y": "2"}, "Ingress/a": {"z": "3"}}
+	to := map[string]managedfields.Fields{"Service/a": {"x": "1", "y": "4", "w": "5"}}
 	want := []string{`  - Ingress/a z: "3"`, `  + Service/a w: "5"`, `  ~ Service/a y: "2" -> "4"`}
 	if diff := cmp.Diff(want, differences(from, to)); diff != "" {
 		t.Errorf("differences (-want +got):\n%s", diff)

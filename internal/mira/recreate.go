@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
@@ -29,7 +29,7 @@ const recreateTimeout = 3 * time.Minute
 
 // growth is more storage for a claim that exists.
 type growth struct {
-	claim *cluster.Claim
+	claim *kube.Claim
 	size  resource.Quantity
 }
 
@@ -40,11 +40,11 @@ func (g growth) String() string {
 // recreation plans to recreate a StatefulSet around its pods, when the server
 // refused its apply for an immutable field. Otherwise it gives the refusal back.
 func (f *Fleet) recreation(ctx context.Context, s *step, before *Record, refusal error) error {
-	var rejected *cluster.RejectedError
+	var rejected *kube.RejectedError
 	if s.live == nil || !isStatefulSet(s.desired) || !errors.As(refusal, &rejected) || !rejected.IsImmutableField() {
 		return refusal
 	}
-	recreation, err := f.cluster.PlanRecreation(ctx, s.desired, s.live, s.before)
+	recreation, err := f.kube.PlanRecreation(ctx, s.desired, s.live, s.before)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (f *Fleet) recreation(ctx context.Context, s *step, before *Record, refusal
 	}
 	if recreation.InPlace != nil {
 		s.applied = recreation.InPlace
-		s.result, err = f.cluster.DryRun(ctx, s.applied, s.live)
+		s.result, err = f.kube.DryRun(ctx, s.applied, s.live)
 		return err
 	}
 	s.recreation, s.result, s.reclaimed = recreation, recreation.Result, recreation.Reclaimed
@@ -70,8 +70,8 @@ func (f *Fleet) recreation(ctx context.Context, s *step, before *Record, refusal
 
 // podsWithout finds the pods that lack a claim which the StatefulSet will have.
 func (f *Fleet) podsWithout(ctx context.Context, s *step) ([]rollout.Pod, error) {
-	had := cluster.ClaimTemplates(s.live)
-	added := slices.DeleteFunc(cluster.ClaimTemplates(s.result), func(name string) bool { return slices.Contains(had, name) })
+	had := kube.ClaimTemplates(s.live)
+	added := slices.DeleteFunc(kube.ClaimTemplates(s.result), func(name string) bool { return slices.Contains(had, name) })
 	if len(added) == 0 {
 		return nil, nil
 	}
@@ -89,7 +89,7 @@ func (f *Fleet) podsWithout(ctx context.Context, s *step) ([]rollout.Pod, error)
 }
 
 func (f *Fleet) pod(ctx context.Context, namespace, name string) (*unstructured.Unstructured, error) {
-	return f.cluster.Get(ctx, cluster.NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, namespace, name))
+	return f.kube.Get(ctx, kube.NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, namespace, name))
 }
 
 // checkSelector refuses a selector that running pods do not match: the new
@@ -100,7 +100,7 @@ func (f *Fleet) checkSelector(ctx context.Context, s *step) (refusal, err error)
 	}
 	selector, err := selectorOf(s.result)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cluster.RefOf(s.desired), err)
+		return nil, fmt.Errorf("%s: %w", kube.RefOf(s.desired), err)
 	}
 	var lost []string
 	for _, name := range podNames(s.live) {
@@ -113,7 +113,7 @@ func (f *Fleet) checkSelector(ctx context.Context, s *step) (refusal, err error)
 		}
 	}
 	if len(lost) > 0 {
-		return &SelectorError{Ref: cluster.RefOf(s.live), Selector: selector.String(), Pods: lost}, nil
+		return &SelectorError{Ref: kube.RefOf(s.live), Selector: selector.String(), Pods: lost}, nil
 	}
 	return nil, nil
 }
@@ -153,16 +153,16 @@ func podNames(statefulSet *unstructured.Unstructured) []string {
 // checkClaims compares the claim templates before and after, as far as there are
 // claims of them: one that goes or shrinks is refused, one that grows is noted.
 func (f *Fleet) checkClaims(ctx context.Context, s *step, before *Record) (refusal, err error) {
-	ref := cluster.RefOf(s.live)
+	ref := kube.RefOf(s.live)
 	if !slices.Contains(s.recreation.Fields, "spec.volumeClaimTemplates") {
 		return nil, nil
 	}
-	had, gets := cluster.ClaimSizes(s.live), cluster.ClaimSizes(s.result)
+	had, gets := kube.ClaimSizes(s.live), kube.ClaimSizes(s.result)
 	claims, err := f.claimsThere(ctx, s, before)
 	if err != nil {
 		return nil, err
 	}
-	lost, shrunk := make(map[string][]string), make(map[string][]*cluster.Claim)
+	lost, shrunk := make(map[string][]string), make(map[string][]*kube.Claim)
 	for _, claim := range claims {
 		template, _, _ := cutClaimName(claim.Name, ref.Name)
 		size, isKept := gets[template]
@@ -192,15 +192,15 @@ func (f *Fleet) checkClaims(ctx context.Context, s *step, before *Record) (refus
 
 // claimsThere reads the claims of a StatefulSet: those of its replicas, those
 // recorded, and those of replicas that are no more, which follow these.
-func (f *Fleet) claimsThere(ctx context.Context, s *step, before *Record) ([]*cluster.Claim, error) {
-	ref := cluster.RefOf(s.live)
-	names := slices.Concat(cluster.ClaimNames(s.live), cluster.ClaimNames(s.result))
+func (f *Fleet) claimsThere(ctx context.Context, s *step, before *Record) ([]*kube.Claim, error) {
+	ref := kube.RefOf(s.live)
+	names := slices.Concat(kube.ClaimNames(s.live), kube.ClaimNames(s.result))
 	if before != nil {
 		names = append(names, before.Claims...)
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	var claims []*cluster.Claim
+	var claims []*kube.Claim
 	next := make(map[string]int)
 	for _, name := range names {
 		template, ordinal, ok := cutClaimName(name, ref.Name)
@@ -209,7 +209,7 @@ func (f *Fleet) claimsThere(ctx context.Context, s *step, before *Record) ([]*cl
 			continue
 		}
 		next[template] = max(next[template], number+1)
-		claim, err := f.cluster.Claim(ctx, ref.Namespace, name)
+		claim, err := f.kube.Claim(ctx, ref.Namespace, name)
 		if err != nil {
 			return nil, err
 		}
@@ -219,7 +219,7 @@ func (f *Fleet) claimsThere(ctx context.Context, s *step, before *Record) ([]*cl
 	}
 	for _, template := range slices.Sorted(maps.Keys(next)) {
 		for ordinal := next[template]; ; ordinal++ {
-			claim, err := f.cluster.Claim(ctx, ref.Namespace, fmt.Sprintf("%s-%s-%d", template, ref.Name, ordinal))
+			claim, err := f.kube.Claim(ctx, ref.Namespace, fmt.Sprintf("%s-%s-%d", template, ref.Name, ordinal))
 			if err != nil {
 				return nil, err
 			}
@@ -242,12 +242,12 @@ func cutClaimName(claim, statefulSet string) (template, ordinal string, ok bool)
 }
 
 // grow notes that a claim is to grow, if the server agrees.
-func (f *Fleet) grow(ctx context.Context, s *step, claim *cluster.Claim, size resource.Quantity) error {
+func (f *Fleet) grow(ctx context.Context, s *step, claim *kube.Claim, size resource.Quantity) error {
 	if !claim.Bound {
 		s.small = append(s.small, growth{claim: claim, size: size})
 		return nil
 	}
-	if err := f.cluster.GrowClaim(ctx, claim.Ref, size, true); err != nil {
+	if err := f.kube.GrowClaim(ctx, claim.Ref, size, true); err != nil {
 		return &ClaimGrowthError{Claim: claim.Ref, From: claim.Requested, To: size, Err: err}
 	}
 	s.growth = append(s.growth, growth{claim: claim, size: size})
@@ -257,20 +257,20 @@ func (f *Fleet) grow(ctx context.Context, s *step, claim *cluster.Claim, size re
 // growKept notes the claims, kept from a former life of a client or of its
 // StatefulSet, that are smaller than the new StatefulSet asks for.
 func (f *Fleet) growKept(ctx context.Context, s *step, before *Record) error {
-	names := cluster.ClaimNames(s.result)
+	names := kube.ClaimNames(s.result)
 	if before != nil {
 		names = append(names, before.Claims...)
 		slices.Sort(names)
 	}
-	sizes := cluster.ClaimSizes(s.result)
+	sizes := kube.ClaimSizes(s.result)
 	for _, name := range slices.Compact(names) {
 		template, ok := templateOf(name, s.result.GetName())
 		size := sizes[template]
 		if !ok || size.IsZero() {
 			continue
 		}
-		claim, err := f.cluster.Claim(ctx, s.result.GetNamespace(), name)
-		var forbidden *cluster.ForbiddenError
+		claim, err := f.kube.Claim(ctx, s.result.GetNamespace(), name)
+		var forbidden *kube.ForbiddenError
 		switch {
 		case errors.As(err, &forbidden):
 			return nil // it is no condition for a create to see the claims
@@ -312,7 +312,7 @@ func recreationWarnings(spec Spec, t trial, isCreate bool) []Warning {
 			warnings = append(warnings, Warning{
 				Summary: "StatefulSet Will Be Recreated",
 				Detail: fmt.Sprintf("Client %q: Kubernetes does not let %s change on %s. It will be deleted and created again around its pods, %s. "+
-					"The claims stay.", spec.Name, strings.Join(s.recreation.Fields, ", "), cluster.RefOf(s.live), pods),
+					"The claims stay.", spec.Name, strings.Join(s.recreation.Fields, ", "), kube.RefOf(s.live), pods),
 			})
 		}
 		if len(s.growth) > 0 {
@@ -352,7 +352,7 @@ func listGrowth(all []growth) string {
 // shows what is left to do.
 func (f *Fleet) growClaims(ctx context.Context, s *step, outcome *Outcome) error {
 	for _, g := range s.growth {
-		if err := f.cluster.GrowClaim(ctx, g.claim.Ref, g.size, false); err != nil {
+		if err := f.kube.GrowClaim(ctx, g.claim.Ref, g.size, false); err != nil {
 			return &ClaimGrowthError{Claim: g.claim.Ref, From: g.claim.Requested, To: g.size, Err: err}
 		}
 		outcome.Grown = append(outcome.Grown, g.claim.Ref)
@@ -363,7 +363,7 @@ func (f *Fleet) growClaims(ctx context.Context, s *step, outcome *Outcome) error
 // awaitGrowth waits until the claims have grown.
 func (f *Fleet) awaitGrowth(ctx context.Context, spec Spec, s *step, outcome *Outcome) error {
 	for _, g := range s.growth {
-		deferred, err := f.cluster.AwaitGrowth(ctx, g.claim.Ref, g.size)
+		deferred, err := f.kube.AwaitGrowth(ctx, g.claim.Ref, g.size)
 		if err != nil {
 			return &RolloutError{Err: err}
 		}
@@ -386,18 +386,18 @@ const recreateTries = 20
 // is finished, whatever becomes of the context. One that has changed since it was
 // looked at is looked at again: it must still give what was planned.
 func (f *Fleet) recreate(ctx context.Context, spec Spec, s *step, before *Record) error {
-	planned := f.cluster.Owned(s.result)
+	planned := f.fields.Owned(s.result)
 	for try := 1; ; try++ {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), recreateTimeout)
-		result, err := f.cluster.Recreate(lasting, s.live, s.recreation)
+		result, err := f.kube.Recreate(lasting, s.live, s.recreation)
 		cancel()
 		if result != nil {
 			s.result, s.written = result, true
 		}
-		var changed *cluster.ChangedError
+		var changed *kube.ChangedError
 		if !errors.As(err, &changed) || try == recreateTries {
 			return err
 		}
@@ -410,7 +410,7 @@ func (f *Fleet) recreate(ctx context.Context, spec Spec, s *step, before *Record
 		if s.recreation == nil {
 			return changed
 		}
-		if lines := changes(cluster.RefOf(s.desired).Key(), planned, f.cluster.Owned(s.result)); len(lines) > 0 {
+		if lines := changes(kube.RefOf(s.desired).Key(), planned, f.fields.Owned(s.result)); len(lines) > 0 {
 			return &OutdatedPlanError{Changes: lines}
 		}
 	}
@@ -420,14 +420,14 @@ func (f *Fleet) recreate(ctx context.Context, spec Spec, s *step, before *Record
 // after the other: it cannot change them, and would try for ever. They are left of
 // a StatefulSet that had not got the claim yet.
 func (f *Fleet) replace(ctx context.Context, s *step) error {
-	templates := cluster.ClaimTemplates(s.result)
+	templates := kube.ClaimTemplates(s.result)
 	var without []rollout.Pod
 	for _, name := range podNames(s.result) {
 		if len(templates) == 0 {
 			break
 		}
 		pod, err := f.pod(ctx, s.result.GetNamespace(), name)
-		var forbidden *cluster.ForbiddenError
+		var forbidden *kube.ForbiddenError
 		switch {
 		case errors.As(err, &forbidden):
 			return nil // the wait will tell what is missing
@@ -438,8 +438,8 @@ func (f *Fleet) replace(ctx context.Context, s *step) error {
 			without = append(without, rollout.Pod{Name: name, UID: pod.GetUID()})
 		}
 	}
-	if err := rollout.Replace(ctx, f.cluster.Dynamic(), s.result.GetNamespace(), without); err != nil {
-		return f.cluster.Explain(err)
+	if err := rollout.Replace(ctx, f.kube.Dynamic(), s.result.GetNamespace(), without); err != nil {
+		return f.kube.Explain(err)
 	}
 	return nil
 }

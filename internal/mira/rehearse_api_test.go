@@ -8,7 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
@@ -19,11 +21,11 @@ func TestFleetAPI_rejectedThirdObject(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	connection, err := cluster.Connect(cluster.Settings{ConfigPath: s.Kubeconfig}, cluster.SystemEnvironment(), "test")
+	connection, err := connection.Connect(connection.Settings{ConfigPath: s.Kubeconfig}, connection.SystemEnvironment(), "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := cluster.New(connection, cluster.Options{Force: true, OwnerLabel: mira.ClientLabel})
+	client, err := kube.New(connection, kube.Options{Force: true, Manager: managedfields.NewManager("", mira.ClientLabel)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +57,7 @@ func TestFleetAPI_rejectedThirdObject(t *testing.T) {
 		}},
 	} {
 		outcome, err := test.apply()
-		var denied *cluster.DeniedError
+		var denied *kube.DeniedError
 		var partial *mira.PartialWriteError
 		if !errors.As(err, &denied) || errors.As(err, &partial) || outcome != nil {
 			t.Errorf("%s: outcome %v, error %v; want a refusal before anything is written", test.name, outcome, err)

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
@@ -34,7 +36,7 @@ func DefaultRolloutSettings() RolloutSettings {
 
 // admit lets an update that changes pods wait for its turn. The pass is nil for
 // one that does not.
-func (f *Fleet) admit(ctx context.Context, spec Spec, before *Record, planned map[string]cluster.Fields) (*rollout.Pass, error) {
+func (f *Fleet) admit(ctx context.Context, spec Spec, before *Record, planned map[string]managedfields.Fields) (*rollout.Pass, error) {
 	if planned != nil && !changesPods(before.Objects, planned) {
 		return nil, nil
 	}
@@ -48,21 +50,21 @@ func (f *Fleet) admit(ctx context.Context, spec Spec, before *Record, planned ma
 
 // changesPods tells whether the pod template of a StatefulSet changes that is there
 // already.
-func changesPods(before, planned map[string]cluster.Fields) bool {
+func changesPods(before, planned map[string]managedfields.Fields) bool {
 	for key, had := range before {
 		gets, isKept := planned[key]
 		if !strings.HasPrefix(key, statefulSetKind+"/") || !isKept {
 			continue
 		}
-		if !cluster.FieldsEqual(podTemplate(had), podTemplate(gets)) {
+		if !managedfields.FieldsEqual(podTemplate(had), podTemplate(gets)) {
 			return true
 		}
 	}
 	return false
 }
 
-func podTemplate(fields cluster.Fields) cluster.Fields {
-	template := make(cluster.Fields)
+func podTemplate(fields managedfields.Fields) managedfields.Fields {
+	template := make(managedfields.Fields)
 	for path, value := range fields {
 		if path == "spec.template" || strings.HasPrefix(path, "spec.template.") {
 			template[path] = value
@@ -104,9 +106,9 @@ type RolledBackError struct {
 	Err error
 	// PutBack are the objects that are again as they were, Deleted those that the
 	// apply had created.
-	PutBack, Deleted []cluster.Ref
+	PutBack, Deleted []kube.Ref
 	// Grown are claims that keep their new size.
-	Grown []cluster.Ref
+	Grown []kube.Ref
 	// Left are the objects that could not be put back or deleted, and why.
 	Left []LeftError
 	// Serving is why the former revision does not serve again; nil if it does.
@@ -115,7 +117,7 @@ type RolledBackError struct {
 
 // LeftError says why an object is still as the failed rollout left it.
 type LeftError struct {
-	Ref     cluster.Ref
+	Ref     kube.Ref
 	Created bool // by the apply, so that it should have been deleted
 	Err     error
 }
@@ -132,7 +134,7 @@ func (e *RolledBackError) Unwrap() error { return e.Err }
 func (e *RolledBackError) IsComplete() bool { return len(e.Left) == 0 && e.Serving == nil }
 
 // refs names what there is of a client after the roll back of an update.
-func (e *RolledBackError) refs(before []cluster.Ref) []cluster.Ref {
+func (e *RolledBackError) refs(before []kube.Ref) []kube.Ref {
 	refs := slices.Clone(before)
 	for i, ref := range refs {
 		if at := slices.IndexFunc(e.PutBack, ref.SameObject); at >= 0 {
@@ -140,7 +142,7 @@ func (e *RolledBackError) refs(before []cluster.Ref) []cluster.Ref {
 		}
 	}
 	for _, left := range e.Left {
-		refs = union(refs, []cluster.Ref{left.Ref})
+		refs = union(refs, []kube.Ref{left.Ref})
 	}
 	return refs
 }
@@ -160,13 +162,13 @@ func (f *Fleet) rollBack(ctx context.Context, steps trial, outcome *Outcome, opt
 			continue
 		}
 		writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recreateTimeout)
-		restored, err := f.cluster.PutBack(writing, s.live, s.result)
+		restored, err := f.kube.PutBack(writing, s.live, s.result)
 		cancel()
 		if err != nil {
-			report.Left = append(report.Left, LeftError{Ref: cluster.RefOf(s.result), Err: err})
+			report.Left = append(report.Left, LeftError{Ref: kube.RefOf(s.result), Err: err})
 			continue
 		}
-		report.PutBack = append(report.PutBack, cluster.RefOf(restored))
+		report.PutBack = append(report.PutBack, kube.RefOf(restored))
 		if isStatefulSet(restored) {
 			former = append(former, &step{result: restored})
 		}
@@ -185,10 +187,10 @@ func (f *Fleet) rollBack(ctx context.Context, steps trial, outcome *Outcome, opt
 
 // takeAway deletes what the apply created.
 func (f *Fleet) takeAway(ctx context.Context, s *step, report *RolledBackError) {
-	ref := cluster.RefOf(s.result)
+	ref := kube.RefOf(s.result)
 	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	if err := f.cluster.Delete(writing, ref); err != nil {
+	if err := f.kube.Delete(writing, ref); err != nil {
 		report.Left = append(report.Left, LeftError{Ref: ref, Created: true, Err: err})
 		return
 	}

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 )
 
 // listed is a warning that names the fields of a client, a line a field; none where
@@ -26,8 +28,8 @@ func (f *Fleet) takeoverWarnings(spec Spec, t trial) []Warning {
 		if s.live == nil || s.isNoOp {
 			continue
 		}
-		for _, taken := range f.cluster.Taken(s.live, s.result) {
-			lines = append(lines, fmt.Sprintf("  %s %s, set by %s", cluster.RefOf(s.live).Key(), taken.Field, taken.Manager))
+		for _, taken := range f.fields.Adoption(s.live, s.result, s.before).FieldsTaken() {
+			lines = append(lines, fmt.Sprintf("  %s %s, set by %s", kube.RefOf(s.live).Key(), taken.Field, taken.Manager))
 		}
 	}
 	return listed(spec, "Fields Taken From Other Managers", "these fields were set by others since the last apply, and go back to what the template says:", lines)
@@ -38,7 +40,7 @@ func (f *Fleet) takeoverWarnings(spec Spec, t trial) []Warning {
 func reclaimWarnings(spec Spec, t trial) []Warning {
 	var lines []string
 	for _, s := range t {
-		lines = append(lines, changes(cluster.RefOf(s.desired).Key(), s.reclaimed, nil)...)
+		lines = append(lines, changes(kube.RefOf(s.desired).Key(), s.reclaimed, nil)...)
 	}
 	return listed(spec, "Fields Set By Hand Will Be Removed", "somebody has added these fields by hand, and the server does not take them beside those of the template:", lines)
 }
@@ -48,11 +50,11 @@ func reclaimWarnings(spec Spec, t trial) []Warning {
 func (f *Fleet) admissionWarnings(spec Spec, t trial) []Warning {
 	var lines []string
 	for _, s := range t {
-		if s.settled != nil && cluster.FieldsEqual(s.before, s.settled) {
+		if s.settled != nil && managedfields.FieldsEqual(s.before, s.settled) {
 			continue // it has been told
 		}
-		key := cluster.RefOf(s.desired).Key()
-		for _, a := range f.cluster.Altered(s.desired, s.result) {
+		key := kube.RefOf(s.desired).Key()
+		for _, a := range f.fields.AdmissionChanges(s.desired, s.result) {
 			if had, ok := s.before[a.Field]; s.before != nil && ok != a.Removed && had == a.Got {
 				continue
 			}
@@ -74,15 +76,15 @@ func (f *Fleet) stayingWarnings(spec Spec, t trial) []Warning {
 		if s.live == nil || s.isNoOp {
 			continue
 		}
-		key := cluster.RefOf(s.live).Key()
+		key := kube.RefOf(s.live).Key()
 		var dropped []string
-		owned := f.cluster.Owned(s.result)
+		owned := f.fields.Owned(s.result)
 		for path := range s.before {
 			if _, isKept := owned[path]; !isKept {
 				dropped = append(dropped, path)
 			}
 		}
-		for _, staying := range f.cluster.Staying(s.live, s.result, dropped) {
+		for _, staying := range f.fields.Adoption(s.live, s.result, s.before).FieldsShared(dropped) {
 			lines = append(lines, fmt.Sprintf("  %s %s, also set by %s", key, staying.Field, staying.Manager))
 		}
 	}
@@ -97,7 +99,7 @@ func dataWarnings(spec Spec, before *Record, t trial) []Warning {
 	}
 	var warnings []Warning
 	for _, ref := range before.Refs {
-		isKept := slices.ContainsFunc(t, func(s *step) bool { return ref.SameObject(cluster.RefOf(s.desired)) })
+		isKept := slices.ContainsFunc(t, func(s *step) bool { return ref.SameObject(kube.RefOf(s.desired)) })
 		if ref.Kind != statefulSetKind || isKept {
 			continue
 		}
@@ -112,16 +114,16 @@ func dataWarnings(spec Spec, before *Record, t trial) []Warning {
 
 // before gives the live values of what adopting an object will change: of the
 // fields that are applied, and of those that a former manager set and that go.
-func (f *Fleet) before(ctx context.Context, s *step) (cluster.Fields, error) {
+func (f *Fleet) before(ctx context.Context, s *step) (managedfields.Fields, error) {
 	result := s.result
 	if s.recreation != nil {
 		result = s.recreation.Merged
 	}
-	dropped, err := f.cluster.Dropped(ctx, s.live, result)
+	dropped, err := f.kube.Dropped(ctx, s.live, result)
 	if err != nil {
 		return nil, err
 	}
-	fields := f.cluster.Observe(s.live, f.cluster.Owned(s.result))
+	fields := f.fields.Observe(s.live, f.fields.Owned(s.result))
 	maps.Copy(fields, dropped)
 	return fields, nil
 }
@@ -133,17 +135,17 @@ func (f *Fleet) adoptionWarnings(ctx context.Context, spec Spec, before *Record,
 	var names, lines []string
 	isOurs := before == nil
 	for _, s := range t {
-		if s.live == nil || before != nil && (len(s.settled) > 0 || f.cluster.Adopted(s.live)) {
+		if s.live == nil || before != nil && (len(s.settled) > 0 || f.fields.Adopted(s.live)) {
 			continue
 		}
-		ref := cluster.RefOf(s.live)
+		ref := kube.RefOf(s.live)
 		names = append(names, ref.String())
 		isOurs = isOurs && s.isOwn(spec)
 		had, err := f.before(ctx, s)
 		if err != nil {
 			return nil, err
 		}
-		for _, line := range changes(ref.Key(), had, f.cluster.Owned(s.result)) {
+		for _, line := range changes(ref.Key(), had, f.fields.Owned(s.result)) {
 			if !strings.Contains(line, managedByLabel) && !strings.Contains(line, ClientLabel) {
 				lines = append(lines, line)
 			}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -11,7 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
@@ -151,7 +153,7 @@ func (m *clientModel) save(ctx context.Context, record mira.Record, state *tfsdk
 
 // record reads the computed attributes back; references come from the private
 // state.
-func (m *clientModel) record(ctx context.Context, refs []cluster.Ref) (*mira.Record, diag.Diagnostics) {
+func (m *clientModel) record(ctx context.Context, refs []kube.Ref) (*mira.Record, diag.Diagnostics) {
 	record := &mira.Record{Refs: refs, URL: m.URL.ValueString(), Revision: m.TemplateRevision.ValueString()}
 	var diags diag.Diagnostics
 	if known(m.Objects) {
@@ -219,19 +221,19 @@ type privateState interface {
 // creation and with their UIDs: attributes would show both in every plan.
 const refsKey = "objects"
 
-func loadRefs(ctx context.Context, private privateReader) ([]cluster.Ref, diag.Diagnostics) {
+func loadRefs(ctx context.Context, private privateReader) ([]kube.Ref, diag.Diagnostics) {
 	data, diags := private.GetKey(ctx, refsKey)
 	if diags.HasError() || len(data) == 0 {
 		return nil, diags
 	}
-	var refs []cluster.Ref
+	var refs []kube.Ref
 	if err := json.Unmarshal(data, &refs); err != nil {
 		diags.AddError("Unreadable Private State", sentence("the references to the client's objects cannot be read: "+err.Error()))
 	}
 	return refs, diags
 }
 
-func saveRefs(ctx context.Context, private privateState, refs []cluster.Ref) diag.Diagnostics {
+func saveRefs(ctx context.Context, private privateState, refs []kube.Ref) diag.Diagnostics {
 	data, err := json.Marshal(refs)
 	if err != nil {
 		return diag.Diagnostics{diag.NewErrorDiagnostic("Unwritable Private State", sentence(err.Error()))}
@@ -244,9 +246,9 @@ func saveRefs(ctx context.Context, private privateState, refs []cluster.Ref) dia
 const marksKey = "marks"
 
 // loadMarks gives none where they cannot be read: the server is asked then.
-func loadMarks(ctx context.Context, private privateReader) (map[string]cluster.Mark, diag.Diagnostics) {
+func loadMarks(ctx context.Context, private privateReader) (map[string]managedfields.Fingerprint, diag.Diagnostics) {
 	data, diags := private.GetKey(ctx, marksKey)
-	var marks map[string]cluster.Mark
+	var marks map[string]managedfields.Fingerprint
 	if diags.HasError() || len(data) == 0 || json.Unmarshal(data, &marks) != nil {
 		return nil, diags
 	}
@@ -254,7 +256,7 @@ func loadMarks(ctx context.Context, private privateReader) (map[string]cluster.M
 }
 
 // saveMarks keeps former marks where there are no new ones to tell of.
-func saveMarks(ctx context.Context, private privateState, marks map[string]cluster.Mark) diag.Diagnostics {
+func saveMarks(ctx context.Context, private privateState, marks map[string]managedfields.Fingerprint) diag.Diagnostics {
 	if marks == nil {
 		return nil
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
@@ -38,7 +39,7 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 		return recreation
 	}
 	var (
-		unreachable  *cluster.UnreachableError
+		unreachable  *connection.UnreachableError
 		noTemplate   *mira.TemplateUnavailableError
 		badTemplate  *mira.TemplateError
 		revision     *mira.RevisionError
@@ -46,19 +47,19 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 		claimPolicy  *mira.ClaimPolicyError
 		outdated     *mira.OutdatedPlanError
 		partial      *mira.PartialWriteError
-		stillThere   *cluster.StillThereError
-		noNamespace  *cluster.NamespaceNotFoundError
+		stillThere   *kube.StillThereError
+		noNamespace  *kube.NamespaceNotFoundError
 		noClient     *mira.NoSuchClientError
 		duplicate    *mira.DuplicateClientError
-		conflict     *cluster.ConflictError
-		noRight      *cluster.MissingRightError
-		quota        *cluster.QuotaError
-		denied       *cluster.DeniedError
-		forbidden    *cluster.ForbiddenError
-		rejected     *cluster.RejectedError
-		badKind      *cluster.KindError
-		noObject     *cluster.NotFoundError
-		noKey        *cluster.MissingKeyError
+		conflict     *kube.ConflictError
+		noRight      *kube.MissingRightError
+		quota        *kube.QuotaError
+		denied       *kube.DeniedError
+		forbidden    *kube.ForbiddenError
+		rejected     *kube.RejectedError
+		badKind      *kube.KindError
+		noObject     *kube.NotFoundError
+		noKey        *kube.MissingKeyError
 		isUnreadable = errors.As(err, &noTemplate)
 	)
 	switch {
@@ -143,7 +144,7 @@ func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
 // rightOn names what a right is missing on, as `kubectl auth can-i` takes it: with
 // the object's name where a Role may have it, as the documented one has for
 // ConfigMaps.
-func rightOn(right *cluster.MissingRightError) string {
+func rightOn(right *kube.MissingRightError) string {
 	switch right.Verb {
 	case "get", "update", "patch", "delete":
 		return right.Resource + "/" + right.Ref.Name
@@ -154,7 +155,7 @@ func rightOn(right *cluster.MissingRightError) string {
 // connectionDiagnostic reports connection settings that cannot be used, at the
 // attribute that is at fault if one is.
 func connectionDiagnostic(err error) diag.Diagnostic {
-	var setting *cluster.SettingsError
+	var setting *connection.SettingsError
 	if !errors.As(err, &setting) || setting.Attribute == "" {
 		return diag.NewErrorDiagnostic("Invalid Cluster Connection", sentence(err.Error()))
 	}
@@ -197,7 +198,7 @@ func whatIsThere(partial *mira.PartialWriteError) string {
 	return strings.Join(append(parts, "The next apply starts from what is there."), " ")
 }
 
-func list(refs []cluster.Ref) string {
+func list(refs []kube.Ref) string {
 	names := make([]string, 0, len(refs))
 	for _, ref := range refs {
 		names = append(names, ref.String())

@@ -7,7 +7,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
@@ -20,9 +20,9 @@ func recreationDiagnostic(client string, err error) diag.Diagnostic {
 		lost     *mira.ClaimLostError
 		shrinks  *mira.ClaimShrinksError
 		growth   *mira.ClaimGrowthError
-		failed   *cluster.RecreationError
-		changed  *cluster.ChangedError
-		stuck    *cluster.GrowthError
+		failed   *kube.RecreationError
+		changed  *kube.ChangedError
+		stuck    *kube.GrowthError
 		pods     *rollout.ReplaceError
 	)
 	switch {

@@ -8,12 +8,15 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
@@ -21,13 +24,13 @@ var _ provider.Provider = (*miraProvider)(nil)
 
 type miraProvider struct {
 	version     string
-	environment cluster.Environment
+	environment connection.Environment
 	configured  atomic.Pointer[configured] // nil before
 }
 
 // newProvider makes the provider; version is that of the release.
 func newProvider(version string) *miraProvider {
-	return &miraProvider{version: version, environment: cluster.SystemEnvironment()}
+	return &miraProvider{version: version, environment: connection.SystemEnvironment()}
 }
 
 // configured is what the provider hands to its resources.
@@ -77,10 +80,9 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	client, err := connect(connectionSettings, p.environment, "terraform-provider-mira/"+p.version, cluster.Options{
-		FieldManager: model.FieldManager.ValueString(),
-		Force:        model.ForceConflicts.IsNull() || model.ForceConflicts.ValueBool(),
-		OwnerLabel:   mira.ClientLabel,
+	client, err := connect(connectionSettings, p.environment, "terraform-provider-mira/"+p.version, kube.Options{
+		Manager: managedfields.NewManager(model.FieldManager.ValueString(), mira.ClientLabel),
+		Force:   model.ForceConflicts.IsNull() || model.ForceConflicts.ValueBool(),
 	})
 	if err != nil {
 		resp.Diagnostics.Append(connectionDiagnostic(err))
@@ -91,12 +93,12 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	p.configured.Store(data)
 }
 
-func connect(settings cluster.Settings, environment cluster.Environment, userAgent string, options cluster.Options) (*cluster.Client, error) {
-	connection, err := cluster.Connect(settings, environment, userAgent)
+func connect(settings connection.Settings, environment connection.Environment, userAgent string, options kube.Options) (*kube.Client, error) {
+	connection, err := connection.Connect(settings, environment, userAgent)
 	if err != nil {
 		return nil, err
 	}
-	return cluster.New(connection, options)
+	return kube.New(connection, options)
 }
 
 func (p *miraProvider) Resources(context.Context) []func() resource.Resource {

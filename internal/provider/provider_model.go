@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
 	"github.com/hashicorp/terraform-plugin-framework-validators/float64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
@@ -15,7 +17,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
@@ -113,7 +115,7 @@ func providerSchema() schema.Schema {
 			},
 			"field_manager": schema.StringAttribute{
 				Optional:            true,
-				MarkdownDescription: fmt.Sprintf("The field manager under which objects are applied. Defaults to `%s`.", cluster.DefaultFieldManager),
+				MarkdownDescription: fmt.Sprintf("The field manager under which objects are applied. Defaults to `%s`.", managedfields.DefaultName),
 				Validators:          []validator.String{stringvalidator.LengthBetween(1, 128)},
 			},
 			"force_conflicts": schema.BoolAttribute{
@@ -238,16 +240,16 @@ func (m *providerModel) settings(ctx context.Context, domainFromEnvironment stri
 	return settings, append(diags, more...)
 }
 
-func (m *providerModel) connection(ctx context.Context) (cluster.Settings, diag.Diagnostics) {
+func (m *providerModel) connection(ctx context.Context) (connection.Settings, diag.Diagnostics) {
 	if m.Kubernetes.IsNull() {
-		return cluster.Settings{}, nil
+		return connection.Settings{}, nil
 	}
 	var model kubernetesModel
 	diags := m.Kubernetes.As(ctx, &model, basetypes.ObjectAsOptions{})
 	if diags.HasError() {
-		return cluster.Settings{}, diags
+		return connection.Settings{}, diags
 	}
-	settings := cluster.Settings{
+	settings := connection.Settings{
 		Host:                  model.Host.ValueString(),
 		Username:              model.Username.ValueString(),
 		Password:              model.Password.ValueString(),
@@ -282,10 +284,10 @@ func (m *providerModel) connection(ctx context.Context) (cluster.Settings, diag.
 	return settings, diags
 }
 
-func execSettings(ctx context.Context, object types.Object) (*cluster.ExecSettings, diag.Diagnostics) {
+func execSettings(ctx context.Context, object types.Object) (*connection.ExecSettings, diag.Diagnostics) {
 	var model execModel
 	diags := object.As(ctx, &model, basetypes.ObjectAsOptions{})
-	settings := &cluster.ExecSettings{APIVersion: model.APIVersion.ValueString(), Command: model.Command.ValueString()}
+	settings := &connection.ExecSettings{APIVersion: model.APIVersion.ValueString(), Command: model.Command.ValueString()}
 	if !model.Args.IsNull() {
 		diags.Append(model.Args.ElementsAs(ctx, &settings.Args, false)...)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,7 +19,6 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
 )
 
 // people change what the template says, and are overruled; controllers add what
@@ -271,7 +272,7 @@ func ownersOf(t *testing.T, object *unstructured.Unstructured) map[string]string
 	t.Helper()
 	owners := map[string]string{}
 	for _, entry := range object.GetManagedFields() {
-		if entry.Manager == cluster.DefaultFieldManager || entry.Manager == acctest.DjangoManager || strings.HasPrefix(entry.Manager, "kubectl") {
+		if entry.Manager == managedfields.DefaultName || entry.Manager == acctest.DjangoManager || strings.HasPrefix(entry.Manager, "kubectl") {
 			continue
 		}
 		set := &fieldpath.Set{}
@@ -279,7 +280,7 @@ func ownersOf(t *testing.T, object *unstructured.Unstructured) map[string]string
 			t.Fatal(err)
 		}
 		for path := range set.All() {
-			owners[cluster.FormatPath(path)] = entry.Manager
+			owners[managedfields.FormatPath(path)] = entry.Manager
 		}
 	}
 	return owners

@@ -7,11 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
@@ -47,7 +48,7 @@ func (s *server) recorded(ctx context.Context, state *tfprotov6.DynamicValue, pr
 		readTimeout:    defaultReadTimeout,
 		attributes:     r.attributes,
 		record: &mira.Record{
-			Objects:  make(map[string]cluster.Fields),
+			Objects:  make(map[string]managedfields.Fields),
 			Refs:     refs,
 			Images:   r.texts(r.attributes["images"]),
 			Revision: r.text("template_revision"),

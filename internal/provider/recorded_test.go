@@ -8,14 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
 // A client that is in any way out of the ordinary is left to the framework.
 func TestServer_recorded(t *testing.T) {
 	s := NewServer("test")().(*server)
-	ref := cluster.Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "mira-acme", UID: "1"}
+	ref := kube.Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "mira-acme", UID: "1"}
 	usual := map[string]any{
 		"name": "acme", "namespace": "default", "id": "default/acme", "admin_email": "a@acme.example", "wait_for_rollout": true, "delete_data": false,
 		"url": "https://acme.example", "template_revision": "r", "variables": map[string]any{"A": "1"},
@@ -40,7 +40,7 @@ func TestServer_recorded(t *testing.T) {
 		}
 		return data
 	}
-	refs := map[string]any{refsKey: []cluster.Ref{ref}}
+	refs := map[string]any{refsKey: []kube.Ref{ref}}
 
 	client := s.recorded(t.Context(), dynamic(valueOf(s.state, usual)), private(refs))
 	if client == nil {

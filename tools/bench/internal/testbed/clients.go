@@ -6,11 +6,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/cluster"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
@@ -140,7 +141,7 @@ func (n *Namespace) write(ctx context.Context, template, client, domain string) 
 	for _, o := range objects {
 		o.SetLabels(map[string]string{mira.ClientLabel: client})
 		_, err := n.cluster.admin.Resource(resources[o.GetKind()]).Namespace(n.Name).
-			Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: cluster.DefaultFieldManager, Force: true})
+			Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: managedfields.DefaultName, Force: true})
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", o.GetKind(), o.GetName(), err)
 		}

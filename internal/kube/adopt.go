@@ -1,0 +1,57 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Adopt makes the fields that former managers own on a live object ours, without
+// changing any of them, so that the apply that follows really drops those that it
+// does not have. On an object that is adopted already, people with kubectl keep
+// what they added since; they only lose the fields that the apply drops: those of
+// `result`, its dry run, and of what was recorded of the object.
+//
+// The patch is bound to the object's resourceVersion: if the object changed in the
+// meantime the server answers with a conflict. It returns the object after the
+// change; an object that needs none comes back as it is.
+func (c *Client) Adopt(ctx context.Context, live, result *unstructured.Unstructured, recorded managedfields.Fields) (*unstructured.Unstructured, error) {
+	entries, err := c.fields.Adoption(live, result, recorded).Entries()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", RefOf(live), err)
+	}
+	if equality.Semantic.DeepEqual(entries, live.GetManagedFields()) {
+		return live, nil
+	}
+	return c.patchManagedFields(ctx, live, entries)
+}
+
+// patchManagedFields writes who owns what, and nothing else.
+func (c *Client) patchManagedFields(ctx context.Context, live *unstructured.Unstructured, entries []metav1.ManagedFieldsEntry) (*unstructured.Unstructured, error) {
+	// A resourceVersion that is replaced by an old one is a conflict, where a
+	// failing "test" would be an invalid request.
+	patch, err := json.Marshal([]map[string]any{
+		{"op": "replace", "path": "/metadata/managedFields", "value": entries},
+		{"op": "replace", "path": "/metadata/resourceVersion", "value": live.GetResourceVersion()},
+	})
+	if err != nil {
+		return nil, err
+	}
+	ref := RefOf(live)
+	resource, err := c.written(ref)
+	if err != nil {
+		return nil, err
+	}
+	patched, err := resource.Patch(ctx, ref.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: c.fields.Name()})
+	if err != nil {
+		return nil, c.classify("adopt", ref, err)
+	}
+	return patched, nil
+}

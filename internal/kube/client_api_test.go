@@ -1,0 +1,249 @@
+package kube_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+)
+
+// newClient works in a sandbox with the documented rights.
+func newClient(t *testing.T, options kube.Options) (*kube.Client, *acctest.Sandbox) {
+	t.Helper()
+	s := acctest.NewSandbox(t)
+	connection, err := connection.Connect(connection.Settings{ConfigPath: s.Kubeconfig}, connection.SystemEnvironment(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kube.New(connection, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, s
+}
+
+// service is one with a port; `spec` goes before its defaults.
+func service(namespace string, spec map[string]any) *unstructured.Unstructured {
+	full := map[string]any{"ports": []any{map[string]any{"name": "http", "port": int64(80)}}}
+	for key, value := range spec {
+		full[key] = value
+	}
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": "mira-acme", "namespace": namespace}, "spec": full,
+	}}
+}
+
+func statefulSet(namespace, serviceName string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "mira-acme", "namespace": namespace},
+		"spec": map[string]any{
+			"replicas": int64(0), "serviceName": serviceName,
+			"selector": map[string]any{"matchLabels": map[string]any{"app": "mira"}},
+			"template": map[string]any{
+				"metadata": map[string]any{"labels": map[string]any{"app": "mira"}},
+				"spec":     map[string]any{"containers": []any{map[string]any{"name": "mira", "image": "mira:3.0"}}},
+			},
+		},
+	}}
+}
+
+func TestClientAPI_dryRunWritesNothing(t *testing.T) {
+	t.Parallel()
+	client, s := newClient(t, kube.Options{Force: true})
+	result, err := client.DryRun(t.Context(), service(s.Namespace, nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := managedfields.Fields{"spec.ports[80,TCP].name": "http"}
+	if diff := cmp.Diff(want, client.Manager().Owned(result)); diff != "" {
+		t.Errorf("owned fields of the dry run (-want +got):\n%s", diff)
+	}
+	live, err := client.Get(t.Context(), kube.RefOf(result))
+	if live != nil || err != nil {
+		t.Errorf("after the dry run there is %v (error %v), want nothing", live, err)
+	}
+}
+
+func TestClientAPI_errorsHaveTypes(t *testing.T) {
+	t.Parallel()
+	client, s := newClient(t, kube.Options{Force: true})
+	if _, err := client.Apply(t.Context(), statefulSet(s.Namespace, "mira")); err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("a value that is not valid", func(t *testing.T) {
+		_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"type": "Nonsense"}), nil)
+		wantRejected(t, err, "spec.type")
+	})
+	t.Run("a field that does not exist", func(t *testing.T) {
+		_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"nonsense": "x"}), nil)
+		wantRejected(t, err, "spec.nonsense")
+	})
+	t.Run("a field that is immutable", func(t *testing.T) {
+		_, err := client.DryRun(t.Context(), statefulSet(s.Namespace, "other"), nil)
+		wantRejected(t, err, "spec")
+	})
+	t.Run("a namespace that the account has no rights in", func(t *testing.T) {
+		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil), nil)
+		var forbidden *kube.ForbiddenError
+		if !errors.As(err, &forbidden) {
+			t.Errorf("error %v, want a ForbiddenError", err)
+		}
+	})
+	t.Run("a namespace that does not exist", func(t *testing.T) {
+		s.GrantEverywhere(t)
+		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil), nil)
+		var missing *kube.NamespaceNotFoundError
+		if !errors.As(err, &missing) {
+			t.Errorf("error %v, want a NamespaceNotFoundError", err)
+		}
+	})
+	t.Run("a ConfigMap and a key that do not exist", func(t *testing.T) {
+		var noConfigMap *kube.NotFoundError
+		if _, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "x"); !errors.As(err, &noConfigMap) {
+			t.Errorf("error %v, want a NotFoundError", err)
+		}
+		s.PutConfigMap(t, "templates-yaml", map[string]string{"a": "1", "b": "2"})
+		var noKey *kube.MissingKeyError
+		if _, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "x"); !errors.As(err, &noKey) || !cmp.Equal(noKey.Keys, []string{"a", "b"}) {
+			t.Errorf("error %v, want a MissingKeyError with the keys that there are", err)
+		}
+	})
+	t.Run("a kind that lives in no namespace", func(t *testing.T) {
+		_, err := client.Get(t.Context(), kube.NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Node"}, s.Namespace, "x"))
+		var kind *kube.KindError
+		if !errors.As(err, &kind) {
+			t.Errorf("error %v, want a KindError", err)
+		}
+	})
+	t.Run("a kind that the server does not serve", func(t *testing.T) {
+		_, err := client.Get(t.Context(), kube.NewRef(schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Thing"}, s.Namespace, "x"))
+		var kind *kube.KindError
+		if !errors.As(err, &kind) {
+			t.Errorf("error %v, want a KindError", err)
+		}
+	})
+}
+
+func wantRejected(t *testing.T, err error, field string) {
+	t.Helper()
+	var rejected *kube.RejectedError
+	if !errors.As(err, &rejected) {
+		t.Fatalf("error %v, want a RejectedError", err)
+	}
+	if rejected.Causes[0].Field != field {
+		t.Errorf("the field at fault is %q, want %q (%v)", rejected.Causes[0].Field, field, err)
+	}
+}
+
+func TestClientAPI_conflictsNameManagerAndField(t *testing.T) {
+	t.Parallel()
+	client, s := newClient(t, kube.Options{Force: false})
+	s.Apply(t, service(s.Namespace, map[string]any{"sessionAffinity": "ClientIP"}), "somebody")
+	_, err := client.DryRun(t.Context(), service(s.Namespace, map[string]any{"sessionAffinity": "None"}), nil)
+	var conflict *kube.ConflictError
+	if !errors.As(err, &conflict) {
+		t.Fatalf("error %v, want a ConflictError", err)
+	}
+	want := []managedfields.FieldOwner{{Field: "spec.sessionAffinity", Manager: "somebody"}}
+	if diff := cmp.Diff(want, conflict.Fields); diff != "" {
+		t.Errorf("conflicts (-want +got):\n%s", diff)
+	}
+}
+
+func TestClientAPI_deleteKeepsAnObjectThatTookTheName(t *testing.T) {
+	t.Parallel()
+	client, s := newClient(t, kube.Options{Force: true})
+	first, err := client.Apply(t.Context(), service(s.Namespace, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Delete(t.Context(), kube.RefOf(first)); err != nil {
+		t.Fatal(err)
+	}
+	second, err := client.Apply(t.Context(), service(s.Namespace, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Delete(t.Context(), kube.RefOf(first)); err != nil {
+		t.Errorf("deleting what is gone: %v", err)
+	}
+	if s.Get(t, "Service", "mira-acme").GetUID() != second.GetUID() {
+		t.Error("the object that took the name was deleted")
+	}
+	if err := client.Delete(t.Context(), kube.RefOf(second)); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Delete(t.Context(), kube.RefOf(second)); err != nil {
+		t.Errorf("deleting what is gone: %v", err)
+	}
+}
+
+func TestClientAPI_applyDoesNotRecreate(t *testing.T) {
+	t.Parallel()
+	client, s := newClient(t, kube.Options{Force: true})
+	first, err := client.Apply(t.Context(), service(s.Namespace, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Delete(t.Context(), kube.RefOf(first)); err != nil {
+		t.Fatal(err)
+	}
+	object := service(s.Namespace, nil)
+	object.SetUID(first.GetUID())
+	if _, err := client.Apply(t.Context(), object); err == nil {
+		t.Error("an object that was deleted is created again, although its UID was given")
+	}
+}
+
+// What a former manager's POST wrote includes the server's defaults. They are no
+// loss; what it wrote beyond our fields is.
+func TestClientAPI_adoption(t *testing.T) {
+	t.Parallel()
+	client, s := newClient(t, kube.Options{Force: true})
+	former := service(s.Namespace, map[string]any{"sessionAffinity": "ClientIP"})
+	former.SetAnnotations(map[string]string{"former": "annotation"})
+	s.Create(t, former, acctest.DjangoManager)
+	live := s.Get(t, "Service", "mira-acme")
+	if client.Manager().Applied(live) {
+		t.Error("an object that we never applied counts as applied")
+	}
+	result, err := client.DryRun(t.Context(), service(s.Namespace, nil), live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped, err := client.Dropped(t.Context(), live, result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := managedfields.Fields{
+		"metadata.annotations.former":                        "annotation",
+		"spec.sessionAffinity":                               "ClientIP",
+		"spec.sessionAffinityConfig.clientIP.timeoutSeconds": "10800",
+	}
+	if diff := cmp.Diff(want, dropped); diff != "" {
+		t.Errorf("dropped fields (-want +got):\n%s", diff)
+	}
+
+	if live, err = client.Adopt(t.Context(), live, result, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !client.Manager().Applied(live) {
+		t.Error("an adopted object does not count as applied")
+	}
+	applied, err := client.Apply(t.Context(), service(s.Namespace, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if affinity, _, _ := unstructured.NestedString(applied.Object, "spec", "sessionAffinity"); affinity != "None" || len(applied.GetAnnotations()) > 0 {
+		t.Errorf("after the adoption: sessionAffinity %q, annotations %v", affinity, applied.GetAnnotations())
+	}
+}

@@ -1,0 +1,113 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
+)
+
+// Delete removes an object and waits until it is gone, and with it, as the
+// deletion propagates in the foreground, what it owns: the pods of a
+// StatefulSet. A UID in the reference is a precondition: an object that took the
+// name meanwhile is left alone, and the one that was meant counts as gone.
+func (c *Client) Delete(ctx context.Context, ref Ref) error {
+	resource, err := c.written(ref)
+	if err != nil {
+		return err
+	}
+	propagation := metav1.DeletePropagationForeground
+	err = resource.Delete(ctx, ref.Name, metav1.DeleteOptions{
+		PropagationPolicy: &propagation,
+		Preconditions:     ref.deletePreconditions(),
+	})
+	if apierrors.IsConflict(err) && ref.UID != "" {
+		return nil // another object has the name by now
+	}
+	if err != nil {
+		err = c.classify("delete", ref, err)
+		var gone *NotFoundError
+		if errors.As(err, &gone) {
+			return nil
+		}
+		return err
+	}
+	return c.stillThere(ref, c.waitGone(ctx, resource, ref))
+}
+
+// WaitGone waits until an object that is being deleted is gone.
+func (c *Client) WaitGone(ctx context.Context, ref Ref) error {
+	resource, err := c.resource(ref.GroupVersionKind(), ref.Namespace)
+	if err != nil {
+		return err
+	}
+	return c.stillThere(ref, c.waitGone(ctx, resource, ref))
+}
+
+func (c *Client) stillThere(ref Ref, err error) error {
+	if err != nil {
+		return &StillThereError{Ref: ref, Err: c.connection.Explain(err)}
+	}
+	return nil
+}
+
+// StillThereError says that an object did not go within the time given. Its
+// deletion goes on in the cluster.
+type StillThereError struct {
+	Ref Ref
+	Err error
+}
+
+func (e *StillThereError) Error() string {
+	return fmt.Sprintf("%s is marked for deletion but not gone yet: %v", e.Ref, e.Err)
+}
+
+func (e *StillThereError) Unwrap() error { return e.Err }
+
+// waitGone watches one object until it is deleted or replaced by another.
+func (c *Client) waitGone(ctx context.Context, resource dynamic.ResourceInterface, ref Ref) error {
+	isOther := func(object any) bool {
+		live, ok := object.(*unstructured.Unstructured)
+		return ok && ref.UID != "" && live.GetUID() != ref.UID
+	}
+	_, err := watchtools.UntilWithSync(ctx, watchOne(resource, ref.Name), &unstructured.Unstructured{},
+		func(store cache.Store) (bool, error) {
+			for _, object := range store.List() {
+				if !isOther(object) {
+					return false, nil
+				}
+			}
+			return true, nil
+		},
+		func(event watch.Event) (bool, error) {
+			return event.Type == watch.Deleted || isOther(event.Object), nil
+		})
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// watchOne lists and watches one object.
+func watchOne(resource dynamic.ResourceInterface, name string) *cache.ListWatch {
+	byName := fields.OneTermEqualSelector("metadata.name", name).String()
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			options.FieldSelector = byName
+			return resource.List(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			options.FieldSelector = byName
+			return resource.Watch(ctx, options)
+		},
+	}
+}

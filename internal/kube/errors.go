@@ -1,0 +1,213 @@
+package kube
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
+)
+
+// NotFoundError says that the object is not there.
+type NotFoundError struct {
+	Ref Ref
+}
+
+func (e *NotFoundError) Error() string { return e.Ref.String() + " does not exist" }
+
+// NamespaceNotFoundError says that the namespace of the object is not there,
+// which is not the same as the object being gone.
+type NamespaceNotFoundError struct {
+	Ref Ref
+}
+
+func (e *NamespaceNotFoundError) Error() string {
+	return fmt.Sprintf("%s: namespace %q does not exist", e.Ref, e.Ref.Namespace)
+}
+
+// MissingKeyError says that a ConfigMap lacks a key.
+type MissingKeyError struct {
+	Ref  Ref
+	Key  string
+	Keys []string // those that it has, sorted
+}
+
+func (e *MissingKeyError) Error() string {
+	if len(e.Keys) == 0 {
+		return fmt.Sprintf("%s has no key %q: it is empty", e.Ref, e.Key)
+	}
+	return fmt.Sprintf("%s has no key %q; it has %s", e.Ref, e.Key, strings.Join(e.Keys, ", "))
+}
+
+// KindError says that objects of a kind cannot be handled here.
+type KindError struct {
+	GVK    schema.GroupVersionKind
+	Reason string
+}
+
+func (e *KindError) Error() string {
+	return fmt.Sprintf("%s %s: %s", e.GVK.GroupVersion(), e.GVK.Kind, e.Reason)
+}
+
+// ForbiddenError is the server's 403. Where its text tells a missing right or a
+// used-up quota, it comes wrapped in a [*MissingRightError] or a [*QuotaError].
+type ForbiddenError struct {
+	Ref  Ref
+	Verb string
+	Err  *apierrors.StatusError
+}
+
+func (e *ForbiddenError) Error() string {
+	return fmt.Sprintf("%s: the server refused to %s it: %s", e.Ref, e.Verb, e.Err.ErrStatus.Message)
+}
+
+func (e *ForbiddenError) Unwrap() error { return e.Err }
+
+// Cause is one reason for a refusal.
+type Cause struct {
+	Field   string // path of the field, as the server names it; may be empty
+	Message string
+	Type    metav1.CauseType
+}
+
+// RejectedError says that the server would not take the object as it is:
+// invalid value, immutable or unknown field.
+type RejectedError struct {
+	Ref    Ref
+	Verb   string
+	Causes []Cause // at least one
+	Err    *apierrors.StatusError
+}
+
+func (e *RejectedError) Error() string {
+	return fmt.Sprintf("%s: the server would not %s it: %s", e.Ref, e.Verb, joinCauses(e.Causes))
+}
+
+func (e *RejectedError) Unwrap() error { return e.Err }
+
+// IsImmutableField tells whether the object was refused for a field that cannot
+// be changed once the object exists. The server says so by the type of the
+// cause.
+func (e *RejectedError) IsImmutableField() bool {
+	return slices.ContainsFunc(e.Causes, func(cause Cause) bool { return cause.Type == metav1.CauseTypeForbidden && cause.Field == "spec" })
+}
+
+func joinCauses(causes []Cause) string {
+	lines := make([]string, 0, len(causes))
+	for _, cause := range causes {
+		line := cause.Message
+		if cause.Field != "" && cause.Field != "<nil>" {
+			line = cause.Field + ": " + line
+		}
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
+}
+
+// ConflictError says that other managers own fields with other values, and that
+// the client may not take them.
+type ConflictError struct {
+	Ref    Ref
+	Fields []managedfields.FieldOwner
+	Err    *apierrors.StatusError
+}
+
+func (e *ConflictError) Error() string {
+	lines := make([]string, 0, len(e.Fields))
+	for _, f := range e.Fields {
+		lines = append(lines, fmt.Sprintf("%s is owned by %s", f.Field, f.Manager))
+	}
+	return fmt.Sprintf("%s: %s", e.Ref, strings.Join(lines, "; "))
+}
+
+func (e *ConflictError) Unwrap() error { return e.Err }
+
+// classify turns what the API server or the transport answered into the types
+// of this package. Context errors stay recognisable.
+func (c *Client) classify(verb string, ref Ref, err error) error {
+	var status *apierrors.StatusError
+	if !errors.As(err, &status) {
+		return c.explain(verb, ref, err)
+	}
+	details := status.ErrStatus.Details
+	switch {
+	case apierrors.IsNotFound(err):
+		if details != nil && details.Kind == "namespaces" {
+			return &NamespaceNotFoundError{Ref: ref}
+		}
+		return &NotFoundError{Ref: ref}
+	case denied(ref, status) != nil:
+		return denied(ref, status)
+	case apierrors.IsForbidden(err):
+		return forbidden(verb, ref, status)
+	case apierrors.IsConflict(err):
+		if owners := conflictingOwners(status); len(owners) > 0 {
+			return &ConflictError{Ref: ref, Fields: owners, Err: status}
+		}
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
+		return &RejectedError{Ref: ref, Verb: verb, Causes: causesOf(status), Err: status}
+	case apierrors.IsInternalError(err) && verb == verbApply:
+		// A field that the schema does not know is answered with 500, before
+		// validation proper starts.
+		return &RejectedError{Ref: ref, Verb: verb, Causes: causesOf(status), Err: status}
+	}
+	return c.explain(verb, ref, err)
+}
+
+// explain tells a server that could not be reached from an answer that has no
+// type here.
+func (c *Client) explain(verb string, ref Ref, err error) error {
+	var unreachable *connection.UnreachableError
+	if explained := c.connection.Explain(err); errors.As(explained, &unreachable) {
+		return explained
+	}
+	return fmt.Errorf("%s %s: %w", verb, ref, err)
+}
+
+func causesOf(status *apierrors.StatusError) []Cause {
+	var causes []Cause
+	if details := status.ErrStatus.Details; details != nil {
+		for _, cause := range details.Causes {
+			causes = append(causes, Cause{Field: cause.Field, Message: cause.Message, Type: cause.Type})
+		}
+	}
+	if faults := patchCauses(status.ErrStatus.Message); faults != nil {
+		return faults
+	}
+	// Internal errors repeat the whole message as their only cause.
+	if len(causes) == 0 || status.ErrStatus.Reason == metav1.StatusReasonInternalError {
+		causes = []Cause{{Message: status.ErrStatus.Message}}
+	}
+	return causes
+}
+
+// conflictingOwners reads the managers out of a conflict between managers. The
+// manager has no field of its own in the answer: it stands quoted in a message
+// of the form `conflict with "kubectl" using v1`.
+func conflictingOwners(status *apierrors.StatusError) []managedfields.FieldOwner {
+	details := status.ErrStatus.Details
+	if details == nil {
+		return nil
+	}
+	var owners []managedfields.FieldOwner
+	for _, cause := range details.Causes {
+		if cause.Type != metav1.CauseTypeFieldManagerConflict {
+			continue
+		}
+		manager := cause.Message
+		if parts := strings.SplitN(manager, `"`, 3); len(parts) == 3 {
+			manager = parts[1]
+		}
+		owners = append(owners, managedfields.FieldOwner{Field: strings.TrimPrefix(cause.Field, "."), Manager: manager})
+	}
+	return owners
+}

@@ -1,0 +1,144 @@
+package kube
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+)
+
+// listOptions say what part of a kind is listed.
+type listOptions struct {
+	selector string
+	limit    int    // of the page; zero for no limit
+	next     string // continues a list
+	nameOnly bool   // the objects' metadata suffice
+}
+
+// metadataOnly asks for nothing but the metadata, and for all where the server
+// knows no such answer.
+const metadataOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+
+// page is a part of a list, its objects as the server wrote them: decoded, they
+// take about six times as much memory.
+type page struct {
+	items []item
+	next  string // empty for the last page
+}
+
+type item struct {
+	name string
+	data []byte
+}
+
+// listItems lists objects of a kind.
+func (c *Client) listItems(ctx context.Context, resource schema.GroupVersionResource, namespace string, options listOptions) (page, error) {
+	path := []string{"/apis", resource.Group, resource.Version, "namespaces", namespace, resource.Resource}
+	if resource.Group == "" {
+		path = []string{"/api", resource.Version, "namespaces", namespace, resource.Resource}
+	}
+	request := c.requests.Get().AbsPath(path...).SetHeader("Accept", "application/json")
+	if options.nameOnly {
+		request.SetHeader("Accept", metadataOnly)
+	}
+	if options.selector != "" {
+		request.Param("labelSelector", options.selector)
+	}
+	if options.limit > 0 {
+		request.Param("limit", strconv.Itoa(options.limit))
+	}
+	if options.next != "" {
+		request.Param("continue", options.next)
+	}
+	answer, err := request.Do(ctx).Raw()
+	if err != nil {
+		return page{}, err
+	}
+	var list struct {
+		Metadata struct {
+			Continue string `json:"continue"`
+		} `json:"metadata"`
+		Items []json.RawMessage `json:"items"`
+	}
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return page{}, fmt.Errorf("the server's list of %s cannot be read: %w", resource.Resource, err)
+	}
+	read := page{next: list.Metadata.Continue, items: make([]item, 0, len(list.Items))}
+	for _, data := range list.Items {
+		name, err := nameIn(data)
+		if err != nil {
+			return page{}, fmt.Errorf("the server's list of %s cannot be read: %w", resource.Resource, err)
+		}
+		read.items = append(read.items, item{name: name, data: data})
+	}
+	return read, nil
+}
+
+// ownersSelector selects the objects of those who are asked for.
+func ownersSelector(label string, asks []*ask) string {
+	owners := make([]string, 0, len(asks))
+	for _, a := range asks {
+		owners = append(owners, a.owner)
+	}
+	slices.Sort(owners)
+	return label + " in (" + strings.Join(slices.Compact(owners), ",") + ")"
+}
+
+// nameIn reads metadata.name, which stands near the beginning, without reading the
+// rest.
+func nameIn(data []byte) (string, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	for _, field := range []string{"metadata", "name"} {
+		if err := enter(decoder, field); err != nil {
+			return "", err
+		}
+	}
+	var name string
+	err := decoder.Decode(&name)
+	return name, err
+}
+
+// enter goes to the value of a field of the object that comes next.
+func enter(decoder *json.Decoder, field string) error {
+	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
+		return errors.Join(err, fmt.Errorf("there is no object that could have a field %q", field))
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil || name == field {
+			return err
+		}
+		var skipped json.RawMessage
+		if err := decoder.Decode(&skipped); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("there is no field %q", field)
+}
+
+// decodeItem reads an item of a list, which leaves out what the list says: its
+// kind.
+func decodeItem(data []byte, ref Ref) (*unstructured.Unstructured, error) {
+	object := &unstructured.Unstructured{}
+	if err := utiljson.Unmarshal(data, &object.Object); err != nil {
+		return nil, err
+	}
+	object.SetGroupVersionKind(ref.GroupVersionKind())
+	return object, nil
+}
+
+// isNoList tells whether the server may answer single reads all the same. One that
+// has forgotten how a list goes on would take it from its beginning only.
+func isNoList(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) ||
+		apierrors.IsBadRequest(err) || apierrors.IsNotAcceptable(err)
+}

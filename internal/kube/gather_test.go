@@ -1,0 +1,530 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
+)
+
+// readClients reads the objects of clients as a plan does: so many clients at a
+// time, the objects of one after the other, and all of them twice.
+func readClients(t *testing.T, client *Client, parallel int, order []int) {
+	t.Helper()
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range parallel {
+		workers.Go(func() {
+			for i := range next {
+				for range 2 {
+					for _, kind := range gatheredKinds {
+						if err := readObject(t.Context(), client, kind.apiVersion, kind.kind, i); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			}
+		})
+	}
+	for _, i := range order {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+}
+
+func readObject(ctx context.Context, client *Client, apiVersion, kind string, i int) error {
+	ref := Ref{APIVersion: apiVersion, Kind: kind, Namespace: "default", Name: "mira-" + clientName(i)}
+	object, err := client.Gather(ctx, clientName(i), ref)
+	if err != nil {
+		return err
+	}
+	if object == nil || object.GetName() != ref.Name || object.GetKind() != kind || object.GetAPIVersion() != apiVersion || object.GetLabels()[ownerLabel] != clientName(i) {
+		return fmt.Errorf("%s: got %v", ref, object)
+	}
+	return nil
+}
+
+// upTo gives the numbers below one.
+func upTo(count int) []int {
+	all := make([]int, count)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// delayed has each request take a while, as it does in a network.
+func delayed(*http.Request) (*http.Response, error) {
+	<-time.After(3 * time.Millisecond) // of the bubble's clock
+	return nil, nil
+}
+
+func TestGather_requestsOfPlans(t *testing.T) {
+	shuffled := func(count int) []int { return rand.New(rand.NewPCG(1, 2)).Perm(count) }
+	for _, test := range []struct {
+		name               string
+		inCluster          int
+		clients            []int
+		parallel           int
+		mostRequests       int
+		mostListed         int // objects
+		leastGets, maxGets int
+	}{
+		{"one of many", 2000, []int{700}, 10, 3, 0, 3, 3},
+		{"three of many", 2000, []int{3, 700, 1900}, 10, 9, 6, 3, 9},
+		{"three of many, one at a time", 2000, []int{3, 700, 1900}, 1, 9, 0, 9, 9},
+		{"a hundred", 100, upTo(100), 10, 6, 300, 1, 3},
+		{"a hundred in no order", 100, shuffled(100), 10, 6, 300, 1, 3},
+		{"a hundred, one at a time", 100, upTo(100), 1, 12, 300, 9, 9},
+		{"a thousand", 1000, upTo(1000), 10, 6 + 2*3, 3000, 1, 3},
+		{"a thousand in no order", 1000, shuffled(1000), 10, 10 + 2*3, 3100, 1, 8},
+		{"a thousand, a hundred at a time", 1000, shuffled(1000), 100, 6 + 2*3, 3000, 1, 3},
+		{"five thousand in no order", 5000, shuffled(5000), 10, 120, 15500, 1, 60},
+		{"twenty of five thousand", 5000, shuffled(5000)[:20], 10, 40, 3*(20*ahead+pageSize) + 60, 1, 60},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := newFakeServer()
+				server.putClients(test.inCluster)
+				server.before = delayed
+				readClients(t, server.client(t), test.parallel, test.clients)
+				requests, gets := len(server.log), server.requests("get ")
+				t.Logf("%d requests, %d of them GETs, %d objects listed", requests, gets, server.listed)
+				if requests > test.mostRequests || gets < test.leastGets || gets > test.maxGets || server.listed > test.mostListed {
+					t.Errorf("want at most %d requests, %d to %d GETs, at most %d objects listed\n%v", test.mostRequests, test.leastGets, test.maxGets, test.mostListed, server.log)
+				}
+			})
+		})
+	}
+}
+
+// What carries no label, or is not there, is read by itself: a list never says that
+// an object is not there.
+func TestGather_notListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newFakeServer()
+		server.putClients(20)
+		server.put("services", "unlabelled", "")
+		client := server.client(t)
+		readClients(t, client, 10, upTo(20))
+		found, err := client.Gather(t.Context(), "other", Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "unlabelled"})
+		if err != nil || found == nil || found.GetName() != "unlabelled" {
+			t.Errorf("got %v (%v), want the object without a label", found, err)
+		}
+		found, err = client.Gather(t.Context(), "other", Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "absent"})
+		if err != nil || found != nil {
+			t.Errorf("got %v (%v), want nothing", found, err)
+		}
+	})
+}
+
+// Claims carry no label: a crowd has all of them listed.
+func TestGather_claims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients = 600
+		server := newFakeServer()
+		for i := range clients {
+			server.put("persistentvolumeclaims", "data-mira-"+clientName(i)+"-1", "")
+		}
+		server.before = delayed
+		client := server.client(t)
+		has := func(i int, claim string) bool {
+			found, err := client.HasClaim(t.Context(), clientName(i), "default", claim)
+			if err != nil {
+				t.Error(err)
+			}
+			return found
+		}
+		var workers sync.WaitGroup
+		for worker := range 10 {
+			workers.Go(func() {
+				for i := worker; i < clients; i += 10 {
+					if !has(i, "data-mira-"+clientName(i)+"-1") {
+						t.Errorf("the claim of client %d is not found", i)
+					}
+				}
+			})
+		}
+		workers.Wait()
+		if requests := len(server.log); requests > 30 {
+			t.Errorf("%d requests for %d claims", requests, clients)
+		}
+		if has(0, "data-mira-c0000-2") {
+			t.Error("a claim is found that is not there")
+		}
+		client.forget(&meta.RESTMapping{Resource: schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}}, NewRef(ClaimKind, "default", "data-mira-c0001-1"))
+		server.mu.Lock()
+		delete(server.objects, "persistentvolumeclaims/data-mira-c0001-1")
+		server.mu.Unlock()
+		if has(1, "data-mira-c0001-1") {
+			t.Error("a claim is found that we have deleted")
+		}
+	})
+}
+
+// crowdOf asks for the Services of twenty clients at the same time, and gives the
+// errors by their numbers.
+func crowdOf(client *Client, ctx func(int) context.Context) map[int]error {
+	var mu sync.Mutex
+	errs := make(map[int]error)
+	var asks sync.WaitGroup
+	for i := range 20 {
+		asks.Go(func() {
+			err := readObject(ctx(i), client, "v1", "Service", i)
+			mu.Lock()
+			defer mu.Unlock()
+			errs[i] = err
+		})
+	}
+	asks.Wait()
+	return errs
+}
+
+// An asker that is cancelled leaves at once, and the others get their answers.
+func TestGather_cancelledAsker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newFakeServer()
+		server.putClients(20)
+		release := make(chan struct{})
+		server.before = func(r *http.Request) (*http.Response, error) {
+			if isList(r) {
+				select {
+				case <-release:
+				case <-r.Context().Done():
+					return nil, r.Context().Err()
+				}
+			}
+			return nil, nil
+		}
+		client := server.client(t)
+		cancelled, cancel := context.WithCancel(t.Context())
+		var errs map[int]error
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			errs = crowdOf(client, func(i int) context.Context {
+				if i%2 == 1 {
+					return cancelled
+				}
+				return t.Context()
+			})
+		}()
+		synctest.Wait()
+		<-time.After(time.Second)
+		cancel()
+		synctest.Wait()
+		close(release)
+		<-done
+		for i, err := range errs {
+			if i%2 == 0 && err != nil {
+				t.Errorf("client %d: %v, want its object", i, err)
+			}
+			// The first of all to come is not one of the crowd.
+			if i%2 == 1 && err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("client %d: %v, want the end of its context", i, err)
+			}
+		}
+		if lists := server.requests("list"); lists != 1 {
+			t.Errorf("%d lists, want 1", lists)
+		}
+	})
+}
+
+// A request ends when nobody waits for it any more, and who asks then gets another.
+func TestGather_allCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newFakeServer()
+		server.putClients(20)
+		held := true
+		server.before = func(r *http.Request) (*http.Response, error) {
+			if isList(r) && held {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return nil, nil
+		}
+		client := server.client(t)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		failed := 0
+		for _, err := range crowdOf(client, func(int) context.Context { return ctx }) {
+			if errors.Is(err, context.DeadlineExceeded) {
+				failed++
+			}
+		}
+		if failed < 19 {
+			t.Errorf("%d askers ended with their time, want all but the first", failed)
+		}
+		synctest.Wait()
+		held = false
+		for i, err := range crowdOf(client, func(int) context.Context { return t.Context() }) {
+			if err != nil {
+				t.Errorf("client %d: %v", i, err)
+			}
+		}
+	})
+}
+
+// A list that fails is the failure of those who waited for it, with its reason.
+// Who asks next is not burdened with it.
+func TestGather_failedList(t *testing.T) {
+	lost := errors.New("connection lost")
+	for _, test := range []struct {
+		name string
+		fail func(*http.Request) (*http.Response, error)
+		is   func(error) bool
+	}{
+		{"500", func(r *http.Request) (*http.Response, error) { return status(r, 500, "InternalError"), nil }, apierrors.IsInternalError},
+		{"lost connection", func(*http.Request) (*http.Response, error) { return nil, lost }, func(err error) bool {
+			var unreachable *connection.UnreachableError
+			return errors.As(err, &unreachable) && errors.Is(err, lost)
+		}},
+		{"not JSON", func(r *http.Request) (*http.Response, error) { return answer(r, 200, []byte("{")), nil }, func(err error) bool { return err != nil }},
+		{"nameless", func(r *http.Request) (*http.Response, error) {
+			return answer(r, 200, []byte(`{"items":[{"metadata":{}}]}`)), nil
+		}, func(err error) bool { return err != nil }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := newFakeServer()
+				server.putClients(20)
+				var once sync.Once
+				server.before = func(r *http.Request) (*http.Response, error) {
+					var answer *http.Response
+					var err error
+					if isList(r) {
+						once.Do(func() { answer, err = test.fail(r) }) //nolint:bodyclose // the client's to close
+					}
+					return answer, err
+				}
+				client := server.client(t)
+				failed := 0
+				always := func(int) context.Context { return t.Context() }
+				for i, err := range crowdOf(client, always) {
+					switch {
+					case err == nil:
+					case test.is(err):
+						failed++
+					default:
+						t.Errorf("client %d: %v", i, err)
+					}
+				}
+				if failed == 0 {
+					t.Error("nobody heard of the failure")
+				}
+				for i, err := range crowdOf(client, always) {
+					if err != nil {
+						t.Errorf("client %d, asked again: %v", i, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A server that does not list answers single reads, and is not asked to list again
+// for each of them.
+func TestGather_noLists(t *testing.T) {
+	for _, test := range []struct {
+		code   int
+		reason string
+		next   bool // it lists the first page only
+	}{
+		{403, "Forbidden", false}, {404, "NotFound", false}, {405, "MethodNotAllowed", false}, {400, "BadRequest", false}, {410, "Expired", true},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := newFakeServer()
+				server.putClients(700)
+				server.before = func(r *http.Request) (*http.Response, error) {
+					if isList(r) && (!test.next || r.URL.Query().Has("continue")) {
+						return status(r, test.code, test.reason), nil
+					}
+					return nil, nil
+				}
+				readClients(t, server.client(t), 10, upTo(700))
+				// One for each kind; of a list that goes on, one more.
+				if lists := server.requests("list"); lists > 6 {
+					t.Errorf("%d lists: %v", lists, server.log)
+				}
+			})
+		})
+	}
+}
+
+// What we write ourselves is read afresh from then on, also where a list with its
+// former version was on its way.
+func TestGather_ownWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newFakeServer()
+		server.putClients(20)
+		client := server.client(t)
+		readClients(t, client, 10, upTo(20))
+		write := func(ref Ref) {
+			mapping, err := client.mapping(ref.GroupVersionKind())
+			if err != nil {
+				t.Fatal(err)
+			}
+			client.forget(mapping, ref)
+		}
+		ref := Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "mira-c0003"}
+		write(ref)
+		server.putData("services", ref.Name, "c0003", []byte(`{"metadata":{"name":"mira-c0003","uid":"new","labels":{"mira-cluster.io/client":"c0003"}}}`))
+		for range 2 {
+			object, err := client.Gather(t.Context(), "c0003", ref)
+			if err != nil || object.GetUID() != "new" {
+				t.Errorf("read %v (%v), want what was written", object, err)
+			}
+		}
+
+		other := Ref{APIVersion: "apps/v1", Kind: "StatefulSet", Namespace: "default", Name: "mira-c0004"}
+		<-time.After(gatherAge)
+		server.before = func(r *http.Request) (*http.Response, error) {
+			if isList(r) {
+				write(other)
+			}
+			return nil, nil
+		}
+		readClients(t, client, 10, upTo(20))
+		before := server.requests("get statefulsets/" + other.Name)
+		if err := readObject(t.Context(), client, other.APIVersion, other.Kind, 4); err != nil {
+			t.Fatal(err)
+		}
+		if after := server.requests("get statefulsets/" + other.Name); after != before+1 {
+			t.Error("an object that was written while the list was read is taken from the list")
+		}
+	})
+}
+
+// Every request that may change an object makes what was read of it before
+// unusable.
+func TestGather_everyWriteCounts(t *testing.T) {
+	live := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Service",
+		"metadata": map[string]any{"name": "mira-c0001", "namespace": "default", "uid": "uid-mira-c0001", "resourceVersion": "1"}}}
+	ref := RefOf(live)
+	for name, write := range map[string]func(context.Context, *Client){
+		"apply":    func(ctx context.Context, c *Client) { _, _ = c.Apply(ctx, live) },
+		"delete":   func(ctx context.Context, c *Client) { _ = c.Delete(ctx, ref) },
+		"adopt":    func(ctx context.Context, c *Client) { _, _ = c.patchManagedFields(ctx, live, nil) },
+		"recreate": func(ctx context.Context, c *Client) { _, _ = c.Recreate(ctx, live, &Recreation{Result: live}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := newFakeServer()
+				server.putClients(20)
+				server.before = func(r *http.Request) (*http.Response, error) {
+					if r.Method != http.MethodGet {
+						return status(r, http.StatusForbidden, "Forbidden"), nil
+					}
+					return nil, nil
+				}
+				client := server.client(t)
+				readClients(t, client, 10, upTo(20))
+				before := server.requests("get services/mira-c0001")
+				write(t.Context(), client)
+				if err := readObject(t.Context(), client, "v1", "Service", 1); err != nil {
+					t.Fatal(err)
+				}
+				if after := server.requests("get services/mira-c0001"); after <= before {
+					t.Error("the object was not read afresh")
+				}
+			})
+		})
+	}
+}
+
+// An answer is never older than its bound, whichever way it came.
+func TestGather_age(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newFakeServer()
+		server.putClients(20)
+		client := server.client(t)
+		readClients(t, client, 10, upTo(20))
+		first := len(server.log)
+		<-time.After(gatherAge - time.Second)
+		readClients(t, client, 10, upTo(20))
+		if len(server.log) != first {
+			t.Errorf("%d more requests before the time has come", len(server.log)-first)
+		}
+		<-time.After(time.Second)
+		readClients(t, client, 10, upTo(20))
+		if len(server.log) == first {
+			t.Error("no further request when the time has come")
+		}
+	})
+}
+
+// 429 with Retry-After is waited for, and tried again: the server's fairness sets
+// the pace.
+func TestGather_retryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newFakeServer()
+		server.putClients(20)
+		var mu sync.Mutex
+		refused := make(map[string]bool)
+		server.before = func(r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if refused[r.URL.Path] {
+				return nil, nil
+			}
+			refused[r.URL.Path] = true
+			busy := status(r, http.StatusTooManyRequests, "TooManyRequests")
+			busy.Header.Set("Retry-After", "2")
+			return busy, nil
+		}
+		begun := time.Now()
+		readClients(t, server.client(t), 10, upTo(20))
+		if waited := time.Since(begun); waited < 2*time.Second || waited > 20*time.Second {
+			t.Errorf("waited %v, want as long as the server asks for, for each kind", waited)
+		}
+	})
+}
+
+// Many at once, some of whom give up, while objects are written: for the race
+// detector, and for deadlocks.
+func TestGather_concurrency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newFakeServer()
+		server.putClients(300)
+		server.before = delayed
+		client := server.client(t)
+		var workers sync.WaitGroup
+		for worker := range 50 {
+			workers.Go(func() {
+				random := rand.New(rand.NewPCG(uint64(worker), 1))
+				for range 50 {
+					i := random.IntN(300)
+					kind := gatheredKinds[random.IntN(len(gatheredKinds))]
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(30))*time.Millisecond)
+					if err := readObject(ctx, client, kind.apiVersion, kind.kind, i); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+						t.Error(err)
+					}
+					cancel()
+					if random.IntN(20) == 0 {
+						mapping, err := client.mapping(Ref{APIVersion: kind.apiVersion, Kind: kind.kind}.GroupVersionKind())
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						client.forget(mapping, Ref{Namespace: "default", Name: "mira-" + clientName(i)})
+					}
+				}
+			})
+		}
+		workers.Wait()
+	})
+}

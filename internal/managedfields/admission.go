@@ -1,0 +1,132 @@
+package managedfields
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+)
+
+// AdmissionChange is a field that the server stores with another value than was
+// applied, as an admission policy or webhook can do.
+type AdmissionChange struct {
+	Field       string
+	Wanted, Got string
+	Removed     bool // Got is empty as the field is not there
+}
+
+// AdmissionChanges returns the fields of an applied object that came back with
+// another value, in the order of their paths. What the server merely writes another way, such as
+// a quantity, and what it adds to lists and maps by default, does not count.
+func (m *Manager) AdmissionChanges(applied, result *unstructured.Unstructured) []AdmissionChange {
+	var changed []AdmissionChange
+	for path, at := range leaves(m.ownedSet(result)) {
+		wanted, ok := valueAt(applied, at)
+		if !ok {
+			continue // a merge key by default
+		}
+		got, has := valueAt(result, at)
+		if !has && wanted != "{}" && wanted != "[]" && wanted != "" || has && !sameText(lastName(at), wanted, got) {
+			changed = append(changed, AdmissionChange{Field: path, Wanted: wanted, Got: got, Removed: !has})
+		}
+	}
+	slices.SortFunc(changed, func(a, b AdmissionChange) int { return strings.Compare(a.Field, b.Field) })
+	return changed
+}
+
+// lastName is the name of the field at a path.
+func lastName(path fieldpath.Path) string {
+	if name := path[len(path)-1].FieldName; name != nil {
+		return *name
+	}
+	return ""
+}
+
+// sameText compares values of a field as [Fields] has them.
+func sameText(name, wanted, got string) bool {
+	if wanted == got {
+		return true
+	}
+	var a, b any
+	isJSON := json.Unmarshal([]byte(wanted), &a) == nil && json.Unmarshal([]byte(got), &b) == nil
+	return isJSON && covers(name, a, b) || sameQuantity(wanted, got)
+}
+
+func sameQuantity(a, b string) bool {
+	x, errX := resource.ParseQuantity(a)
+	y, errY := resource.ParseQuantity(b)
+	return errX == nil && errY == nil && x.Cmp(y) == 0
+}
+
+// labelMaps are the fields whose keys are the user's, so that the server adds none
+// by default.
+var labelMaps = sets.New("labels", "annotations", "selector", "matchLabels", "nodeSelector")
+
+// covers tells whether the value of a field that was stored holds what was applied,
+// and beyond it nothing but what the server adds to maps by default.
+func covers(name string, applied, stored any) bool {
+	switch applied := applied.(type) {
+	case map[string]any:
+		stored, ok := stored.(map[string]any)
+		if !ok {
+			return false
+		}
+		for key, value := range applied {
+			if got, ok := stored[key]; (!ok || !covers(key, value, got)) && value != nil && key != "status" {
+				return false
+			}
+		}
+		_, isSelector := applied["matchLabels"] // of the same name as a plain map of labels
+		return !labelMaps.Has(name) || isSelector || len(applied) == len(stored)
+	case []any:
+		stored, ok := stored.([]any)
+		return ok && slices.EqualFunc(applied, stored, func(a, b any) bool { return covers("", a, b) })
+	case string:
+		got, ok := stored.(string)
+		return ok && (applied == got || sameQuantity(applied, got))
+	case nil:
+		return stored == nil
+	}
+	return applied == stored
+}
+
+// OverriddenSpecFields returns the fields of the spec that the server, by an admission
+// policy, sets to what the live object has already, whatever is applied.
+func OverriddenSpecFields(object, live, fresh *unstructured.Unstructured) []string {
+	wanted, _, _ := unstructured.NestedMap(object.Object, "spec")
+	has, _, _ := unstructured.NestedMap(live.Object, "spec")
+	gets, _, _ := unstructured.NestedMap(fresh.Object, "spec")
+	var overridden []string
+	for field, value := range wanted {
+		if equality.Semantic.DeepEqual(withoutListStatus(has[field]), withoutListStatus(gets[field])) && !covers(field, value, gets[field]) {
+			overridden = append(overridden, field)
+		}
+	}
+	return overridden
+}
+
+// withoutListStatus leaves out of a list what is status.
+func withoutListStatus(field any) any {
+	if items, ok := field.([]any); ok {
+		return withoutStatus(items)
+	}
+	return field
+}
+
+// DifferingSpecFields returns the names of the fields of the spec that differ
+// between two copies of an object, sorted.
+func DifferingSpecFields(live, fresh *unstructured.Unstructured) []string {
+	has, _, _ := unstructured.NestedMap(live.Object, "spec")
+	gets, _, _ := unstructured.NestedMap(fresh.Object, "spec")
+	fields := maps.Clone(has)
+	maps.Copy(fields, gets)
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(fields)), func(field string) bool {
+		return equality.Semantic.DeepEqual(withoutListStatus(has[field]), withoutListStatus(gets[field]))
+	})
+}

@@ -1,0 +1,318 @@
+package managedfields
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/client-go/util/csaupgrade"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+)
+
+// FieldOwner is a field, as [Fields] writes its path, and a manager that owns it.
+type FieldOwner struct {
+	Field   string
+	Manager string
+}
+
+// Adoption is what an apply does to the ownership of a live object: it takes over
+// what former managers own, and drops what it does not have.
+type Adoption struct {
+	*Manager
+	// Live is the object as it is.
+	Live *unstructured.Unstructured
+	// Result is the dry run of our apply.
+	Result *unstructured.Unstructured
+	// Recorded are the fields that we are recorded to own. Others may have taken
+	// them since.
+	Recorded Fields
+}
+
+// Adoption returns what an apply, of which result is the dry run, does to the
+// ownership of a live object.
+func (m *Manager) Adoption(live, result *unstructured.Unstructured, recorded Fields) Adoption {
+	return Adoption{Manager: m, Live: live, Result: result, Recorded: recorded}
+}
+
+// FieldsTaken returns the fields that the apply takes from other managers because
+// it changes their values, in the order of their paths. Former managers of an
+// object that is not adopted yet do not count: all of theirs is taken.
+func (a Adoption) FieldsTaken() []FieldOwner {
+	ours := a.Owned(a.Result)
+	isAdopted := a.Adopted(a.Live)
+	var taken []FieldOwner
+	for _, entry := range a.Live.GetManagedFields() {
+		if a.isOurs(entry) || a.isFormerName(entry) || entry.Subresource == statusSubresource || !isAdopted && isFormerManager(entry.Manager) {
+			continue
+		}
+		for path, at := range leaves(decodeSet(entry)) {
+			wanted, isOurs := ours[path]
+			if has, ok := valueAt(a.Live, at); ok && isOurs && has != wanted {
+				taken = append(taken, FieldOwner{Field: path, Manager: entry.Manager})
+			}
+		}
+	}
+	return sortedOwners(taken)
+}
+
+// FieldsShared returns those of the fields that the apply drops which stay on the
+// object all the same, because a manager that is not a former one owns them, too.
+func (a Adoption) FieldsShared(dropped []string) []FieldOwner {
+	var shared []FieldOwner
+	for _, path := range dropped {
+		at, ok := resolvePath(a.Result.Object, path)
+		if !ok {
+			continue
+		}
+		for _, entry := range a.Live.GetManagedFields() {
+			if a.isOurs(entry) || a.isFormer(entry) || !decodeSet(entry).Has(at) {
+				continue
+			}
+			manager := entry.Manager
+			if entry.Subresource != "" {
+				manager += " (" + entry.Subresource + ")"
+			}
+			shared = append(shared, FieldOwner{Field: path, Manager: manager})
+		}
+	}
+	return sortedOwners(shared)
+}
+
+// OnlyOwnershipDiffers reports whether the apply would change nothing on the live
+// object but who owns what, in a way that nobody would notice: no value changes, no
+// manager is adopted, and no field that others own, too, is left to them.
+func (a Adoption) OnlyOwnershipDiffers() bool {
+	if !a.Applied(a.Live) || a.Live.GetDeletionTimestamp() != nil || !sameContent(a.Live, a.Result) {
+		return false
+	}
+	entries, err := a.Entries()
+	if err != nil || !equality.Semantic.DeepEqual(entries, a.Live.GetManagedFields()) {
+		return false
+	}
+	// What others own, too, would not go with us later, or not come with us now.
+	changing := a.dropped().Union(a.ownedSet(a.Result).Difference(a.ownedSet(a.Live)))
+	others := setOf(a.Live, func(entry metav1.ManagedFieldsEntry) bool { return !a.isOurs(entry) })
+	return changing.Leaves().Intersection(others).Empty()
+}
+
+// sameContent compares objects without what the server notes about them.
+func sameContent(a, b *unstructured.Unstructured) bool {
+	a, b = a.DeepCopy(), b.DeepCopy()
+	for _, object := range []*unstructured.Unstructured{a, b} {
+		object.SetManagedFields(nil)
+		object.SetResourceVersion("")
+		object.SetGeneration(0)
+		delete(object.Object, "status")
+	}
+	return equality.Semantic.DeepEqual(a.Object, b.Object)
+}
+
+func sortedOwners(owners []FieldOwner) []FieldOwner {
+	slices.SortFunc(owners, func(a, b FieldOwner) int {
+		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(a.Manager, b.Manager))
+	})
+	return slices.Compact(owners)
+}
+
+// Entries returns the managedFields of the live object once it is adopted: the
+// fields of former managers are ours, so that the apply that follows really drops
+// those that it does not have. On an object that is adopted already, people with
+// kubectl keep what they added since; they only lose the fields that the apply
+// drops. The live object's own entries come back where adoption changes nothing.
+//
+// The error says that a set of fields could not be written as JSON.
+func (a Adoption) Entries() ([]metav1.ManagedFieldsEntry, error) {
+	isAdopted := a.Adopted(a.Live)
+	dropped := a.dropped()
+	taken := &fieldpath.Set{}
+	names := sets.New[string]()
+	var entries []metav1.ManagedFieldsEntry
+	for _, entry := range a.Live.GetManagedFields() {
+		switch {
+		case a.endsWithAdoption(entry, isAdopted):
+			// csaupgrade merges updates, and one entry of each name only: an apply
+			// gets a name of its own.
+			if entry.Operation == metav1.ManagedFieldsOperationApply {
+				entry.Operation = metav1.ManagedFieldsOperationUpdate
+				entry.Manager += " (apply)"
+			}
+			names.Insert(entry.Manager)
+		case isAdopted && a.isFormer(entry):
+			taken = taken.Union(decodeSet(entry).Intersection(dropped))
+			left, err := reduced(entry, dropped)
+			if err != nil {
+				return nil, err
+			}
+			if left == nil {
+				continue
+			}
+			entry = *left
+		}
+		entries = append(entries, entry)
+	}
+	if len(names) == 0 && taken.Empty() {
+		return a.Live.GetManagedFields(), nil
+	}
+	return a.upgraded(entries, names, taken)
+}
+
+// upgraded merges the entries of former names into ours, and adds to ours what the
+// apply drops: it must have been ours to go.
+func (a Adoption) upgraded(
+	entries []metav1.ManagedFieldsEntry, names sets.Set[string], dropped *fieldpath.Set,
+) ([]metav1.ManagedFieldsEntry, error) {
+	object := &unstructured.Unstructured{Object: map[string]any{}}
+	object.SetManagedFields(entries)
+	if err := csaupgrade.UpgradeManagedFields(object, names, a.name); err != nil {
+		return nil, err
+	}
+	entries = object.GetManagedFields()
+	for i := range entries {
+		if !a.isOurs(entries[i]) {
+			continue
+		}
+		var err error
+		if entries[i], err = withSet(entries[i], decodeSet(entries[i]).Union(dropped)); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// dropped returns the fields that the apply gives up: of those that we own, and of
+// those that we are recorded to have owned before others took them.
+func (a Adoption) dropped() *fieldpath.Set {
+	kept := prefixes(a.ownedSet(a.Result))
+	dropped := a.ownedSet(a.Live).Difference(a.ownedSet(a.Result))
+	for path := range a.Recorded {
+		at, ok := resolvePath(a.Live.Object, path)
+		if !ok {
+			continue
+		}
+		for end := range at {
+			part := at[:end+1]
+			if kept[FormatPath(part)] {
+				continue
+			}
+			dropped.Insert(part.Copy())
+			for _, key := range mergeKeysOf(part) {
+				dropped.Insert(key) // merge keys are not recorded
+			}
+		}
+	}
+	return dropped
+}
+
+// Orphaned returns the paths of former managers that nobody applies or owns any
+// more once the object is adopted and the result is stored. The error is that of
+// [Adoption.Entries].
+func (a Adoption) Orphaned() ([]fieldpath.Path, error) {
+	entries, err := a.Entries()
+	if err != nil {
+		return nil, err
+	}
+	keep := a.ownedSet(a.Result)
+	for _, entry := range entries {
+		if entry.Subresource == "" && !a.isOurs(entry) {
+			keep = keep.Union(decodeSet(entry))
+		}
+	}
+	return goingPaths(setOf(a.Live, a.isFormer), prefixes(keep)), nil
+}
+
+// Lost returns the fields of former managers, with their live values, that the
+// object loses or has reset by its adoption. `after` is the object without the
+// fields that [Adoption.Orphaned] names, as the server has defaulted it.
+func (a Adoption) Lost(after *unstructured.Unstructured) Fields {
+	ours := leaves(a.ownedSet(a.Result))
+	former := leaves(setOf(a.Live, a.isFormer))
+	lost := make(Fields)
+	for path, at := range former {
+		if _, isOurs := ours[path]; isOurs {
+			continue
+		}
+		before, had := valueAt(a.Live, at)
+		now, has := valueAt(after, at)
+		if had && (!has || before != now) {
+			lost[path] = before
+		}
+	}
+	return withoutMergeKeys(lost, former)
+}
+
+// EntriesOfRecreated returns the managedFields of an object that is deleted and
+// created again: ours as in a first apply of all fields, which is `fresh`, and
+// everybody else's as after our apply, which is the adoption's result.
+func (a Adoption) EntriesOfRecreated(fresh *unstructured.Unstructured) ([]metav1.ManagedFieldsEntry, error) {
+	var owners []metav1.ManagedFieldsEntry
+	for _, entry := range fresh.GetManagedFields() {
+		if a.isOurs(entry) {
+			owners = append(owners, entry)
+		}
+	}
+	isAdopted := a.Adopted(a.Live)
+	dropped := a.dropped()
+	for _, entry := range a.Result.GetManagedFields() {
+		switch {
+		case a.isOurs(entry), a.endsWithAdoption(entry, isAdopted), entry.Subresource == statusSubresource:
+			continue
+		case a.isFormer(entry):
+			left, err := reduced(entry, dropped)
+			if err != nil {
+				return nil, err
+			}
+			if left == nil {
+				continue
+			}
+			entry = *left
+		}
+		owners = append(owners, entry)
+	}
+	return owners, nil
+}
+
+// prefixes returns all paths of a set, and those on the way to them.
+func prefixes(set *fieldpath.Set) map[string]bool {
+	found := make(map[string]bool)
+	for path := range set.All() {
+		for end := range path {
+			found[FormatPath(path[:end+1])] = true
+		}
+	}
+	return found
+}
+
+// goingPaths returns the paths of a set that are not kept. A struct goes with its
+// last field, whatever defaults it holds beside: the set names no structs.
+func goingPaths(set *fieldpath.Set, kept map[string]bool) []fieldpath.Path {
+	var going []fieldpath.Path
+	for path := range set.All() {
+		for end := range path {
+			// The metadata stay: the name is in no set.
+			if part := path[:end+1]; !kept[FormatPath(part)] && FormatPath(part) != metadataField {
+				going = append(going, part.Copy())
+			}
+		}
+	}
+	return going
+}
+
+const metadataField = "metadata"
+
+// reduced returns an entry without some of its fields; nil when none is left.
+func reduced(entry metav1.ManagedFieldsEntry, dropped *fieldpath.Set) (*metav1.ManagedFieldsEntry, error) {
+	set := decodeSet(entry)
+	left := set.Difference(dropped)
+	switch {
+	case left.Equals(set):
+		return &entry, nil
+	case left.Empty():
+		return nil, nil
+	}
+	entry, err := withSet(entry, left)
+	return &entry, err
+}

@@ -1,0 +1,196 @@
+package managedfields
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
+)
+
+// Fields maps the path of a field to its value.
+//
+// A path is field names joined with dots. A list item stands in brackets, by the
+// values of its merge keys (`containers[mira]`, `ports[443,TCP]`), and so does a map
+// key that is not a plain word (`labels[app.kubernetes.io/name]`). The keys of a list
+// come in the order of the keys' names, as in managedFields. Since the keys stand in
+// the path, the fields that hold them are left out, unless an item has no other field
+// (`env[FLAG].name`).
+//
+// A value is the scalar as text; a list or map that is owned as a whole is JSON.
+type Fields map[string]string
+
+// FieldsEqual reports whether both hold the same paths with the same values.
+func FieldsEqual(a, b Fields) bool { return maps.Equal(a, b) }
+
+// Observe returns the live values of the fields that matter to a plan: those that
+// we own, and those of `prior` that are still there although others changed or took
+// them, or left them to no manager, as `kubectl scale --replicas=0` does.
+func (m *Manager) Observe(live *unstructured.Unstructured, prior Fields) Fields {
+	ours := m.ownership(live)
+	var more map[string]fieldpath.Path
+	for path := range prior {
+		if _, ok := ours.fields[path]; ok {
+			continue
+		}
+		if at, ok := resolvePath(live.Object, path); ok {
+			if more == nil {
+				more = leaves(ours.set)
+			}
+			more[path] = at
+		}
+	}
+	if more == nil {
+		return maps.Clone(ours.fields)
+	}
+	return project(live, more)
+}
+
+// project reads the values of fields, by their paths.
+func project(object *unstructured.Unstructured, paths map[string]fieldpath.Path) Fields {
+	fields := make(Fields, len(paths))
+	for path, at := range paths {
+		if text, ok := valueAt(object, at); ok {
+			fields[path] = text
+		}
+	}
+	return withoutMergeKeys(fields, paths)
+}
+
+// withoutMergeKeys leaves out the merge keys of list items that have other fields.
+func withoutMergeKeys(fields Fields, paths map[string]fieldpath.Path) Fields {
+	items := make(map[string]Fields)
+	kept := make(Fields, len(fields))
+	for path, text := range fields {
+		at := paths[path]
+		if !isMergeKey(at) {
+			kept[path] = text
+			continue
+		}
+		item := FormatPath(at[:len(at)-1])
+		if items[item] == nil {
+			items[item] = make(Fields)
+		}
+		items[item][path] = text
+	}
+	// Inner items first, as what is left of them counts for the outer ones.
+	for _, item := range slices.SortedFunc(maps.Keys(items), func(a, b string) int { return len(b) - len(a) }) {
+		if !kept.hasBelow(item) {
+			maps.Copy(kept, items[item])
+		}
+	}
+	return kept
+}
+
+// hasBelow reports whether there is a field below a path.
+func (f Fields) hasBelow(path string) bool {
+	for field := range f {
+		if rest, ok := strings.CutPrefix(field, path); ok && rest != "" && (rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
+}
+
+// isMergeKey reports whether a path is that of a merge key of the list item in which
+// the field stands.
+func isMergeKey(path fieldpath.Path) bool {
+	if len(path) < 2 {
+		return false
+	}
+	item, field := path[len(path)-2], path[len(path)-1]
+	return item.Key != nil && field.FieldName != nil &&
+		slices.ContainsFunc(*item.Key, func(key value.Field) bool { return key.Name == *field.FieldName })
+}
+
+// mergeKeysOf returns the paths of the merge keys of the list item at a path.
+func mergeKeysOf(item fieldpath.Path) []fieldpath.Path {
+	last := item[len(item)-1]
+	if last.Key == nil {
+		return nil
+	}
+	var keys []fieldpath.Path
+	for _, key := range *last.Key {
+		keys = append(keys, append(item.Copy(), fieldpath.FieldNameElement(key.Name)))
+	}
+	return keys
+}
+
+// leaves returns the fields of a set that have no fields below them, by their
+// paths.
+func leaves(set *fieldpath.Set) map[string]fieldpath.Path {
+	found := make(map[string]fieldpath.Path)
+	for path := range set.Leaves().All() {
+		found[FormatPath(path)] = path.Copy()
+	}
+	return found
+}
+
+// valueAt reads the value at a path; false when the object has none.
+func valueAt(object *unstructured.Unstructured, path fieldpath.Path) (string, bool) {
+	at, ok := lookUp(object.Object, path)
+	if !ok || at == nil {
+		return "", false
+	}
+	if object.GetKind() == "Secret" && (isSecretData(path) || FormatPath(path) == lastApplied) {
+		// The state must tell a change, not the secret.
+		sum := sha256.Sum256([]byte(text(at)))
+		return "sha256:" + hex.EncodeToString(sum[:8]), true
+	}
+	if claims, ok := at.([]any); ok && FormatPath(path) == "spec.volumeClaimTemplates" {
+		return text(withoutStatus(claims)), true
+	}
+	return text(at), true
+}
+
+// withoutStatus leaves out the status that the server gives each claim template:
+// it is nobody's field, but stands inside a list that is owned as a whole.
+func withoutStatus(claims []any) []any {
+	without := make([]any, 0, len(claims))
+	for _, claim := range claims {
+		if fields, ok := claim.(map[string]any); ok {
+			fields = maps.Clone(fields)
+			delete(fields, "status")
+			claim = fields
+		}
+		without = append(without, claim)
+	}
+	return without
+}
+
+// lastApplied is where kubectl keeps a copy of the whole object.
+const lastApplied = "metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]"
+
+func isSecretData(path fieldpath.Path) bool {
+	return len(path) > 0 && path[0].FieldName != nil && (*path[0].FieldName == "data" || *path[0].FieldName == "stringData")
+}
+
+// text writes a scalar as itself and anything else as JSON.
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		// Unstructured content comes from JSON and goes back to it.
+		return fmt.Sprint(v)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -1,0 +1,176 @@
+package managedfields
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/cache"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+)
+
+// DefaultName is the name under which the provider applies, unless the
+// configuration names another one.
+const DefaultName = "terraform-provider-mira"
+
+const (
+	// rememberedObjects bounds for how many objects [Manager.Remember] keeps the
+	// answer. The CLI works at ten clients at a time by default, of a few objects
+	// each.
+	rememberedObjects = 128
+	// rememberedFor bounds for how long: an object that nobody looks at any more
+	// must not stay in memory.
+	rememberedFor = time.Minute
+)
+
+// Manager is the field manager of this provider, and what tells its entries in
+// managedFields from those of others. It is safe for concurrent use.
+type Manager struct {
+	name       string
+	ownerLabel string
+	// known holds func() ownership by *unstructured.Unstructured.
+	known *cache.LRUExpireCache
+}
+
+// NewManager returns a manager. An empty name means [DefaultName]. The owner label
+// is put on every object that is applied: a manager that has applied it was this
+// provider, whatever its name. It may be empty.
+func NewManager(name, ownerLabel string) *Manager {
+	if name == "" {
+		name = DefaultName
+	}
+	return &Manager{name: name, ownerLabel: ownerLabel, known: cache.NewLRUExpireCache(rememberedObjects)}
+}
+
+// Name returns the name under which the provider applies.
+func (m *Manager) Name() string { return m.name }
+
+// OwnerLabel returns the label that every applied object carries.
+func (m *Manager) OwnerLabel() string { return m.ownerLabel }
+
+// Remember keeps what is worked out about an object. The object must not change
+// any more.
+func (m *Manager) Remember(object *unstructured.Unstructured) {
+	m.known.Add(object, sync.OnceValue(func() ownership { return m.readOwnership(object) }), rememberedFor)
+}
+
+// isFormerManager reports whether a manager wrote clients before this provider did:
+// the Django controller (the Kubernetes Python client calls itself
+// OpenAPI-Generator), people with kubectl, and whoever wrote an object before
+// managers were recorded. What they own becomes ours at adoption, so that a field
+// that a later template drops goes from the live object, too.
+//
+// kubectl-rollout is left out on purpose: all it owns is the restartedAt
+// annotation of pod templates, and removing that would restart the pods.
+func isFormerManager(manager string) bool {
+	switch manager {
+	case "OpenAPI-Generator", "before-first-apply", "kubectl":
+		return true
+	case "kubectl-rollout":
+		return false
+	}
+	return strings.HasPrefix(manager, "kubectl-")
+}
+
+func (m *Manager) isOurs(entry metav1.ManagedFieldsEntry) bool {
+	return entry.Manager == m.name && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == ""
+}
+
+// isFormerName reports whether an entry is of this provider under another name: the
+// default name, or any name under which the owner label was applied. An update
+// under our own name is the first half of a recreation.
+func (m *Manager) isFormerName(entry metav1.ManagedFieldsEntry) bool {
+	switch {
+	case entry.Subresource != "" || m.isOurs(entry):
+		return false
+	case entry.Manager == m.name || entry.Manager == DefaultName:
+		return true
+	}
+	return m.ownerLabel != "" && entry.Operation == metav1.ManagedFieldsOperationApply &&
+		decodeSet(entry).Has(fieldpath.MakePathOrDie("metadata", "labels", m.ownerLabel))
+}
+
+// isFormer reports whether an entry is of a former manager, or of a former name.
+func (m *Manager) isFormer(entry metav1.ManagedFieldsEntry) bool {
+	return m.isFormerName(entry) || entry.Subresource == "" && isFormerManager(entry.Manager) && !m.isOurs(entry)
+}
+
+// endsWithAdoption reports whether the fields of an entry of a live object all
+// become ours when that object is adopted.
+func (m *Manager) endsWithAdoption(entry metav1.ManagedFieldsEntry, isAdopted bool) bool {
+	return m.isFormerName(entry) || !isAdopted && m.isFormer(entry)
+}
+
+// Applied reports whether our field manager has ever applied the live object.
+func (m *Manager) Applied(live *unstructured.Unstructured) bool {
+	return slices.ContainsFunc(live.GetManagedFields(), m.isOurs)
+}
+
+// Adopted reports whether the live object was applied by us, also under a former
+// name: former managers have nothing left on it but what they wrote since.
+func (m *Manager) Adopted(live *unstructured.Unstructured) bool {
+	return slices.ContainsFunc(live.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
+		return m.isOurs(entry) || m.isFormerName(entry)
+	})
+}
+
+// AllEndWithAdoption reports whether adopting a live object takes over the fields
+// of all these managers, so that a conflict with them is none.
+func (m *Manager) AllEndWithAdoption(live *unstructured.Unstructured, managers []string) bool {
+	isAdopted := m.Adopted(live)
+	ends := make(map[string]bool)
+	for _, entry := range live.GetManagedFields() {
+		if m.endsWithAdoption(entry, isAdopted) {
+			ends[entry.Manager] = true
+		}
+	}
+	return !slices.ContainsFunc(managers, func(manager string) bool { return !ends[manager] })
+}
+
+// WroteAlone reports whether no manager but ours, by an update, has written an
+// object. Writers of the status do not count.
+func (m *Manager) WroteAlone(object *unstructured.Unstructured) bool {
+	return !slices.ContainsFunc(object.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
+		return entry.Subresource != statusSubresource && (entry.Manager != m.name || entry.Operation != metav1.ManagedFieldsOperationUpdate)
+	})
+}
+
+// statusSubresource is how an entry is marked whose manager wrote the status.
+const statusSubresource = "status"
+
+// setOf returns the fields of all entries for which a predicate holds.
+func setOf(live *unstructured.Unstructured, which func(metav1.ManagedFieldsEntry) bool) *fieldpath.Set {
+	set := &fieldpath.Set{}
+	for _, entry := range live.GetManagedFields() {
+		if which(entry) {
+			set = set.Union(decodeSet(entry))
+		}
+	}
+	return set
+}
+
+// decodeSet reads the fields of an entry. One that cannot be read counts as
+// empty, as in csaupgrade: the server wrote it, and it owns nothing we can name.
+func decodeSet(entry metav1.ManagedFieldsEntry) *fieldpath.Set {
+	set := &fieldpath.Set{}
+	if entry.FieldsV1 == nil {
+		return set
+	}
+	if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
+		return &fieldpath.Set{}
+	}
+	return set
+}
+
+// withSet returns an entry with other fields.
+func withSet(entry metav1.ManagedFieldsEntry, set *fieldpath.Set) (metav1.ManagedFieldsEntry, error) {
+	fields, err := set.ToJSON()
+	if err != nil {
+		return entry, err
+	}
+	entry.FieldsV1 = metav1.NewFieldsV1(string(fields))
+	return entry, nil
+}

@@ -1,0 +1,92 @@
+package managedfields
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+)
+
+// ownership is what we own of an object. Its parts are shared, and must not be
+// changed.
+type ownership struct {
+	entries []ourEntry
+	set     *fieldpath.Set
+	fields  Fields
+}
+
+// ourEntry is an entry of managedFields of ours, its fields in a form that is the
+// same for the same fields.
+type ourEntry struct {
+	apiVersion string
+	fields     []byte
+}
+
+// ownership returns what we own of an object. It is worked out once for an object
+// that is remembered, which a plan looks at several times.
+func (m *Manager) ownership(live *unstructured.Unstructured) ownership {
+	if known, ok := m.known.Get(live); ok {
+		return known.(func() ownership)()
+	}
+	return m.readOwnership(live)
+}
+
+func (m *Manager) readOwnership(live *unstructured.Unstructured) ownership {
+	entries := m.ourEntries(live)
+	set := unionOf(entries)
+	return ownership{entries: entries, set: set, fields: project(live, leaves(set))}
+}
+
+func unionOf(entries []ourEntry) *fieldpath.Set {
+	union := &fieldpath.Set{}
+	for _, entry := range entries {
+		set := &fieldpath.Set{}
+		if err := set.FromJSON(bytes.NewReader(entry.fields)); err != nil {
+			continue // see decodeSet
+		}
+		union = union.Union(set)
+	}
+	return union
+}
+
+// Owned returns the fields of a live object that our field manager owns.
+func (m *Manager) Owned(live *unstructured.Unstructured) Fields {
+	return maps.Clone(m.ownership(live).fields)
+}
+
+func (m *Manager) ownedSet(live *unstructured.Unstructured) *fieldpath.Set {
+	if known, ok := m.known.Get(live); ok {
+		return known.(func() ownership)().set
+	}
+	return unionOf(m.ourEntries(live))
+}
+
+// ourEntries reads our entries only: GetManagedFields copies and converts all of
+// them, which every plan would pay for every object.
+func (m *Manager) ourEntries(live *unstructured.Unstructured) []ourEntry {
+	field, _, _ := unstructured.NestedFieldNoCopy(live.Object, "metadata", "managedFields")
+	entries, _ := field.([]any)
+	var ours []ourEntry
+	for _, entry := range entries {
+		values, _ := entry.(map[string]any)
+		text := func(name string) string {
+			value, _ := values[name].(string)
+			return value
+		}
+		isOurs := m.isOurs(metav1.ManagedFieldsEntry{
+			Manager: text("manager"), Operation: metav1.ManagedFieldsOperationType(text("operation")), Subresource: text("subresource"),
+		})
+		if !isOurs {
+			continue
+		}
+		fields, err := json.Marshal(values["fieldsV1"])
+		if err != nil {
+			continue // it came as JSON
+		}
+		ours = append(ours, ourEntry{apiVersion: text("apiVersion"), fields: fields})
+	}
+	return ours
+}

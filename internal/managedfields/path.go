@@ -1,0 +1,277 @@
+package managedfields
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+	"sigs.k8s.io/structured-merge-diff/v6/value"
+)
+
+// FormatPath writes a path of managedFields the way [Fields] does.
+func FormatPath(path fieldpath.Path) string {
+	var b strings.Builder
+	for _, element := range path {
+		switch {
+		case element.FieldName != nil:
+			if isWord(*element.FieldName) {
+				if b.Len() > 0 {
+					b.WriteByte('.')
+				}
+				b.WriteString(*element.FieldName)
+			} else {
+				b.WriteString("[" + *element.FieldName + "]")
+			}
+		case element.Key != nil:
+			keys := make([]string, 0, len(*element.Key))
+			for _, key := range *element.Key {
+				keys = append(keys, text(key.Value.Unstructured()))
+			}
+			b.WriteString("[" + strings.Join(keys, ",") + "]")
+		case element.Value != nil:
+			b.WriteString("[" + text((*element.Value).Unstructured()) + "]")
+		case element.Index != nil:
+			b.WriteString("[" + strconv.Itoa(*element.Index) + "]")
+		}
+	}
+	return b.String()
+}
+
+func isWord(name string) bool {
+	for _, r := range name {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-' {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// mergeKeys are the fields that tell the items of lists apart in the kinds that
+// templates hold, by the names that the API's schema gives them
+// (x-kubernetes-list-map-keys), sorted as managedFields sorts them.
+var mergeKeys = [][]string{
+	{"name"}, {"mountPath"}, {"devicePath"}, {"containerPort", "protocol"}, {"port", "protocol"}, {"key"}, {"type"}, {"ip"}, {"uid"},
+	{"topologyKey", "whenUnsatisfiable"}, {"resourceName"}, {"secretName"},
+}
+
+// resolvePath finds a path as [FormatPath] wrote it in an object, whoever owns
+// the field; false when the object has none.
+func resolvePath(object map[string]any, path string) (fieldpath.Path, bool) {
+	var resolved fieldpath.Path
+	var at any = object
+	for _, part := range splitPath(path) {
+		element, ok := match(at, part)
+		if !ok {
+			return nil, false
+		}
+		at, _ = descend(at, element)
+		resolved = append(resolved, element)
+	}
+	return resolved, len(resolved) > 0
+}
+
+// splitPath takes a path apart at dots and brackets.
+func splitPath(path string) []string {
+	var parts []string
+	for path != "" {
+		switch path[0] {
+		case '.':
+			path = path[1:]
+		case '[':
+			end := 1
+			for end < len(path) && (path[end] != ']' || end+1 < len(path) && path[end+1] != '.' && path[end+1] != '[') {
+				end++
+			}
+			parts = append(parts, path[1:end])
+			path = path[min(end+1, len(path)):]
+		default:
+			end := strings.IndexAny(path, ".[")
+			if end < 0 {
+				end = len(path)
+			}
+			parts = append(parts, path[:end])
+			path = path[end:]
+		}
+	}
+	return parts
+}
+
+// match finds the field of a map, or the item of a list, that a part of a path
+// means.
+func match(at any, part string) (fieldpath.PathElement, bool) {
+	switch at := at.(type) {
+	case map[string]any:
+		_, ok := at[part]
+		return fieldpath.FieldNameElement(part), ok
+	case []any:
+		for _, item := range at {
+			fields, ok := item.(map[string]any)
+			if !ok {
+				if text(item) == part {
+					return fieldpath.ValueElement(value.NewValueInterface(item)), true
+				}
+				continue
+			}
+			for _, keys := range mergeKeys {
+				if element, ok := keyElement(fields, keys); ok && FormatPath(fieldpath.Path{element}) == "["+part+"]" {
+					return element, true
+				}
+			}
+		}
+	}
+	return fieldpath.PathElement{}, false
+}
+
+func keyElement(item map[string]any, keys []string) (fieldpath.PathElement, bool) {
+	var fields value.FieldList
+	for _, key := range keys {
+		v, ok := item[key]
+		if !ok {
+			return fieldpath.PathElement{}, false
+		}
+		fields = append(fields, value.Field{Name: key, Value: value.NewValueInterface(v)})
+	}
+	return fieldpath.PathElement{Key: &fields}, true
+}
+
+func descend(at any, element fieldpath.PathElement) (any, bool) {
+	switch {
+	case element.FieldName != nil:
+		fields, ok := at.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		next, ok := fields[*element.FieldName]
+		return next, ok
+	case element.Key != nil:
+		return find(at, func(item any) bool { return hasKeys(item, *element.Key) })
+	case element.Value != nil:
+		wanted := *element.Value
+		return find(at, func(item any) bool { return value.Equals(value.NewValueInterface(item), wanted) })
+	case element.Index != nil:
+		items, ok := at.([]any)
+		if !ok || *element.Index < 0 || *element.Index >= len(items) {
+			return nil, false
+		}
+		return items[*element.Index], true
+	}
+	return nil, false
+}
+
+// lookUp reads the value at a path; false when there is none.
+func lookUp(at any, path fieldpath.Path) (any, bool) {
+	for _, element := range path {
+		next, ok := descend(at, element)
+		if !ok {
+			return nil, false
+		}
+		at = next
+	}
+	return at, true
+}
+
+// with puts a value at a path, and what is missing on the way to it: maps, and
+// list items with their keys. It gives `at` back, as a list grows to a new one.
+func with(at any, path fieldpath.Path, leaf any) any {
+	if len(path) == 0 {
+		return runtime.DeepCopyJSONValue(leaf)
+	}
+	element, rest := path[0], path[1:]
+	if element.FieldName != nil {
+		fields, ok := at.(map[string]any)
+		if !ok {
+			fields = make(map[string]any)
+		}
+		fields[*element.FieldName] = with(fields[*element.FieldName], rest, leaf)
+		return fields
+	}
+	items, _ := at.([]any)
+	i := slices.IndexFunc(items, func(item any) bool {
+		_, ok := descend([]any{item}, element)
+		return ok
+	})
+	switch {
+	case element.Index != nil:
+		return at // lists without keys are owned as a whole
+	case i < 0 && element.Key != nil:
+		item := make(map[string]any)
+		for _, key := range *element.Key {
+			item[key.Name] = key.Value.Unstructured()
+		}
+		return append(items, with(item, rest, leaf))
+	case i < 0:
+		return append(items, (*element.Value).Unstructured())
+	case element.Key != nil:
+		items[i] = with(items[i], rest, leaf)
+	}
+	return items
+}
+
+func find(list any, matches func(any) bool) (any, bool) {
+	items, ok := list.([]any)
+	if !ok {
+		return nil, false
+	}
+	if i := slices.IndexFunc(items, matches); i >= 0 {
+		return items[i], true
+	}
+	return nil, false
+}
+
+func hasKeys(item any, keys value.FieldList) bool {
+	fields, ok := item.(map[string]any)
+	if !ok {
+		return false
+	}
+	for _, key := range keys {
+		has, ok := fields[key.Name]
+		if !ok || !value.Equals(value.NewValueInterface(has), key.Value) {
+			return false
+		}
+	}
+	return true
+}
+
+// Remove deletes fields and list items from an object. What is not there stays so.
+func Remove(object *unstructured.Unstructured, paths []fieldpath.Path) {
+	for _, path := range paths {
+		without(object.Object, path)
+	}
+}
+
+// without takes a field or a list item away; what is not there stays so.
+func without(at any, path fieldpath.Path) any {
+	element, rest := path[0], path[1:]
+	switch at := at.(type) {
+	case map[string]any:
+		if element.FieldName == nil {
+			return at
+		}
+		name := *element.FieldName
+		switch child, ok := at[name]; {
+		case !ok:
+		case len(rest) == 0:
+			delete(at, name)
+		default:
+			at[name] = without(child, rest)
+		}
+		return at
+	case []any:
+		i := slices.IndexFunc(at, func(item any) bool {
+			_, ok := descend([]any{item}, element)
+			return ok
+		})
+		switch {
+		case i < 0 || element.Index != nil:
+		case len(rest) == 0:
+			return slices.Delete(at, i, i+1)
+		default:
+			at[i] = without(at[i], rest)
+		}
+		return at
+	}
+	return at
+}

@@ -1,0 +1,133 @@
+package managedfields
+
+import (
+	"errors"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+)
+
+// ErrNothingKnown says that nothing is known of what an object was.
+var ErrNothingKnown = errors.New("nothing is known of what it was")
+
+// Former returns what to apply to have an object as it was: all that we owned on it
+// or own now, and what others have lost to us, with the values of then. `prior` is
+// the object as it was, `written` as our write left it. The error is
+// [ErrNothingKnown].
+func (m *Manager) Former(prior, written *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	set := m.ownedSet(prior).Union(m.ownedSet(written))
+	for _, entry := range prior.GetManagedFields() {
+		if entry.Subresource == statusSubresource || m.isOurs(entry) {
+			continue
+		}
+		set = set.Union(decodeSet(entry).Difference(fieldsOf(entry, written)))
+	}
+	content, ok := within(prior.Object, set).(map[string]any)
+	if !ok || len(content) == 0 {
+		return nil, ErrNothingKnown
+	}
+	former := &unstructured.Unstructured{Object: content}
+	former.SetGroupVersionKind(written.GroupVersionKind())
+	former.SetNamespace(written.GetNamespace())
+	former.SetName(written.GetName())
+	if claims, found, _ := unstructured.NestedSlice(content, "spec", "volumeClaimTemplates"); found {
+		_ = unstructured.SetNestedSlice(content, withoutStatus(claims), "spec", "volumeClaimTemplates")
+	}
+	return former, nil
+}
+
+// within returns a copy of what a set holds of a value. Items of lists keep their
+// order: another one would be another pod template.
+func within(value any, set *fieldpath.Set) any {
+	part := func(value any, element fieldpath.PathElement) (any, bool) {
+		if below, ok := set.Children.Get(element); ok {
+			return within(value, below), true
+		}
+		return runtime.DeepCopyJSONValue(value), set.Members.Has(element)
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		content := make(map[string]any)
+		for name, field := range value {
+			if kept, ok := part(field, fieldpath.FieldNameElement(name)); ok {
+				content[name] = kept
+			}
+		}
+		return content
+	case []any:
+		var elements []fieldpath.PathElement
+		set.Members.Iterate(func(element fieldpath.PathElement) { elements = append(elements, element) })
+		set.Children.Iterate(func(element fieldpath.PathElement) { elements = append(elements, element) })
+		content := []any{}
+		for _, item := range value {
+			at := slices.IndexFunc(elements, func(element fieldpath.PathElement) bool {
+				_, ok := descend([]any{item}, element)
+				return ok
+			})
+			if at < 0 {
+				continue
+			}
+			kept, _ := part(item, elements[at])
+			if fields, ok := kept.(map[string]any); ok && elements[at].Key != nil {
+				for _, key := range *elements[at].Key {
+					fields[key.Name] = key.Value.Unstructured()
+				}
+			}
+			content = append(content, kept)
+		}
+		return content
+	}
+	return runtime.DeepCopyJSONValue(value)
+}
+
+// FormerEntries returns the managedFields of an object that has been restored: ours
+// as they were, and to others what they had lost. `restored` is the object after the
+// apply of [Manager.Former]. The error says that a set of fields could not be written
+// as JSON.
+func (m *Manager) FormerEntries(prior, restored *unstructured.Unstructured) ([]metav1.ManagedFieldsEntry, error) {
+	entries := slices.DeleteFunc(restored.GetManagedFields(), m.isOurs)
+	for _, entry := range prior.GetManagedFields() {
+		if entry.Subresource == statusSubresource {
+			continue // its writer has written it again
+		}
+		at := indexOf(entries, entry)
+		if at < 0 {
+			entries = append(entries, entry)
+			continue
+		}
+		both := decodeSet(entries[at]).Union(decodeSet(entry))
+		if both.Equals(decodeSet(entries[at])) {
+			continue
+		}
+		var err error
+		if entries[at], err = withSet(entries[at], both); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// fieldsOf returns the fields that the manager of an entry owns on another copy of the
+// object.
+func fieldsOf(entry metav1.ManagedFieldsEntry, object *unstructured.Unstructured) *fieldpath.Set {
+	entries := object.GetManagedFields()
+	if at := indexOf(entries, entry); at >= 0 {
+		return decodeSet(entries[at])
+	}
+	return &fieldpath.Set{}
+}
+
+// indexOf returns the index of the entry of the same manager by the same kind of
+// write; -1 when there is none.
+func indexOf(entries []metav1.ManagedFieldsEntry, like metav1.ManagedFieldsEntry) int {
+	for i, entry := range entries {
+		if entry.Manager == like.Manager && entry.Operation == like.Operation &&
+			entry.Subresource == like.Subresource && entry.APIVersion == like.APIVersion {
+			return i
+		}
+	}
+	return -1
+}
