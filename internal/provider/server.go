@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
 )
 
 // NewServer gives the constructor of the server that the CLI talks to; version is
@@ -30,6 +31,21 @@ func NewServer(version string) func() tfprotov6.ProviderServer {
 			identity:        clientIdentitySchema().Type().TerraformType(ctx),
 		}
 	}
+}
+
+// NewFrameworkServer returns the constructor of a server without the fast path: the
+// framework answers every call. Its answers are what those of [NewServer] are compared
+// with.
+func NewFrameworkServer(version string) func() tfprotov6.ProviderServer {
+	return func() tfprotov6.ProviderServer { return providerserver.NewProtocol6(newProvider(version))() }
+}
+
+// FastPathMessage is what the debug log says of a call that the fast path has answered,
+// with the name of the call in the field `rpc`.
+const FastPathMessage = "Answered by the fast path"
+
+func logFastPath(ctx context.Context, rpc string) {
+	tflog.Debug(ctx, FastPathMessage, map[string]any{"rpc": rpc})
 }
 
 // frameworkServer is all that the framework serves. plugin-go looks for the last two
@@ -57,6 +73,7 @@ func (s *server) UpgradeResourceState(ctx context.Context, req *tfprotov6.Upgrad
 	if req.TypeName == clientType && req.Version == s.clients.Version && req.RawState != nil {
 		if value, err := valueFromJSON(s.state, req.RawState.JSON); err == nil {
 			if state, err := tfprotov6.NewDynamicValue(s.state, value); err == nil {
+				logFastPath(ctx, "UpgradeResourceState")
 				return &tfprotov6.UpgradeResourceStateResponse{UpgradedState: &state}, nil
 			}
 		}
@@ -68,6 +85,7 @@ func (s *server) UpgradeResourceState(ctx context.Context, req *tfprotov6.Upgrad
 func (s *server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
 	ctx, short := s.readShort(ctx, req)
 	if short != nil {
+		logFastPath(ctx, "ReadResource")
 		return short, nil
 	}
 	return s.frameworkServer.ReadResource(ctx, req)
@@ -77,6 +95,7 @@ func (s *server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRe
 func (s *server) PlanResourceChange(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
 	ctx, short := s.planShort(ctx, req)
 	if short != nil {
+		logFastPath(ctx, "PlanResourceChange")
 		return short, nil
 	}
 	return s.frameworkServer.PlanResourceChange(ctx, req)
