@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
@@ -133,27 +134,8 @@ func message(words string) *regexp.Regexp {
 
 // noneLeft checks, at the end of a test, that destroying left no object of a
 // client in the sandbox.
-func noneLeft(t *testing.T, s *acctest.Sandbox) func(*terraform.State) error {
-	return func(*terraform.State) error {
-		for _, kind := range []string{"Service", "Ingress", "StatefulSet"} {
-			if names := s.Names(t, kind); len(names) > 0 {
-				return fmt.Errorf("%s left behind: %s", kind, strings.Join(names, ", "))
-			}
-		}
-		return nil
-	}
-}
-
-// edit replaces text in a template, and fails the test where it does not occur.
-func edit(t *testing.T, template string, oldnew ...string) string {
-	t.Helper()
-	for i := 0; i < len(oldnew); i += 2 {
-		if !strings.Contains(template, oldnew[i]) {
-			t.Fatalf("the template does not contain %q", oldnew[i])
-		}
-		template = strings.ReplaceAll(template, oldnew[i], oldnew[i+1])
-	}
-	return template
+func noneLeft(t *testing.T, s *acctest.Sandbox) resource.TestCheckFunc {
+	return func(*terraform.State) error { return s.CheckNoClients(t) }
 }
 
 // onlyObjectsChange is a plan check: no attribute but `objects` changes.

@@ -53,7 +53,7 @@ func TestAccClient_mutatingAdmission(t *testing.T) {
 				if diff := cmp.Diff(map[string]any{"mira": "mirror.example/mira:3.1", "caddy": "caddy:2.8"}, planned["images"]); diff != "" {
 					t.Errorf("images (-want +planned):\n%s", diff)
 				}
-				if err := podsRun(t, s, "mira-"+client+"-0", "mirror.example/mira:3.1"); err != nil {
+				if err := s.CheckPodImage(t, "mira-"+client+"-0", "mirror.example/mira:3.1"); err != nil {
 					t.Error(err)
 				}
 			},
@@ -152,9 +152,9 @@ func TestAccClient_mutatingAdmission(t *testing.T) {
 			condition += " && " + test.condition
 		}
 		patches[test.resource] += "(" + condition + ") ? (" + test.patch + ") : "
-		first[test.client], second[test.client] = sample, edit(t, sample, "mira:3.0", "mira:3.1")
+		first[test.client], second[test.client] = sample, acctest.Edit(t, sample, "mira:3.0", "mira:3.1")
 		if test.resource == "ingresses" {
-			second[test.client] = edit(t, second[test.client], "  annotations:\n", "  annotations:\n    added: later\n")
+			second[test.client] = acctest.Edit(t, second[test.client], "  annotations:\n", "  annotations:\n    added: later\n")
 		}
 		config += client(test.client, fmt.Sprintf("name = %q", test.client), `admin_email = "admin@mira.example"`, fmt.Sprintf("template = { key = %q }", test.client))
 	}
@@ -230,7 +230,7 @@ func TestAccClient_mutatedAtCreationOnly(t *testing.T) {
 	wantNoWarning(t, next.warnings, plannedWarning)
 	c.applyPlan(t)
 	wantNothingToDo(t, c)
-	if err := podsRun(t, s, "mira-acme-0", "mira:3.0"); err != nil {
+	if err := s.CheckPodImage(t, "mira-acme-0", "mira:3.0"); err != nil {
 		t.Error(err)
 	}
 	c.destroy(t)
@@ -261,7 +261,7 @@ func TestAccClient_mutatedBehindThePlan(t *testing.T) {
 	}
 	wantWarning(t, c.applyPlan(t), stored("3.0")...)
 
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.1"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:3.1"))
 	updated := c.plan(t)
 	if diff := cmp.Diff([]string{"~ StatefulSet/mira-acme " + image + ": mirror.example/mira:3.0 -> mira:3.1"}, updated.changes); diff != "" {
 		t.Errorf("changes of the update (-want +got):\n%s", diff)
@@ -304,7 +304,7 @@ func TestAccClient_normalisedFields(t *testing.T) {
 	t.Parallel()
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
-	s.PutTemplate(t, edit(t, acctest.SampleTemplate(t),
+	s.PutTemplate(t, acctest.Edit(t, acctest.SampleTemplate(t),
 		"cpu: 100m", "cpu: 0.1", "memory: 256Mi", "memory: 268435456", "memory: 1024Mi", "memory: 1048576Ki", "storage: 5Gi", "storage: 5120Mi",
 		// Neither the protocol nor the port's name is needed, and a number may
 		// stand for a name.

@@ -72,7 +72,7 @@ func TestAccClient_adoptByCreate(t *testing.T) {
 			{
 				// The annotation was written by the Django controller.
 				PreConfig: func() {
-					s.PutTemplate(t, edit(t, sample, `ssl-passthrough: "true"`, `proxy-read-timeout: "60"`))
+					s.PutTemplate(t, acctest.Edit(t, sample, `ssl-passthrough: "true"`, `proxy-read-timeout: "60"`))
 				},
 				Config: config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
@@ -100,7 +100,7 @@ func TestAccClient_adoptWithoutForce(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.2"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:3.2"))
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	config := s.Provider("force_conflicts = false") + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	resource.Test(t, resource.TestCase{
@@ -110,7 +110,7 @@ func TestAccClient_adoptWithoutForce(t *testing.T) {
 			{
 				Config:           config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
-				Check:            func(*terraform.State) error { return podsRun(t, s, "mira-acme-0", "mira:3.2") },
+				Check:            func(*terraform.State) error { return s.CheckPodImage(t, "mira-acme-0", "mira:3.2") },
 			},
 			{
 				PreConfig:   func() { s.Scale(t, "mira-acme", 2) },
@@ -133,7 +133,7 @@ func TestAccClient_adoptionDropsFormerFields(t *testing.T) {
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{{
 			PreConfig: func() {
-				former := edit(t, sample, `ssl-passthrough: "true"`, "ssl-passthrough: \"false\"\n    former: annotation")
+				former := acctest.Edit(t, sample, `ssl-passthrough: "true"`, "ssl-passthrough: \"false\"\n    former: annotation")
 				djangoClient(t, s, former, "acme", "admin@acme.example")
 			},
 			Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
@@ -157,7 +157,7 @@ func TestAccClient_adoptionChangesUnion(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, edit(t, sample, "        readinessProbe:\n          tcpSocket:\n            port: https\n", "        readinessProbe:\n          exec:\n            command: [caddy, version]\n"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "        readinessProbe:\n          tcpSocket:\n            port: https\n", "        readinessProbe:\n          exec:\n            command: [caddy, version]\n"))
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -215,9 +215,9 @@ func TestAccClient_adoptByImport(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	template := edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%", "replicas: 1", "replicas: %REPLICAS%")
+	template := acctest.Edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%", "replicas: 1", "replicas: %REPLICAS%")
 	s.PutTemplate(t, template)
-	djangoClient(t, s, edit(t, template, "%IMAGE_TAG%", "3.0", "%REPLICAS%", "2"), "acme", "o'brien+mira@exa-mple.com")
+	djangoClient(t, s, acctest.Edit(t, template, "%IMAGE_TAG%", "3.0", "%REPLICAS%", "2"), "acme", "o'brien+mira@exa-mple.com")
 	pods := s.UIDs(t, "Pod")
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,

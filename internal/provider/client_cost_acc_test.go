@@ -92,7 +92,7 @@ func TestAccClient_costOfFleet(t *testing.T) {
 			},
 			{
 				PreConfig: func() {
-					s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.1"))
+					s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:3.1"))
 					traffic.Reset()
 				},
 				Config: config,

@@ -38,7 +38,7 @@ func TestAccClient_deleteFailsHalfWay(t *testing.T) {
 				},
 				Config: s.Provider(),
 				Check: func(*terraform.State) error {
-					if !s.Exists(t, "PersistentVolumeClaim", claimName) {
+					if !s.Exists(t, "PersistentVolumeClaim", acctest.ClaimName) {
 						return fmt.Errorf("the claim is gone")
 					}
 					return noneLeft(t, s)(nil)
@@ -59,8 +59,8 @@ func TestAccClient_deleteNamesClaims(t *testing.T) {
 	c.run(t, "apply", "-auto-approve")
 	s.MakeAnew(t, "Ingress", "mira-acme", "kubectl-create", nil)
 	found := warnings(t, c.run(t, "destroy", "-auto-approve", "-json"))
-	wantWarning(t, found, "Client Data Kept: ", `Client "acme" is deleted; its data stays in namespace "`+s.Namespace+`", in PersistentVolumeClaim `+claimName)
-	if !s.Exists(t, "PersistentVolumeClaim", claimName) {
+	wantWarning(t, found, "Client Data Kept: ", `Client "acme" is deleted; its data stays in namespace "`+s.Namespace+`", in PersistentVolumeClaim `+acctest.ClaimName)
+	if !s.Exists(t, "PersistentVolumeClaim", acctest.ClaimName) {
 		t.Error("the claim is gone")
 	}
 	wantWarning(t, found, "Object Left Alone: ", "Ingress "+s.Namespace+`/mira-acme was not deleted with client "acme": somebody deleted it and created another one of that name`)
@@ -74,7 +74,7 @@ func TestAccClient_deleteNamesClaims(t *testing.T) {
 func TestAccClient_claimPolicy(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	s.PutTemplate(t, edit(t, acctest.SampleTemplate(t), "  replicas: 1\n", "  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenScaled: Delete}\n"))
+	s.PutTemplate(t, acctest.Edit(t, acctest.SampleTemplate(t), "  replicas: 1\n", "  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenScaled: Delete}\n"))
 	config := func(lines ...string) string {
 		return s.Provider() + client("acme", append(lines, `name = "acme"`, `admin_email = "admin@acme.example"`)...)
 	}

@@ -204,7 +204,7 @@ func TestAccClient_templateChanges(t *testing.T) {
 		},
 	} {
 		address, lines := "mira_client."+change.client, byClient(change.client, change.lines)
-		before[change.client], after[change.client] = sample, edit(t, sample, change.edit[0], change.edit[1])
+		before[change.client], after[change.client] = sample, acctest.Edit(t, sample, change.edit[0], change.edit[1])
 		config += client(change.client, fmt.Sprintf("name = %q", change.client), `admin_email = "admin@mira.example"`, fmt.Sprintf("template = { key = %q }", change.client))
 		there = append(there, plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate), objectChanges(address, lines...))
 		back = append(back, plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate), objectChanges(address, reversed(lines)...))

@@ -62,7 +62,7 @@ func TestAccClient_fieldManagerChanged(t *testing.T) {
 		names = append(names, change.client)
 		first[change.client], between[change.client], last[change.client] = rich, rich, lean
 		if change.between {
-			first[change.client] = edit(t, rich, "mira:3.0", "mira:2.9")
+			first[change.client] = acctest.Edit(t, rich, "mira:3.0", "mira:2.9")
 		}
 		drops = append(drops, objectChanges("mira_client."+change.client, droppedFields(change.client)...))
 		alike = append(alike, inCluster(func() error { return likeNew(t, s, change.client) }))
@@ -125,7 +125,7 @@ func TestAccClient_droppedAfterEditsByHand(t *testing.T) {
 						write(t, name)
 					}
 					// Another image has every client applied.
-					s.PutTemplate(t, edit(t, rich, "mira:3.0", "mira:3.1"))
+					s.PutTemplate(t, acctest.Edit(t, rich, "mira:3.0", "mira:3.1"))
 				},
 				Config:           config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
@@ -140,7 +140,7 @@ func TestAccClient_droppedAfterEditsByHand(t *testing.T) {
 				})},
 			},
 			{
-				PreConfig: func() { s.PutTemplate(t, edit(t, lean, "mira:3.0", "mira:3.1")) },
+				PreConfig: func() { s.PutTemplate(t, acctest.Edit(t, lean, "mira:3.0", "mira:3.1")) },
 				Config:    config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
 					PreApply:             drops,
@@ -158,7 +158,7 @@ func TestAccClient_droppedAfterTheTemplateCaughtUp(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	lean, rich := acctest.SampleTemplate(t), richTemplate(t)
-	caughtUp := edit(t, rich, "value: variable", "value: tuned", "dropped: annotation", "dropped: tuned")
+	caughtUp := acctest.Edit(t, rich, "value: variable", "value: tuned", "dropped: annotation", "dropped: tuned")
 	names := []string{"by-edit", "by-ssa"}
 	var drops []plancheck.PlanCheck
 	var alike []statecheck.StateCheck
@@ -273,7 +273,7 @@ func TestAccClient_controllersFields(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	// An autoscaler sets the replicas, so the template does not.
-	lean, rich := edit(t, acctest.SampleTemplate(t), "  replicas: 1\n", ""), edit(t, richTemplate(t), "  replicas: 1\n", "")
+	lean, rich := acctest.Edit(t, acctest.SampleTemplate(t), "  replicas: 1\n", ""), acctest.Edit(t, richTemplate(t), "  replicas: 1\n", "")
 	s.PutTemplate(t, rich)
 	const name = "mira-acme"
 	djangoClient(t, s, rich, "acme", "admin@acme.example")
@@ -332,7 +332,7 @@ func TestAccClient_controllersFields(t *testing.T) {
 			},
 			{
 				PreConfig: func() {
-					s.PutTemplate(t, edit(t, rich, "mira:3.0", "mira:3.1", "dropped: annotation", "dropped: not yet"))
+					s.PutTemplate(t, acctest.Edit(t, rich, "mira:3.0", "mira:3.1", "dropped: annotation", "dropped: not yet"))
 				},
 				Config:            config,
 				ConfigPlanChecks:  empty,

@@ -21,16 +21,16 @@ func TestAccClient_wrongTemplates(t *testing.T) {
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	var steps []resource.TestStep
 	for _, wrong := range []struct{ name, template, message string }{
-		{"an undefined placeholder", edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%"), "%IMAGE_TAG%"},
-		{"broken YAML", edit(t, sample, "  replicas: 1", " replicas: 1"), "line"},
+		{"an undefined placeholder", acctest.Edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%"), "%IMAGE_TAG%"},
+		{"broken YAML", acctest.Edit(t, sample, "  replicas: 1", " replicas: 1"), "line"},
 		{"a kind not allowed", sample + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: mira-%CLIENT_NAME%}\n", "allowed_kinds"},
 		{"a document in another namespace", sample + "---\napiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-x, namespace: kube-system}\n", "kube-system"},
 		{"a name without the client in it", sample + "---\napiVersion: v1\nkind: Service\nmetadata: {name: shared}\n", "%CLIENT_NAME%"},
-		{"a duplicate key", edit(t, sample, "  replicas: 1", "  replicas: 1\n  replicas: 2"), "replicas"},
+		{"a duplicate key", acctest.Edit(t, sample, "  replicas: 1", "  replicas: 1\n  replicas: 2"), "replicas"},
 		{"an empty template", "# nothing\n", "Invalid Client Template"},
-		{"a field that does not exist", edit(t, sample, "  replicas: 1", "  replica: 1"), "spec.replica: field not declared in schema"},
-		{"a value that the server refuses", edit(t, sample, "port: 443", "port: 443000"), "spec.ports[1].port"},
-		{"claims that Kubernetes would delete", edit(t, sample, "  replicas: 1", "  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}"), "Kubernetes Would Delete Claims"},
+		{"a field that does not exist", acctest.Edit(t, sample, "  replicas: 1", "  replica: 1"), "spec.replica: field not declared in schema"},
+		{"a value that the server refuses", acctest.Edit(t, sample, "port: 443", "port: 443000"), "spec.ports[1].port"},
+		{"claims that Kubernetes would delete", acctest.Edit(t, sample, "  replicas: 1", "  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}"), "Kubernetes Would Delete Claims"},
 	} {
 		steps = append(steps, resource.TestStep{
 			PreConfig:   func() { t.Log(wrong.name); s.PutTemplate(t, wrong.template) },

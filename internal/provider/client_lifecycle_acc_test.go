@@ -64,7 +64,7 @@ resource "mira_client" "this" {
 			{
 				PreConfig: func() {
 					claims = s.UIDs(t, "PersistentVolumeClaim")
-					s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.1"))
+					s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:3.1"))
 				},
 				Config: all,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
@@ -76,7 +76,7 @@ resource "mira_client" "this" {
 					},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
-				ConfigStateChecks: []statecheck.StateCheck{inCluster(func() error { return podsRun(t, s, "mira-acme-0", "mira:3.1") })},
+				ConfigStateChecks: []statecheck.StateCheck{inCluster(func() error { return s.CheckPodImage(t, "mira-acme-0", "mira:3.1") })},
 			},
 			{
 				PreConfig: func() {
@@ -132,7 +132,7 @@ resource "mira_client" "this" {
 							return fmt.Errorf("claim %s was %s and is %s", name, uid, now[name])
 						}
 					}
-					return podsRun(t, s, "mira-initech-0", "mira:3.1")
+					return s.CheckPodImage(t, "mira-initech-0", "mira:3.1")
 				})},
 			},
 			{
@@ -142,18 +142,6 @@ resource "mira_client" "this" {
 			},
 		},
 	})
-}
-
-func podsRun(t *testing.T, s *acctest.Sandbox, pod, image string) error {
-	t.Helper()
-	containers := s.Get(t, "Pod", pod).Object["spec"].(map[string]any)["containers"].([]any)
-	for _, container := range containers {
-		fields := container.(map[string]any)
-		if fields["name"] == "mira" && fields["image"] != image {
-			return fmt.Errorf("pod %s runs %v, not %s", pod, fields["image"], image)
-		}
-	}
-	return nil
 }
 
 // The typical template of the Django controller works unchanged for names that
@@ -233,10 +221,10 @@ spec:
 func TestAccClient_variablesAndTemplateOverride(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	sample := edit(t, acctest.SampleTemplate(t), "mira:3.0", "mira:%IMAGE_TAG%", "replicas: 1", "replicas: %REPLICAS%")
+	sample := acctest.Edit(t, acctest.SampleTemplate(t), "mira:3.0", "mira:%IMAGE_TAG%", "replicas: 1", "replicas: %REPLICAS%")
 	s.PutConfigMap(t, "templates-yaml", map[string]string{
 		"client_template.yaml": sample,
-		"next.yaml":            edit(t, sample, "caddy:2.8", "caddy:2.9"),
+		"next.yaml":            acctest.Edit(t, sample, "caddy:2.8", "caddy:2.9"),
 	})
 	provider := s.Provider(`variables = { IMAGE_TAG = "3.0", REPLICAS = "1" }`)
 	const acme, canary = "mira_client.acme", "mira_client.canary"

@@ -26,7 +26,7 @@ import (
 // lists that merge, and a list that is one value. The sample drops them all.
 func richTemplate(t *testing.T) string {
 	t.Helper()
-	text := edit(t, acctest.SampleTemplate(t),
+	text := acctest.Edit(t, acctest.SampleTemplate(t),
 		"  type: ClusterIP\n", "  type: ClusterIP\n  sessionAffinity: ClientIP\n",
 		"  - name: https\n    port: 443\n", "  - name: metrics\n    port: 9090\n    protocol: TCP\n    targetPort: 9090\n  - name: https\n    port: 443\n",
 		"  annotations:\n", "  annotations:\n    dropped: annotation\n",
@@ -37,7 +37,7 @@ func richTemplate(t *testing.T) string {
 	)
 	for _, kind := range []string{"Service", "StatefulSet"} {
 		at := "kind: " + kind + "\nmetadata:\n"
-		text = edit(t, text, at, at+"  labels:\n    dropped: label\n  annotations:\n    dropped: annotation\n")
+		text = acctest.Edit(t, text, at, at+"  labels:\n    dropped: label\n  annotations:\n    dropped: annotation\n")
 	}
 	return text
 }

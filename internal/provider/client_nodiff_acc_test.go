@@ -31,36 +31,36 @@ func rewritings(t *testing.T, s *acctest.Sandbox, sample string) []rewriting {
 	backwards := slices.Clone(documents)
 	slices.Reverse(backwards)
 	return []rewriting{
-		{"quantities", edit(t, sample, "1024Mi", "1Gi", "cpu: 100m", "cpu: 0.1", "memory: 256Mi", "memory: 0.25Gi",
+		{"quantities", acctest.Edit(t, sample, "1024Mi", "1Gi", "cpu: 100m", "cpu: 0.1", "memory: 256Mi", "memory: 0.25Gi",
 			"cpu: 10m", `cpu: "0.010"`, "memory: 64Mi", "memory: 65536Ki", "memory: 128Mi", "memory: 131072Ki")},
-		{"claim_quantities", edit(t, sample, "storage: 5Gi", "storage: 5120Mi")},
-		{"number_as_string", edit(t, sample, "cpu: 1\n", `cpu: "1"`+"\n")},
-		{"number_as_quantity", edit(t, sample, "cpu: 1\n", "cpu: 1000m\n")},
-		{"number_formats", edit(t, sample, "cpu: 1\n", "cpu: 1.0\n", "port: 443", "port: 0x1bb", "replicas: 1", "replicas: +1", "periodSeconds: 30", "periodSeconds: 30.0")},
-		{"comments", "# first\n" + edit(t, sample, "\nspec:\n", "\n# of %NOBODY%, %CLIENT_NAME% and {{ braces }}\nspec: # here, too\n  # and here\n") + "# last\n"},
-		{"blank_lines", "\n\n" + edit(t, sample, "\n", "  \n\n")},
-		{"indentation", edit(t, "    "+edit(t, sample, "\n", "\n    "), "\n    ---", "\n---")},
-		{"line_ends_and_byte_order_mark", "\ufeff" + edit(t, sample, "\n", "\r\n")},
-		{"quoting", edit(t, sample, "image: mira:3.0", `image: "mira:3.0"`, "value: %EMAIL_ADMIN%", `value: '%EMAIL_ADMIN%'`, `passthrough: "true"`, "passthrough: 'true'",
+		{"claim_quantities", acctest.Edit(t, sample, "storage: 5Gi", "storage: 5120Mi")},
+		{"number_as_string", acctest.Edit(t, sample, "cpu: 1\n", `cpu: "1"`+"\n")},
+		{"number_as_quantity", acctest.Edit(t, sample, "cpu: 1\n", "cpu: 1000m\n")},
+		{"number_formats", acctest.Edit(t, sample, "cpu: 1\n", "cpu: 1.0\n", "port: 443", "port: 0x1bb", "replicas: 1", "replicas: +1", "periodSeconds: 30", "periodSeconds: 30.0")},
+		{"comments", "# first\n" + acctest.Edit(t, sample, "\nspec:\n", "\n# of %NOBODY%, %CLIENT_NAME% and {{ braces }}\nspec: # here, too\n  # and here\n") + "# last\n"},
+		{"blank_lines", "\n\n" + acctest.Edit(t, sample, "\n", "  \n\n")},
+		{"indentation", acctest.Edit(t, "    "+acctest.Edit(t, sample, "\n", "\n    "), "\n    ---", "\n---")},
+		{"line_ends_and_byte_order_mark", "\ufeff" + acctest.Edit(t, sample, "\n", "\r\n")},
+		{"quoting", acctest.Edit(t, sample, "image: mira:3.0", `image: "mira:3.0"`, "value: %EMAIL_ADMIN%", `value: '%EMAIL_ADMIN%'`, `passthrough: "true"`, "passthrough: 'true'",
 			"client: %CLIENT_NAME%", `client: "%CLIENT_NAME%"`, "path: /healthz", `"path": "/healthz"`, "- caddy\n", "- >-\n          caddy\n")},
-		{"aliases", edit(t, sample, "          requests:\n            cpu: 100m", "          requests:\n            cpu: &cpu 100m", "containerPort: 80\n          protocol: TCP", "containerPort: 80\n          protocol: &tcp TCP",
+		{"aliases", acctest.Edit(t, sample, "          requests:\n            cpu: 100m", "          requests:\n            cpu: &cpu 100m", "containerPort: 80\n          protocol: TCP", "containerPort: 80\n          protocol: &tcp TCP",
 			"containerPort: 443\n          protocol: TCP", "containerPort: 443\n          protocol: *tcp")},
-		{"flow_style", edit(t, sample, "      - ReadWriteOnce\n", "", "accessModes:", "accessModes: [ReadWriteOnce]",
+		{"flow_style", acctest.Edit(t, sample, "      - ReadWriteOnce\n", "", "accessModes:", "accessModes: [ReadWriteOnce]",
 			"    app: mira\n    client: %CLIENT_NAME%\n", "    {client: %CLIENT_NAME%, app: mira}\n")},
-		{"key_order", edit(t, sample, "- name: http\n    port: 80\n", "- port: 80\n    name: http\n",
+		{"key_order", acctest.Edit(t, sample, "- name: http\n    port: 80\n", "- port: 80\n    name: http\n",
 			"kind: Service\nmetadata:\n  name: mira-%CLIENT_NAME%\n", "metadata: {name: mira-%CLIENT_NAME%}\nkind: Service\n",
 			"        image: mira:3.0\n        imagePullPolicy: IfNotPresent\n", "        imagePullPolicy: IfNotPresent\n        image: mira:3.0\n")},
 		{"json", join(marshal(t, documents...)...)},
 		{"document_order", join(marshal(t, backwards...)...)},
-		{"empty_documents", "---\n# nothing\n---\n" + edit(t, sample, "\n---\n", "\n...\n---\n---\n") + "\n---\nnull\n"},
+		{"empty_documents", "---\n# nothing\n---\n" + acctest.Edit(t, sample, "\n---\n", "\n...\n---\n---\n") + "\n---\nnull\n"},
 		{"list", marshal(t, map[string]any{"apiVersion": "v1", "kind": "List", "metadata": map[string]any{"resourceVersion": ""}, "items": documents})[0]},
 		{"list_and_documents", join(marshal(t, documents[2], map[string]any{"apiVersion": "v1", "kind": "List", "items": documents[:2]})...)},
-		{"namespace_spelled_out", edit(t, sample, "\n  name: mira-%CLIENT_NAME%\n", "\n  name: mira-%CLIENT_NAME%\n  namespace: "+s.Namespace+"\n")},
-		{"domain_spelled_out", edit(t, sample, "%CLUSTER_DOMAIN%", acctest.Domain)},
-		{"exported_fields", edit(t, sample, "kind: StatefulSet\nmetadata:\n", "kind: StatefulSet\nmetadata:\n  creationTimestamp: \"2024-05-01T10:00:00Z\"\n  generation: 7\n"+
+		{"namespace_spelled_out", acctest.Edit(t, sample, "\n  name: mira-%CLIENT_NAME%\n", "\n  name: mira-%CLIENT_NAME%\n  namespace: "+s.Namespace+"\n")},
+		{"domain_spelled_out", acctest.Edit(t, sample, "%CLUSTER_DOMAIN%", acctest.Domain)},
+		{"exported_fields", acctest.Edit(t, sample, "kind: StatefulSet\nmetadata:\n", "kind: StatefulSet\nmetadata:\n  creationTimestamp: \"2024-05-01T10:00:00Z\"\n  generation: 7\n"+
 			"  resourceVersion: \"4711\"\n  uid: 4a0b3c1e-0000-4000-8000-000000000000\n  managedFields: []\n",
 			"status:\n  loadBalancer: {}\n", "status:\n  loadBalancer:\n    ingress:\n    - ip: 192.0.2.1\n")},
-		{"nothing_spelled_out", edit(t, sample, "\n  serviceName: mira\n", "\n  serviceName: mira\n  minReadySeconds: null\n",
+		{"nothing_spelled_out", acctest.Edit(t, sample, "\n  serviceName: mira\n", "\n  serviceName: mira\n  minReadySeconds: null\n",
 			"      terminationGracePeriodSeconds: 30\n", "      terminationGracePeriodSeconds: 30\n      nodeSelector: {}\n      tolerations: []\n      affinity: null\n      securityContext: ~\n")},
 	}
 }
@@ -71,7 +71,7 @@ func rewritings(t *testing.T, s *acctest.Sandbox, sample string) []rewriting {
 func TestAccClient_sameTemplateWrittenOtherwise(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	sample := edit(t, acctest.SampleTemplate(t), "            memory: 1024Mi\n", "            memory: 1024Mi\n            cpu: 1\n")
+	sample := acctest.Edit(t, acctest.SampleTemplate(t), "            memory: 1024Mi\n", "            memory: 1024Mi\n            cpu: 1\n")
 	all := rewritings(t, s, sample)
 	// Each client has a template of its own, so that one plan tries them all.
 	config := s.Provider()
@@ -85,7 +85,7 @@ func TestAccClient_sameTemplateWrittenOtherwise(t *testing.T) {
 		name, address := fmt.Sprintf("c%d", i), "mira_client."+r.name
 		config += client(r.name, fmt.Sprintf("name = %q", name), `admin_email = "admin@mira.example"`, fmt.Sprintf("template = { key = %q }", r.name))
 		same[r.name], other[r.name] = sample, r.template
-		sameNext[r.name], otherNext[r.name] = edit(t, sample, "mira:3.0", "mira:3.1"), edit(t, r.template, "mira:3.0", "mira:3.1")
+		sameNext[r.name], otherNext[r.name] = acctest.Edit(t, sample, "mira:3.0", "mira:3.1"), acctest.Edit(t, r.template, "mira:3.0", "mira:3.1")
 		oneLineEach = append(oneLineEach, objectChanges(address, "~ StatefulSet/mira-"+name+" "+image+": mira:3.0 -> mira:3.1"))
 	}
 	var written map[string]any
@@ -119,9 +119,9 @@ func TestAccClient_defaultsSpelledOut(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	templates := map[string]string{
-		"short": edit(t, sample, "\n  type: ClusterIP\n", "\n", "\n    protocol: TCP\n", "\n", "\n          protocol: TCP\n", "\n", "\n  replicas: 1\n", "\n",
+		"short": acctest.Edit(t, sample, "\n  type: ClusterIP\n", "\n", "\n    protocol: TCP\n", "\n", "\n          protocol: TCP\n", "\n", "\n  replicas: 1\n", "\n",
 			"\n      terminationGracePeriodSeconds: 30\n", "\n", "\n        imagePullPolicy: IfNotPresent\n", "\n", "\n          periodSeconds: 10\n", "\n"),
-		"long": edit(t, sample, "  type: ClusterIP\n", "  type: ClusterIP\n  sessionAffinity: None\n  internalTrafficPolicy: Cluster\n  ipFamilyPolicy: SingleStack\n",
+		"long": acctest.Edit(t, sample, "  type: ClusterIP\n", "  type: ClusterIP\n  sessionAffinity: None\n  internalTrafficPolicy: Cluster\n  ipFamilyPolicy: SingleStack\n",
 			"\n  serviceName: mira\n", "\n  serviceName: mira\n  podManagementPolicy: OrderedReady\n  revisionHistoryLimit: 10\n  updateStrategy:\n    type: RollingUpdate\n    rollingUpdate:\n      partition: 0\n",
 			"      terminationGracePeriodSeconds: 30\n", "      terminationGracePeriodSeconds: 30\n      dnsPolicy: ClusterFirst\n      restartPolicy: Always\n      schedulerName: default-scheduler\n      securityContext: {}\n",
 			"            port: app\n", "            port: app\n            scheme: HTTP\n", "          periodSeconds: 10\n", "          periodSeconds: 10\n          successThreshold: 1\n          timeoutSeconds: 1\n",
@@ -132,7 +132,7 @@ func TestAccClient_defaultsSpelledOut(t *testing.T) {
 	newImage := func(templates map[string]string) map[string]string {
 		changed := make(map[string]string, len(templates))
 		for key, template := range templates {
-			changed[key] = edit(t, template, "mira:3.0", "mira:3.1")
+			changed[key] = acctest.Edit(t, template, "mira:3.0", "mira:3.1")
 		}
 		return changed
 	}
@@ -194,7 +194,7 @@ func TestAccClient_quantityOfAnotherSystem(t *testing.T) {
 			{
 				PreConfig: func() {
 					pods = s.UIDs(t, "Pod")
-					s.PutTemplate(t, edit(t, sample, "memory: 256Mi", "memory: 268435456"))
+					s.PutTemplate(t, acctest.Edit(t, sample, "memory: 256Mi", "memory: 268435456"))
 				},
 				Config: config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
@@ -226,7 +226,7 @@ func TestAccClient_movedTemplate(t *testing.T) {
 	s.Patch(t, "Role", "mira-templates", "test", `{"rules":[{"apiGroups":[""],"resources":["configmaps"],"resourceNames":["templates-yaml","moved"],"verbs":["get","list","watch"]}]}`)
 	acme := client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	at := func(place string) string {
-		return edit(t, s.Provider(), fmt.Sprintf("{ namespace = %q }", s.Namespace), fmt.Sprintf("{ namespace = %q, %s }", s.Namespace, place)) + acme
+		return acctest.Edit(t, s.Provider(), fmt.Sprintf("{ namespace = %q }", s.Namespace), fmt.Sprintf("{ namespace = %q, %s }", s.Namespace, place)) + acme
 	}
 	nothing := resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}
 	resource.Test(t, resource.TestCase{
@@ -244,7 +244,7 @@ func TestAccClient_movedTemplate(t *testing.T) {
 			{Config: at(`config_map = "moved", key = "v2.yaml"`), ConfigPlanChecks: nothing},
 			{
 				PreConfig: func() {
-					s.PutConfigMap(t, "moved", map[string]string{"v2.yaml": edit(t, sample, "mira:3.0", "mira:3.1")})
+					s.PutConfigMap(t, "moved", map[string]string{"v2.yaml": acctest.Edit(t, sample, "mira:3.0", "mira:3.1")})
 				},
 				Config: at(`config_map = "moved", key = "v2.yaml"`),
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
@@ -278,7 +278,7 @@ func TestAccClient_templateEditForOthers(t *testing.T) {
 				}))},
 			},
 			{
-				PreConfig: func() { s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%")) },
+				PreConfig: func() { s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%")) },
 				Config:    config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 					plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionNoop),

@@ -49,7 +49,7 @@ func TestAccClient_failingAdoptionsNeverTaint(t *testing.T) {
 	config := s.Provider(`rollout = { on_failure = "keep", grace = "1s" }`) + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	bad := func(image string) resource.TestStep {
 		return resource.TestStep{
-			PreConfig:   func() { s.PutTemplate(t, edit(t, sample, "mira:3.0", image)) },
+			PreConfig:   func() { s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", image)) },
 			Config:      config,
 			ExpectError: regexp.MustCompile(`(?s)ImagePullBackOff.*Adopted Client Not In State`),
 		}

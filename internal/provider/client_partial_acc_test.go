@@ -104,7 +104,7 @@ func TestAccClient_updateFailsHalfWay(t *testing.T) {
 			{
 				PreConfig: func() {
 					pods = s.UIDs(t, "Pod")
-					s.PutTemplate(t, extra+edit(t, sample, `ssl-passthrough: "true"`, `ssl-passthrough: "false"`))
+					s.PutTemplate(t, extra+acctest.Edit(t, sample, `ssl-passthrough: "true"`, `ssl-passthrough: "false"`))
 					lift = s.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
 				},
 				Config:      config,
@@ -139,7 +139,7 @@ func TestAccClient_createKeptThatFails(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-badpull:3.0"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.0"))
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
 	provider := s.Provider(`rollout = { on_failure = "keep", grace = "1s" }`)
 	var claims map[string]types.UID
@@ -177,7 +177,7 @@ func TestAccClient_adoptionKeptThatTimesOut(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-slow:3.1", "creationTimestamp: null", `annotations: {localcluster/ready-after: "45s"}`))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-slow:3.1", "creationTimestamp: null", `annotations: {localcluster/ready-after: "45s"}`))
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
 	provider := s.Provider(`rollout = { on_failure = "keep" }`)
 	set := s.Get(t, "StatefulSet", "mira-acme").GetUID()

@@ -9,57 +9,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
-
-// running is what must survive the recreation of a StatefulSet.
-type running struct {
-	pods, claims, revisions map[string]types.UID
-	statefulSet             types.UID
-}
-
-func lookAt(t *testing.T, s *acctest.Sandbox) running {
-	t.Helper()
-	return running{
-		pods:        s.UIDs(t, "Pod"),
-		claims:      s.UIDs(t, "PersistentVolumeClaim"),
-		revisions:   s.UIDs(t, "ControllerRevision"),
-		statefulSet: s.Get(t, "StatefulSet", "mira-acme").GetUID(),
-	}
-}
-
-// survived tells what a recreation has lost.
-func (before running) survived(t *testing.T, s *acctest.Sandbox) error {
-	t.Helper()
-	after := lookAt(t, s)
-	if after.statefulSet == before.statefulSet {
-		return fmt.Errorf("the StatefulSet was not recreated")
-	}
-	for what, pair := range map[string][2]map[string]types.UID{
-		"pods": {before.pods, after.pods}, "claims": {before.claims, after.claims}, "revisions": {before.revisions, after.revisions},
-	} {
-		if diff := cmp.Diff(pair[0], pair[1]); diff != "" || len(pair[0]) == 0 {
-			return fmt.Errorf("%s (-before +after):\n%s", what, diff)
-		}
-	}
-	for name := range after.pods {
-		if restarts := restartsOf(s.Get(t, "Pod", name)); restarts != 0 {
-			return fmt.Errorf("pod %s restarted %d times", name, restarts)
-		}
-	}
-	return nil
-}
-
-func restartsOf(pod *unstructured.Unstructured) (restarts int64) {
-	statuses, _, _ := unstructured.NestedSlice(pod.Object, "status", "containerStatuses")
-	for _, status := range statuses {
-		count, _, _ := unstructured.NestedInt64(status.(map[string]any), "restartCount")
-		restarts += count
-	}
-	return restarts
-}
 
 // Every field of a StatefulSet that the server does not let change is changed by
 // recreating it around its pods: the plan names the field, the pods run on, and
@@ -67,7 +19,7 @@ func restartsOf(pod *unstructured.Unstructured) (restarts int64) {
 func TestAccClient_recreate(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	sample := edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
+	sample := acctest.Edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	steps := []resource.TestStep{{
@@ -81,7 +33,7 @@ func TestAccClient_recreate(t *testing.T) {
 			return nil
 		},
 	}}
-	var before running
+	var before acctest.Running
 	template := sample
 	for _, change := range []struct {
 		edit  [2]string
@@ -104,10 +56,10 @@ func TestAccClient_recreate(t *testing.T) {
 			[]string{"- StatefulSet/mira-acme spec.podManagementPolicy: Parallel"},
 		},
 	} {
-		template = edit(t, template, change.edit[0], change.edit[1])
+		template = acctest.Edit(t, template, change.edit[0], change.edit[1])
 		put := template
 		steps = append(steps, resource.TestStep{
-			PreConfig: func() { before = lookAt(t, s); s.PutTemplate(t, put) },
+			PreConfig: func() { before = s.Running(t); s.PutTemplate(t, put) },
 			Config:    config,
 			ConfigPlanChecks: resource.ConfigPlanChecks{
 				PreApply: []plancheck.PlanCheck{
@@ -131,7 +83,7 @@ func TestAccClient_recreate(t *testing.T) {
 				if diff := cmp.Diff(want, managers); diff != "" {
 					return fmt.Errorf("managers (-want +got):\n%s", diff)
 				}
-				return before.survived(t, s)
+				return before.CheckRecreated(t, s)
 			},
 		})
 	}
@@ -146,7 +98,7 @@ func TestAccClient_recreationGoesOn(t *testing.T) {
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
-	var before running
+	var before acctest.Running
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -154,8 +106,8 @@ func TestAccClient_recreationGoesOn(t *testing.T) {
 			{Config: config},
 			{
 				PreConfig: func() {
-					before = lookAt(t, s)
-					s.PutTemplate(t, edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n"))
+					before = s.Running(t)
+					s.PutTemplate(t, acctest.Edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n"))
 					s.Orphan(t, "StatefulSet", "mira-acme")
 				},
 				Config: config,
@@ -166,7 +118,7 @@ func TestAccClient_recreationGoesOn(t *testing.T) {
 					},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
-				Check: func(*terraform.State) error { return before.survived(t, s) },
+				Check: func(*terraform.State) error { return before.CheckRecreated(t, s) },
 			},
 		},
 	})
@@ -190,7 +142,7 @@ func TestAccClient_recreationIsPutBack(t *testing.T) {
 			},
 		},
 	}}
-	var before running
+	var before acctest.Running
 	var lift func()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -200,8 +152,8 @@ func TestAccClient_recreationIsPutBack(t *testing.T) {
 			{
 				PreConfig: func() {
 					s.Patch(t, "StatefulSet", "mira-acme", "cost-controller", `{"metadata":{"labels":{"cost-centre":"42"}}}`)
-					before = lookAt(t, s)
-					s.PutTemplate(t, edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n"))
+					before = s.Running(t)
+					s.PutTemplate(t, acctest.Edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n"))
 					lift = s.Deny(t, "statefulsets", `!(has(request.dryRun) && request.dryRun) && object.spec.serviceName == "mira-acme"`, probe)
 				},
 				Config:      config,
@@ -209,7 +161,7 @@ func TestAccClient_recreationIsPutBack(t *testing.T) {
 			},
 			{
 				PreConfig: func() {
-					if err := before.survived(t, s); err != nil {
+					if err := before.CheckRecreated(t, s); err != nil {
 						t.Fatal(err)
 					}
 					lift()
@@ -223,7 +175,7 @@ func TestAccClient_recreationIsPutBack(t *testing.T) {
 					if labels := s.Get(t, "StatefulSet", "mira-acme").GetLabels(); labels["cost-centre"] != "42" {
 						return fmt.Errorf("what others own is lost: labels %v", labels)
 					}
-					return before.survived(t, s)
+					return before.CheckRecreated(t, s)
 				},
 			},
 		},
@@ -236,9 +188,9 @@ func TestAccClient_adoptionRecreates(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n"))
-	djangoClient(t, s, edit(t, sample, "replicas: 1\n", "replicas: 1\n  minReadySeconds: 1\n"), "acme", "admin@acme.example")
-	before := lookAt(t, s)
+	s.PutTemplate(t, acctest.Edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n"))
+	djangoClient(t, s, acctest.Edit(t, sample, "replicas: 1\n", "replicas: 1\n  minReadySeconds: 1\n"), "acme", "admin@acme.example")
+	before := s.Running(t)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -250,7 +202,7 @@ func TestAccClient_adoptionRecreates(t *testing.T) {
 				if _, found, _ := unstructured.NestedInt64(live.Object, "spec", "minReadySeconds"); found {
 					return fmt.Errorf("what the Django controller set beyond the template is still there")
 				}
-				return before.survived(t, s)
+				return before.CheckRecreated(t, s)
 			},
 		}},
 	})
@@ -270,7 +222,7 @@ func TestAccClient_taintedBeginsAnew(t *testing.T) {
 		Steps: []resource.TestStep{
 			{Config: config},
 			{
-				PreConfig: func() { s.PutTemplate(t, edit(t, sample, "name: mira-data", "name: data")) },
+				PreConfig: func() { s.PutTemplate(t, acctest.Edit(t, sample, "name: mira-data", "name: data")) },
 				Config:    config,
 				Taint:     []string{"mira_client.acme"},
 				ConfigPlanChecks: resource.ConfigPlanChecks{
@@ -278,7 +230,7 @@ func TestAccClient_taintedBeginsAnew(t *testing.T) {
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
 				Check: func(*terraform.State) error {
-					for _, claim := range []string{claimName, "data-mira-acme-0"} {
+					for _, claim := range []string{acctest.ClaimName, "data-mira-acme-0"} {
 						if !s.Exists(t, "PersistentVolumeClaim", claim) {
 							return fmt.Errorf("claim %s is not there", claim)
 						}

@@ -34,7 +34,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 	t.Parallel()
 	sample := acctest.SampleTemplate(t)
 	// All of these change the Service and the Ingress, too.
-	changed := edit(t, sample, "type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", `ssl-passthrough: "true"`, `ssl-passthrough: "false"`)
+	changed := acctest.Edit(t, sample, "type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", `ssl-passthrough: "true"`, `ssl-passthrough: "false"`)
 	const extra = "\n---\napiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-metrics}\nspec: {ports: [{port: 9090}]}\n"
 	both := func(refusals ...refusal) []refusal {
 		for i := range refusals {
@@ -45,17 +45,17 @@ func TestAccClient_serverRefuses(t *testing.T) {
 	refusals := both(
 		refusal{
 			name:     "an invalid value in the first object",
-			template: edit(t, changed, "port: 443", "port: 443000"),
+			template: acctest.Edit(t, changed, "port: 443", "port: 443000"),
 			update:   []string{`Error: Server Rejected Object`, `Client "CLIENT": Service NS/mira-CLIENT: the server would not apply it: spec.ports[1].port: Invalid value: 443000: must be between 1 and 65535, inclusive.`},
 		},
 		refusal{
 			name:     "an invalid value in the third object",
-			template: edit(t, changed, "replicas: 1", "replicas: -1"),
+			template: acctest.Edit(t, changed, "replicas: 1", "replicas: -1"),
 			update:   []string{`Error: Server Rejected Object`, `Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it: spec.replicas: Invalid value: -1: must be greater than or equal to 0.`},
 		},
 		refusal{
 			name:     "every object, all at once",
-			template: edit(t, changed, "port: 443", "port: 443000", "pathType: Prefix", "pathType: Suffix", "replicas: 1", "replicas: -1"),
+			template: acctest.Edit(t, changed, "port: 443", "port: 443000", "pathType: Prefix", "pathType: Suffix", "replicas: 1", "replicas: -1"),
 			update: []string{
 				`Client "CLIENT": Service NS/mira-CLIENT:`,
 				`Client "CLIENT": Ingress NS/mira-CLIENT: the server would not apply it: spec.rules[0].http.paths[0].pathType: Unsupported value: "Suffix"`,
@@ -64,7 +64,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 		},
 		refusal{
 			name:     "an unknown field",
-			template: edit(t, changed, "image: mira:3.0\n        imagePullPolicy", "image: mira:3.0\n        imagePullPolicies"),
+			template: acctest.Edit(t, changed, "image: mira:3.0\n        imagePullPolicy", "image: mira:3.0\n        imagePullPolicies"),
 			update: []string{
 				`Error: Unknown Field`, `Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it:`,
 				`spec.template.spec.containers[mira].imagePullPolicies: field not declared in schema. Check the spelling`,
@@ -72,12 +72,12 @@ func TestAccClient_serverRefuses(t *testing.T) {
 		},
 		refusal{
 			name:     "a value of another type",
-			template: edit(t, changed, "replicas: 1", "replicas: one"),
+			template: acctest.Edit(t, changed, "replicas: 1", "replicas: one"),
 			update:   []string{`Error: Server Rejected Object`, `Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it: spec.replicas: expected numeric (int or float), got string.`},
 		},
 		refusal{
 			name:     "a version that the server does not have",
-			template: edit(t, changed, "apps/v1", "apps/v9"),
+			template: acctest.Edit(t, changed, "apps/v1", "apps/v9"),
 			update:   []string{`Error: Kind Not Supported`, `Client "CLIENT": apps/v9 StatefulSet: the server does not serve this kind in this version.`},
 		},
 		refusal{
@@ -105,7 +105,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 	refusals = append(refusals,
 		refusal{
 			name:     "a field that cannot be changed",
-			template: edit(t, changed, "type: ClusterIP\n", "type: ClusterIP\n  clusterIP: None\n"),
+			template: acctest.Edit(t, changed, "type: ClusterIP\n", "type: ClusterIP\n  clusterIP: None\n"),
 			update:   []string{`Error: Server Rejected Object`, `Client "CLIENT": Service NS/mira-CLIENT: the server would not apply it: spec.clusterIPs[0]: Invalid value: ["None"]: may not change once set.`},
 		},
 		refusal{
@@ -209,7 +209,7 @@ func TestAccClient_serverRefusesAfterPlan(t *testing.T) {
 			{Config: acme},
 			{
 				PreConfig: func() {
-					s.PutTemplate(t, edit(t, sample, "type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", "mira:3.0", "mira:3.1"))
+					s.PutTemplate(t, acctest.Edit(t, sample, "type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", "mira:3.0", "mira:3.1"))
 				},
 				Config: fleet,
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
@@ -250,7 +250,7 @@ func TestAccClient_credentialsNotAccepted(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	config := edit(t, s.Provider(), "kubernetes     = { ", `kubernetes     = { token = "expired", `) + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := acctest.Edit(t, s.Provider(), "kubernetes     = { ", `kubernetes     = { token = "expired", `) + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{{

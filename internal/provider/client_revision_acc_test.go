@@ -112,7 +112,7 @@ func TestAccClient_pinnedRevision(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	changed := edit(t, sample, "mira:3.0", "mira:3.1")
+	changed := acctest.Edit(t, sample, "mira:3.0", "mira:3.1")
 	s.PutTemplate(t, sample)
 	pinned := func(to string) string {
 		return s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, fmt.Sprintf("template = { revision = %q }", to))
@@ -178,13 +178,13 @@ func TestAccClient_templateOfTheSameRun(t *testing.T) {
 						},
 						PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 					},
-					ConfigStateChecks: []statecheck.StateCheck{inCluster(func() error { return podsRun(t, s, "mira-acme-0", wanted) })},
+					ConfigStateChecks: []statecheck.StateCheck{inCluster(func() error { return s.CheckPodImage(t, "mira-acme-0", wanted) })},
 				}
 			}
 			resource.Test(t, resource.TestCase{
 				ProtoV6ProviderFactories: both,
 				CheckDestroy:             func(state *terraform.State) error { return noneLeft(t, s)(state) },
-				Steps:                    []resource.TestStep{step(sample, "mira:3.0"), step(edit(t, sample, "mira:3.0", "mira:3.1"), "mira:3.1")},
+				Steps:                    []resource.TestStep{step(sample, "mira:3.0"), step(acctest.Edit(t, sample, "mira:3.0", "mira:3.1"), "mira:3.1")},
 			})
 		})
 	}

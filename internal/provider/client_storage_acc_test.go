@@ -12,10 +12,7 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-const (
-	claimName   = "mira-data-mira-acme-0"
-	claimStored = `[{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"mira-data"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":%q}},"volumeMode":"Filesystem"}}]`
-)
+const claimStored = `[{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"mira-data"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":%q}},"volumeMode":"Filesystem"}}]`
 
 // capacity of a claim, as it was asked for and as it is there.
 func capacity(t *testing.T, s *acctest.Sandbox, name string) (requested, stored string) {
@@ -31,11 +28,11 @@ func capacity(t *testing.T, s *acctest.Sandbox, name string) (requested, stored 
 func TestAccClient_claimsGrow(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	sample := edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
+	sample := acctest.Edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
-	one := edit(t, sample, "replicas: 2", "replicas: 1")
-	var before running
+	one := acctest.Edit(t, sample, "replicas: 2", "replicas: 1")
+	var before acctest.Running
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -45,8 +42,8 @@ func TestAccClient_claimsGrow(t *testing.T) {
 			{
 				PreConfig: func() {
 					s.WaitFor(t, "Pod", "one pod is left", func(pods []*unstructured.Unstructured) bool { return len(pods) == 1 })
-					before = lookAt(t, s)
-					s.PutTemplate(t, edit(t, one, "storage: 5Gi", "storage: 8192Mi"))
+					before = s.Running(t)
+					s.PutTemplate(t, acctest.Edit(t, one, "storage: 5Gi", "storage: 8192Mi"))
 				},
 				Config: config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
@@ -57,12 +54,12 @@ func TestAccClient_claimsGrow(t *testing.T) {
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
 				Check: func(*terraform.State) error {
-					for _, name := range []string{claimName, "mira-data-mira-acme-1"} {
+					for _, name := range []string{acctest.ClaimName, "mira-data-mira-acme-1"} {
 						if requested, stored := capacity(t, s, name); requested != "8Gi" || stored != "8Gi" {
 							return fmt.Errorf("%s asks for %s and has %s", name, requested, stored)
 						}
 					}
-					return before.survived(t, s)
+					return before.CheckRecreated(t, s)
 				},
 			},
 		},
@@ -74,7 +71,7 @@ func TestAccClient_claimsGrow(t *testing.T) {
 func TestAccClient_claimsAreSacred(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	sample := edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
+	sample := acctest.Edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
 	steps := []resource.TestStep{{Config: config}}
@@ -96,7 +93,7 @@ func TestAccClient_claimsAreSacred(t *testing.T) {
 		},
 	} {
 		steps = append(steps, resource.TestStep{
-			PreConfig:   func() { s.PutTemplate(t, edit(t, sample, refused.edit...)) },
+			PreConfig:   func() { s.PutTemplate(t, acctest.Edit(t, sample, refused.edit...)) },
 			Config:      config,
 			PlanOnly:    true,
 			ExpectError: message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme: ` + refused.says),
@@ -111,10 +108,10 @@ func TestAccClient_claimsAreSacred(t *testing.T) {
 func TestAccClient_claimAdded(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	sample := edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
+	sample := acctest.Edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
-	var claims running
+	var claims acctest.Running
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -122,8 +119,8 @@ func TestAccClient_claimAdded(t *testing.T) {
 			{Config: config},
 			{
 				PreConfig: func() {
-					claims = lookAt(t, s)
-					s.PutTemplate(t, edit(t, sample,
+					claims = s.Running(t)
+					s.PutTemplate(t, acctest.Edit(t, sample,
 						"          subPath: caddy\n", "          subPath: caddy\n        - name: backup\n          mountPath: /backup\n",
 						"  volumeClaimTemplates:\n", "  volumeClaimTemplates:\n  - metadata:\n      name: backup\n    spec:\n      accessModes: [ReadWriteOnce]\n      resources: {requests: {storage: 1Gi}}\n"))
 				},
@@ -131,10 +128,10 @@ func TestAccClient_claimAdded(t *testing.T) {
 				ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
 				Check: func(*terraform.State) error {
 					after := s.UIDs(t, "PersistentVolumeClaim")
-					if after[claimName] != claims.claims[claimName] || after["backup-mira-acme-0"] == "" {
-						return fmt.Errorf("claims before: %v, after: %v", claims.claims, after)
+					if after[acctest.ClaimName] != claims.Claims[acctest.ClaimName] || after["backup-mira-acme-0"] == "" {
+						return fmt.Errorf("claims before: %v, after: %v", claims.Claims, after)
 					}
-					return podsRun(t, s, "mira-acme-0", "mira:3.0")
+					return s.CheckPodImage(t, "mira-acme-0", "mira:3.0")
 				},
 			},
 		},
@@ -144,7 +141,7 @@ func TestAccClient_claimAdded(t *testing.T) {
 // byHand is the sample template with a class whose volumes the test makes.
 func byHand(t *testing.T, class, size string) string {
 	t.Helper()
-	return edit(t, acctest.SampleTemplate(t), "      resources:\n        requests:\n          storage: 5Gi\n",
+	return acctest.Edit(t, acctest.SampleTemplate(t), "      resources:\n        requests:\n          storage: 5Gi\n",
 		"      storageClassName: "+class+"\n      resources:\n        requests:\n          storage: "+size+"\n")
 }
 
@@ -153,7 +150,7 @@ func TestAccClient_claimCannotExpand(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	class := s.StorageClass(t, false)
-	s.Volume(t, class, claimName, "5Gi")
+	s.Volume(t, class, acctest.ClaimName, "5Gi")
 	s.PutTemplate(t, byHand(t, class, "5Gi"))
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
 	resource.Test(t, resource.TestCase{
@@ -165,8 +162,8 @@ func TestAccClient_claimCannotExpand(t *testing.T) {
 				PreConfig: func() { s.PutTemplate(t, byHand(t, class, "8Gi")) },
 				Config:    config,
 				PlanOnly:  true,
-				ExpectError: message(`Client "acme": PersistentVolumeClaim ` + s.Namespace + "/" + claimName + ` cannot grow from 5Gi to 8Gi: ` +
-					`PersistentVolumeClaim ` + s.Namespace + "/" + claimName + `: the server refused to grow it: persistentvolumeclaims "` + claimName + `" is forbidden: ` +
+				ExpectError: message(`Client "acme": PersistentVolumeClaim ` + s.Namespace + "/" + acctest.ClaimName + ` cannot grow from 5Gi to 8Gi: ` +
+					`PersistentVolumeClaim ` + s.Namespace + "/" + acctest.ClaimName + `: the server refused to grow it: persistentvolumeclaims "` + acctest.ClaimName + `" is forbidden: ` +
 					`only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize`),
 			},
 		},
@@ -185,7 +182,7 @@ func resized(t *testing.T, s *acctest.Sandbox, status string) {
 			requested, _, _ := unstructured.NestedString(claims[0].Object, "spec", "resources", "requests", "storage")
 			return requested == "8Gi"
 		})
-		s.PatchStatus(t, "PersistentVolumeClaim", claimName, status)
+		s.PatchStatus(t, "PersistentVolumeClaim", acctest.ClaimName, status)
 	}()
 }
 
@@ -195,10 +192,10 @@ func TestAccClient_claimGrowthFails(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	class := s.StorageClass(t, true)
-	s.Volume(t, class, claimName, "5Gi")
+	s.Volume(t, class, acctest.ClaimName, "5Gi")
 	s.PutTemplate(t, byHand(t, class, "5Gi"))
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
-	var before running
+	var before acctest.Running
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -206,17 +203,17 @@ func TestAccClient_claimGrowthFails(t *testing.T) {
 			{Config: config},
 			{
 				PreConfig: func() {
-					before = lookAt(t, s)
+					before = s.Running(t)
 					s.PutTemplate(t, byHand(t, class, "8Gi"))
 					resized(t, s, `{"status":{"allocatedResourceStatuses":{"storage":"ControllerResizeInfeasible"}}}`)
 				},
 				Config:      config,
-				ExpectError: message(claimName + ` has not grown to 8Gi: its capacity is 5Gi, and the storage back end says ControllerResizeInfeasible. The StatefulSet is applied`),
+				ExpectError: message(acctest.ClaimName + ` has not grown to 8Gi: its capacity is 5Gi, and the storage back end says ControllerResizeInfeasible. The StatefulSet is applied`),
 			},
 			{
 				Config:           config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
-				Check:            func(*terraform.State) error { return before.survived(t, s) },
+				Check:            func(*terraform.State) error { return before.CheckRecreated(t, s) },
 			},
 		},
 	})
@@ -229,19 +226,19 @@ func TestAccClient_claimGrowthDeferred(t *testing.T) {
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	class := s.StorageClass(t, true)
-	s.Volume(t, class, claimName, "5Gi")
+	s.Volume(t, class, acctest.ClaimName, "5Gi")
 	s.PutTemplate(t, byHand(t, class, "5Gi"))
 	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`))
 	c.run(t, "apply", "-auto-approve")
-	before := lookAt(t, s)
+	before := s.Running(t)
 	s.PutTemplate(t, byHand(t, class, "8Gi"))
 	resized(t, s, `{"status":{"conditions":[{"type":"FileSystemResizePending","status":"True","message":"Waiting for user to (re-)start a pod"}]}}`)
-	wantWarning(t, warnings(t, c.run(t, "apply", "-auto-approve", "-json")), "File System Grows Later: ", claimName+" has grown to 8Gi")
+	wantWarning(t, warnings(t, c.run(t, "apply", "-auto-approve", "-json")), "File System Grows Later: ", acctest.ClaimName+" has grown to 8Gi")
 	wantNothingToDo(t, c)
-	if requested, _ := capacity(t, s, claimName); requested != "8Gi" {
+	if requested, _ := capacity(t, s, acctest.ClaimName); requested != "8Gi" {
 		t.Errorf("the claim asks for %s", requested)
 	}
-	if err := before.survived(t, s); err != nil {
+	if err := before.CheckRecreated(t, s); err != nil {
 		t.Error(err)
 	}
 	c.destroy(t)
@@ -262,11 +259,11 @@ func TestAccClient_keptClaimGrows(t *testing.T) {
 			{Config: config},
 			{Config: s.Provider()},
 			{
-				PreConfig:        func() { s.PutTemplate(t, edit(t, sample, "storage: 5Gi", "storage: 6Gi")) },
+				PreConfig:        func() { s.PutTemplate(t, acctest.Edit(t, sample, "storage: 5Gi", "storage: 6Gi")) },
 				Config:           config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
 				Check: func(*terraform.State) error {
-					if requested, stored := capacity(t, s, claimName); requested != "6Gi" || stored != "6Gi" {
+					if requested, stored := capacity(t, s, acctest.ClaimName); requested != "6Gi" || stored != "6Gi" {
 						return fmt.Errorf("the claim asks for %s and has %s", requested, stored)
 					}
 					return nil

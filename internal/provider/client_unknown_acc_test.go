@@ -52,8 +52,8 @@ func TestAccClient_createWithUnknown(t *testing.T) {
 	sample := acctest.SampleTemplate(t)
 	s.PutConfigMap(t, "templates-yaml", map[string]string{
 		"client_template.yaml": sample,
-		"tag":                  edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%"),
-		"zone":                 edit(t, sample, "host: %CLIENT_NAME%.", "host: %CLIENT_NAME%.%ZONE%."),
+		"tag":                  acctest.Edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%"),
+		"zone":                 acctest.Edit(t, sample, "host: %CLIENT_NAME%.", "host: %CLIENT_NAME%.%ZONE%."),
 	})
 	text := func(s string) knownvalue.Check { return knownvalue.StringExact(s) }
 	id := func(client string) map[string]knownvalue.Check {
@@ -109,7 +109,7 @@ func TestAccClient_createWithUnknown(t *testing.T) {
 		for name, value := range attributes {
 			lines = append(lines, name+" = "+value)
 		}
-		provider := edit(t, providerOf(test.client, s), test.edit...)
+		provider := acctest.Edit(t, providerOf(test.client, s), test.edit...)
 		config += later(test.client, test.value, 1) + strings.ReplaceAll(provider+client(test.client, lines...), "UNKNOWN", "terraform_data."+test.client+".output")
 		planned = append(planned, knownExactly("mira_client."+test.client, test.known(test.client))...)
 		stored = append(stored, statecheck.ExpectKnownValue("mira_client."+test.client, tfjsonpath.New("id"), text(s.Namespace+"/"+test.client)), inCluster(func() error {
@@ -178,7 +178,7 @@ func TestAccClient_unknownRevision(t *testing.T) {
 func TestAccClient_updateWithUnknown(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	s.PutTemplate(t, edit(t, acctest.SampleTemplate(t), "caddy:2.8", "caddy:%CADDY_TAG%"))
+	s.PutTemplate(t, acctest.Edit(t, acctest.SampleTemplate(t), "caddy:2.8", "caddy:%CADDY_TAG%"))
 	const address = "mira_client.acme"
 	config := func(email, tag string, again int) string {
 		return s.Provider() + later("email", email, again) + later("tag", tag, again) +
@@ -298,7 +298,7 @@ func TestAccClient_unknownNamespaceOfProvider(t *testing.T) {
 	s.GrantIn(t, other.Namespace)
 	acme := client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	unknown := func(namespace string, again int) string {
-		return later("later", namespace, again) + edit(t, s.Provider(), fmt.Sprintf("namespace      = %q", s.Namespace), "namespace = terraform_data.later.output") + acme
+		return later("later", namespace, again) + acctest.Edit(t, s.Provider(), fmt.Sprintf("namespace      = %q", s.Namespace), "namespace = terraform_data.later.output") + acme
 	}
 	update := append(knownExactly("mira_client.acme", map[string]knownvalue.Check{"id": knownvalue.StringExact(s.Namespace + "/acme")}),
 		plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionUpdate))

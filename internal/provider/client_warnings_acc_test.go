@@ -27,7 +27,7 @@ func TestAccClient_warnings(t *testing.T) {
 
 	s.Scale(t, "mira-acme", 2)
 	s.Patch(t, "StatefulSet", "mira-acme", "kubectl-edit", `{"spec":{"template":{"spec":{"containers":[{"name":"caddy","readinessProbe":{"tcpSocket":null,"exec":{"command":["true"]}}}]}}}}`)
-	s.PutTemplate(t, edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n", "storage: 5Gi", "storage: 6Gi"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n", "storage: 5Gi", "storage: 6Gi"))
 	changed := c.plan(t)
 	wantWarning(t, changed.warnings, "StatefulSet Will Be Recreated: ", "spec.serviceName, spec.volumeClaimTemplates", s.Namespace+"/mira-acme", "around its pods")
 	wantWarning(t, changed.warnings, "Claims Will Grow: ", "mira-data-mira-acme-0 from 5Gi to 6Gi")
@@ -41,7 +41,7 @@ func TestAccClient_warnings(t *testing.T) {
 		t.Errorf("after the apply the plan is not empty: %s %v", after.action, after.changes)
 	}
 	wantNoWarning(t, after.warnings, titles...)
-	if requested, _ := capacity(t, s, claimName); requested != "6Gi" {
+	if requested, _ := capacity(t, s, acctest.ClaimName); requested != "6Gi" {
 		t.Errorf("the claim asks for %s", requested)
 	}
 	c.run(t, "destroy", "-auto-approve")

@@ -223,7 +223,7 @@ func TestAccExamples(t *testing.T) {
 	})
 
 	t.Run("canary template", func(t *testing.T) {
-		next := edit(t, sample, "mira:3.0", "mira:3.1")
+		next := acctest.Edit(t, sample, "mira:3.0", "mira:3.1")
 		c := newCLI(t, env, "scenarios/canary-template")
 		c.apply(t)
 		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": sample, "client_template_next.yaml": next})
@@ -231,7 +231,7 @@ func TestAccExamples(t *testing.T) {
 		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": next})
 		wantOutput(t, c.apply(t), "0 added, 3 changed")
 		for _, name := range []string{"acme", "globex", "initech"} {
-			if err := podsRun(t, s, "mira-"+name+"-0", "mira:3.1"); err != nil {
+			if err := s.CheckPodImage(t, "mira-"+name+"-0", "mira:3.1"); err != nil {
 				t.Error(err)
 			}
 		}
@@ -243,10 +243,10 @@ func TestAccExamples(t *testing.T) {
 	t.Run("ship a new version", func(t *testing.T) {
 		c := newCLI(t, env, "scenarios/ship-new-version")
 		c.apply(t)
-		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": edit(t, sample, "mira:3.0", "mira-badpull:3.1")})
+		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1")})
 		output := c.fail(t, "apply", "-auto-approve")
 		wantOutput(t, output, "Rollout Failed And Was Rolled Back", "mira-badpull:3.1", "The former revision serves again", "This client is untouched")
-		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": edit(t, sample, "mira:3.0", "mira:3.1")})
+		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": acctest.Edit(t, sample, "mira:3.0", "mira:3.1")})
 		wantOutput(t, c.apply(t), "0 added, 3 changed")
 		c.destroy(t)
 		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": sample})

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
@@ -42,7 +44,7 @@ func TestServer_recorded(t *testing.T) {
 	}
 	refs := map[string]any{refsKey: []kube.Ref{ref}}
 
-	client := s.recorded(t.Context(), dynamic(valueOf(s.state, usual)), private(refs))
+	client := s.recorded(t.Context(), stateOf(t, s.state, usual), private(refs))
 	if client == nil {
 		t.Fatal("a usual client was left to the framework")
 	}
@@ -56,7 +58,7 @@ func TestServer_recorded(t *testing.T) {
 	if client.readTimeout != 5*time.Second || client.record.URL != "https://acme.example" || client.record.Pinned != "pinned" || len(client.record.Claims) != 1 {
 		t.Errorf("got %+v, %+v", client, client.record)
 	}
-	if got := s.with(client, *client.record); !isSame(got, dynamic(valueOf(s.state, with(usual, "template_revision", "r")))) {
+	if got := s.with(client, *client.record); !isSame(got, stateOf(t, s.state, with(usual, "template_revision", "r"))) {
 		t.Error("a client with its own record is another one")
 	}
 
@@ -86,11 +88,25 @@ func TestServer_recorded(t *testing.T) {
 			if test.state != nil {
 				from = test.state
 			}
-			if got := s.recorded(t.Context(), dynamic(valueOf(s.state, from)), test.private); got != nil {
+			if got := s.recorded(t.Context(), stateOf(t, s.state, from), test.private); got != nil {
 				t.Errorf("got %+v, want it to be left to the framework", got)
 			}
 		})
 	}
+}
+
+// stateOf returns a state with these attributes; the others are null.
+func stateOf(t *testing.T, typ tftypes.Type, attributes any) *tfprotov6.DynamicValue {
+	t.Helper()
+	value, err := valueFrom(typ, attributes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := tfprotov6.NewDynamicValue(typ, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &state
 }
 
 // with gives a copy of a map with another value.

@@ -3,14 +3,11 @@ package provider
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"maps"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
@@ -57,36 +54,6 @@ func generations(t *testing.T, s *acctest.Sandbox) map[string]int64 {
 	return found
 }
 
-// imageOf gives the image of the container mira of a StatefulSet, or of a pod.
-func imageOf(t *testing.T, object *unstructured.Unstructured) string {
-	t.Helper()
-	at := []string{"spec", "containers"}
-	if object.GetKind() == "StatefulSet" {
-		at = []string{"spec", "template", "spec", "containers"}
-	}
-	containers, _, _ := unstructured.NestedSlice(object.Object, at...)
-	for _, container := range containers {
-		if fields, ok := container.(map[string]any); ok && fields["name"] == "mira" {
-			return fmt.Sprint(fields["image"])
-		}
-	}
-	t.Fatalf("%s %s has no container mira", object.GetKind(), object.GetName())
-	return ""
-}
-
-// wantImages checks that all StatefulSets, and the pods that serve, have an image.
-func wantImages(t *testing.T, s *acctest.Sandbox, image string) {
-	t.Helper()
-	s.WaitReady(t)
-	for _, kind := range []string{"StatefulSet", "Pod"} {
-		for _, name := range s.Names(t, kind) {
-			if got := imageOf(t, s.Get(t, kind, name)); got != image {
-				t.Errorf("%s %s runs %s, not %s", kind, name, got, image)
-			}
-		}
-	}
-}
-
 // A release that cannot come up reaches as many clients as may fail, whatever the
 // CLI's parallelism is. They serve the former image again, the others have not been
 // touched, and a corrected template rolls to all of them.
@@ -97,7 +64,7 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 	s.PutTemplate(t, sample)
 	c := commandLine(t, buildMirror(t, s.Kubeconfig), s.Provider("rollout = var.rollout")+fleetConfig)
 	c.run(t, "apply", "-auto-approve", "-parallelism=15")
-	wantImages(t, s, "mira:3.0")
+	s.WantImages(t, "mira:3.0")
 
 	for _, test := range []struct {
 		name      string
@@ -113,7 +80,7 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			generationsBefore, podsBefore, claimsBefore := generations(t, s), s.UIDs(t, "Pod"), s.UIDs(t, "PersistentVolumeClaim")
-			s.PutTemplate(t, edit(t, sample, "mira:3.0", test.image))
+			s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", test.image))
 			output := c.fail(t, append([]string{"apply", "-auto-approve"}, test.arguments...)...)
 
 			// The CLI prints errors in no order: each tells why.
@@ -133,7 +100,7 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 			if refused := strings.Count(output, "Error: Rollout Not Begun"); refused != 30-test.touched {
 				t.Errorf("%d clients were refused, want %d", refused, 30-test.touched)
 			}
-			wantImages(t, s, "mira:3.0")
+			s.WantImages(t, "mira:3.0")
 			podsAfter := s.UIDs(t, "Pod")
 			for _, name := range touched {
 				delete(podsBefore, name+"-0")
@@ -150,9 +117,9 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 		})
 	}
 
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.4"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:3.4"))
 	c.apply(t)
-	wantImages(t, s, "mira:3.4")
+	s.WantImages(t, "mira:3.4")
 	if names := slices.Sorted(maps.Keys(generations(t, s))); len(names) != 30 {
 		t.Errorf("%d clients are left", len(names))
 	}

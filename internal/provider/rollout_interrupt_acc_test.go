@@ -22,7 +22,7 @@ func TestAccRollout_interrupt(t *testing.T) {
 	s.PutTemplate(t, sample)
 	c := commandLine(t, buildMirror(t, s.Kubeconfig), s.Provider(`rollout = { grace = "2s" }`)+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
 	c.apply(t)
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-unready:3.1"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-unready:3.1"))
 
 	var output bytes.Buffer
 	command := exec.CommandContext(t.Context(), c.path, "-chdir="+c.directory, "apply", "-auto-approve")
@@ -35,7 +35,7 @@ func TestAccRollout_interrupt(t *testing.T) {
 	s.WaitFor(t, "Pod", "the pod of the new revision runs", func(pods []*unstructured.Unstructured) bool {
 		for _, pod := range pods {
 			phase, _, _ := unstructured.NestedString(pod.Object, "status", "phase")
-			if phase == "Running" && imageOf(t, pod) == "mira-unready:3.1" {
+			if phase == "Running" && acctest.Image(t, pod) == "mira-unready:3.1" {
 				return true
 			}
 		}
@@ -46,7 +46,7 @@ func TestAccRollout_interrupt(t *testing.T) {
 	}
 	err := command.Wait()
 	wantOutput(t, output.String(), "Rollout Goes On", `Client "acme"`, "was interrupted after", "mira-acme-0")
-	if got := imageOf(t, s.Get(t, "StatefulSet", "mira-acme")); got != "mira-unready:3.1" {
+	if got := acctest.Image(t, s.Get(t, "StatefulSet", "mira-acme")); got != "mira-unready:3.1" {
 		t.Errorf("the StatefulSet has image %s; the apply ended with %v", got, err)
 	}
 	c.run(t, "plan", "-detailed-exitcode")
@@ -54,6 +54,6 @@ func TestAccRollout_interrupt(t *testing.T) {
 	// The pod never comes up, and the fix goes through.
 	s.PutTemplate(t, sample)
 	c.run(t, "apply", "-auto-approve")
-	wantImages(t, s, "mira:3.0")
+	s.WantImages(t, "mira:3.0")
 	c.destroy(t)
 }

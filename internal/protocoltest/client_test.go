@@ -1,24 +1,39 @@
-package provider
+package protocoltest_test
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/protocoltest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/provider"
 )
 
-// newCore is a core with the client acme of the sample template in its state.
-func newCore(t *testing.T, s *acctest.Sandbox) (c *core, acme map[string]any) {
-	t.Helper()
-	s.PutTemplate(t, acctest.SampleTemplate(t))
-	c = &core{provider: map[string]any{
+// newCore returns a core without a client, for the provider under test with further
+// attributes in its block.
+func newCore(s *acctest.Sandbox, attributes map[string]any) *protocoltest.Core {
+	block := map[string]any{
 		"namespace": s.Namespace, "cluster_domain": acctest.Domain,
 		"template":   map[string]any{"namespace": s.Namespace},
 		"kubernetes": map[string]any{"config_path": s.Kubeconfig},
-	}}
+	}
+	maps.Copy(block, attributes)
+	return &protocoltest.Core{
+		Served: provider.NewServer("test"), Reference: provider.NewFrameworkServer("test"),
+		FastPathMessage: provider.FastPathMessage, Resource: "mira_client", Provider: block,
+	}
+}
+
+// newClient returns a core that has created the client acme of the sample template,
+// and the client's attributes.
+func newClient(t *testing.T, s *acctest.Sandbox) (c *protocoltest.Core, acme map[string]any) {
+	t.Helper()
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	c = newCore(s, nil)
 	acme = map[string]any{"name": "acme", "admin_email": "admin@acme.example"}
 	if _, err := c.Apply(t.Context(), acme); err != nil {
 		t.Fatal(err)
@@ -32,14 +47,14 @@ func newCore(t *testing.T, s *acctest.Sandbox) (c *core, acme map[string]any) {
 func TestCore_deleteKeepsClaimsOfAPolicy(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	c, _ := newCore(t, s)
+	c, _ := newClient(t, s)
 	s.Patch(t, "StatefulSet", "mira-acme", "kubectl-edit", `{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Delete"}}}`)
 	before := s.Snapshot(t)
 	_, err := c.Apply(t.Context(), nil)
 	if err == nil || !strings.Contains(err.Error(), "Kubernetes Would Delete Claims") || !strings.Contains(err.Error(), "kubectl patch statefulset -n "+s.Namespace+" mira-acme") {
 		t.Errorf("error %v, want a refusal with the way out", err)
 	}
-	if c.state == nil {
+	if c.State == nil {
 		t.Error("the client is not in the state any more")
 	}
 	if after := s.Snapshot(t); len(after) != len(before) {
@@ -49,10 +64,10 @@ func TestCore_deleteKeepsClaimsOfAPolicy(t *testing.T) {
 	if _, err := c.Apply(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := noneLeft(t, s)(nil); err != nil {
+	if err := s.CheckNoClients(t); err != nil {
 		t.Error(err)
 	}
-	if !s.Exists(t, "PersistentVolumeClaim", claimName) {
+	if !s.Exists(t, "PersistentVolumeClaim", acctest.ClaimName) {
 		t.Error("the claim is gone")
 	}
 }
@@ -62,7 +77,7 @@ func TestCore_deleteKeepsClaimsOfAPolicy(t *testing.T) {
 func TestCore_deleteOfWhatIsGone(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	c, _ := newCore(t, s)
+	c, _ := newClient(t, s)
 	plan, err := c.Plan(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -70,14 +85,10 @@ func TestCore_deleteOfWhatIsGone(t *testing.T) {
 	for _, kind := range []string{"Service", "Ingress", "StatefulSet"} {
 		s.Delete(t, kind, "mira-acme")
 	}
-	w, err := c.start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.apply(t.Context(), plan); err != nil {
+	if err := c.ApplyPlan(t.Context(), plan); err != nil {
 		t.Errorf("destroying what is gone: %v", err)
 	}
-	if c.state != nil {
+	if c.State != nil {
 		t.Errorf("the client is still in the state")
 	}
 }
@@ -96,14 +107,14 @@ func TestCore_recreationOutlastsAnInterrupt(t *testing.T) {
 			interrupt()
 		}
 	})
-	c, acme := newCore(t, s)
-	before := lookAt(t, s)
-	s.PutTemplate(t, edit(t, acctest.SampleTemplate(t), "serviceName: mira\n", "serviceName: mira-acme\n"))
+	c, acme := newClient(t, s)
+	before := s.Running(t)
+	s.PutTemplate(t, acctest.Edit(t, acctest.SampleTemplate(t), "serviceName: mira\n", "serviceName: mira-acme\n"))
 	_, err := c.Apply(ctx, acme)
 	if !isDeleted.Load() {
 		t.Fatalf("the apply did not recreate anything: %v", err)
 	}
-	if err := before.survived(t, s); err != nil {
+	if err := before.CheckRecreated(t, s); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.Apply(t.Context(), acme); err != nil {
@@ -113,7 +124,7 @@ func TestCore_recreationOutlastsAnInterrupt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !plan.isEmpty() {
+	if !plan.IsEmpty() {
 		t.Errorf("the plan is not empty after the next apply:\n%s", plan)
 	}
 	if _, err := c.Apply(t.Context(), nil); err != nil {

@@ -1,4 +1,4 @@
-package provider
+package protocoltest_test
 
 import (
 	"maps"
@@ -10,12 +10,13 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/protocoltest"
 )
 
 // patient drives one client of a sandbox, with a gate that gives a failure little
 // time, as kwok's pods never recover.
 type patient struct {
-	*core
+	*protocoltest.Core
 	t *testing.T
 	s *acctest.Sandbox
 	// attributes of the resource.
@@ -27,11 +28,8 @@ func newPatient(t *testing.T, s *acctest.Sandbox, rollout map[string]any) *patie
 	settings := map[string]any{"grace": "1s", "unschedulable_grace": "1s"}
 	maps.Copy(settings, rollout)
 	return &patient{
-		core: &core{provider: map[string]any{
-			"namespace": s.Namespace, "cluster_domain": acctest.Domain, "template": map[string]any{"namespace": s.Namespace},
-			"kubernetes": map[string]any{"config_path": s.Kubeconfig}, "rollout": settings,
-		}},
-		t: t, s: s,
+		Core: newCore(s, map[string]any{"rollout": settings}),
+		t:    t, s: s,
 		attributes: map[string]any{"name": "acme", "admin_email": "admin@acme.example", "wait_for_rollout": true, "delete_data": false},
 	}
 }
@@ -46,7 +44,7 @@ func (p *patient) succeed() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if !plan.isEmpty() {
+	if !plan.IsEmpty() {
 		p.t.Fatalf("the plan after the apply is not empty:\n%s", plan)
 	}
 }
@@ -72,7 +70,7 @@ func (p *patient) destroy() {
 	if _, err := p.Apply(p.t.Context(), nil); err != nil {
 		p.t.Fatal(err)
 	}
-	if err := noneLeft(p.t, p.s)(nil); err != nil {
+	if err := p.s.CheckNoClients(p.t); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -138,7 +136,7 @@ func TestCore_rollout_failures(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p.t = t
-			s.PutTemplate(t, edit(t, sample, test.edits...))
+			s.PutTemplate(t, acctest.Edit(t, sample, test.edits...))
 			text := p.fail(append(test.says, "Rollout Failed And Was Rolled Back", `Client "acme"`, "pod mira-acme-0",
 				"kubectl --namespace "+s.Namespace+" get events", "Rolled back to what it was before: StatefulSet "+s.Namespace+"/mira-acme", "The former revision serves again")...)
 			t.Log(text)
@@ -152,7 +150,7 @@ func TestCore_rollout_failures(t *testing.T) {
 				t.Errorf("claims (-before +after):\n%s", diff)
 			}
 			plan, err := p.Plan(t.Context(), p.attributes)
-			if err != nil || plan.isEmpty() {
+			if err != nil || plan.IsEmpty() {
 				t.Errorf("the next plan does not show the update again: %v", err)
 			}
 		})
@@ -160,9 +158,9 @@ func TestCore_rollout_failures(t *testing.T) {
 	p.t = t
 
 	// The corrected template goes through.
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.2"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:3.2"))
 	p.succeed()
-	wantImages(t, s, "mira:3.2")
+	s.WantImages(t, "mira:3.2")
 	p.destroy()
 }
 
@@ -172,12 +170,12 @@ func TestCore_rollout_timeout(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, edit(t, sample, "replicas: 1", "replicas: 2"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "replicas: 1", "replicas: 2"))
 	p := newPatient(t, s, nil)
 	p.attributes["timeouts"] = map[string]any{"update": "15s"}
 	p.succeed()
 	before, revision := ownership(t, s), serving(t, s)
-	s.PutTemplate(t, edit(t, sample, "replicas: 1", "replicas: 2", "mira:3.0", "mira-unready:3.1"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "replicas: 1", "replicas: 2", "mira:3.0", "mira-unready:3.1"))
 	p.fail("Rollout Failed And Was Rolled Back", "did not complete within 1", "1 of 2 pods updated", "pod mira-acme-1", "The former revision serves again")
 	if diff := cmp.Diff(before, ownership(t, s)); diff != "" || serving(t, s) != revision {
 		t.Errorf("not what it was (-before +after):\n%s", diff)
@@ -201,7 +199,7 @@ func TestCore_rollout_putsBackWhatOthersOwned(t *testing.T) {
 	before, revision, claims := ownership(t, s), serving(t, s), s.UIDs(t, "PersistentVolumeClaim")
 
 	const extra = "apiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-metrics}\nspec: {ports: [{port: 9090}]}\n---\n"
-	s.PutTemplate(t, extra+edit(t, sample, "mira:3.0", "mira-badpull:3.1", "serviceName: mira", "serviceName: mira-pods", "name: http\n    port: 80", "name: web\n    port: 80"))
+	s.PutTemplate(t, extra+acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1", "serviceName: mira", "serviceName: mira-pods", "name: http\n    port: 80", "name: web\n    port: 80"))
 	p.fail("ImagePullBackOff", "Deleted again, as this apply had created it: Service "+s.Namespace+"/mira-acme-metrics", "The former revision serves again")
 	if diff := cmp.Diff(before, ownership(t, s)); diff != "" {
 		t.Errorf("the objects are not what they were (-before +after):\n%s", diff)
@@ -225,11 +223,11 @@ func TestCore_rollout_createIsTakenBack(t *testing.T) {
 	t.Run("new", func(t *testing.T) {
 		t.Parallel()
 		s := acctest.NewSandbox(t)
-		s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-crash:3.0"))
+		s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-crash:3.0"))
 		p := newPatient(t, s, nil)
 		p.fail("Rollout Failed And Was Rolled Back", "CrashLoopBackOff", "Deleted again, as this apply had created it: StatefulSet "+s.Namespace+"/mira-acme", "Claims stay")
-		if err := noneLeft(t, s)(nil); err != nil || p.state != nil {
-			t.Errorf("%v; state: %s", err, p.state)
+		if err := s.CheckNoClients(t); err != nil || p.State != nil {
+			t.Errorf("%v; state: %s", err, p.State)
 		}
 		claims := s.UIDs(t, "PersistentVolumeClaim")
 		if len(claims) != 1 {
@@ -246,11 +244,11 @@ func TestCore_rollout_createIsTakenBack(t *testing.T) {
 		t.Parallel()
 		s := acctest.NewSandbox(t)
 		class := s.StorageClass(t, false)
-		s.PutTemplate(t, edit(t, sample, "      accessModes:\n", "      storageClassName: "+class+"\n      accessModes:\n"))
+		s.PutTemplate(t, acctest.Edit(t, sample, "      accessModes:\n", "      storageClassName: "+class+"\n      accessModes:\n"))
 		p := newPatient(t, s, nil)
 		p.fail("Rollout Failed And Was Rolled Back", "claim mira-data-mira-acme-0", "UnboundClaim", "StorageClass "+class, "Claims stay")
-		if err := noneLeft(t, s)(nil); err != nil || p.state != nil {
-			t.Errorf("%v; state: %s", err, p.state)
+		if err := s.CheckNoClients(t); err != nil || p.State != nil {
+			t.Errorf("%v; state: %s", err, p.State)
 		}
 	})
 	t.Run("adopted", func(t *testing.T) {
@@ -258,11 +256,11 @@ func TestCore_rollout_createIsTakenBack(t *testing.T) {
 		s := acctest.NewSandbox(t)
 		s.DjangoSave(t, sample, "acme", "admin@acme.example")
 		before, revision := ownership(t, s), serving(t, s)
-		s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-badpull:3.1"))
+		s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1"))
 		p := newPatient(t, s, nil)
 		p.fail("Rollout Failed And Was Rolled Back", "ImagePullBackOff", "Rolled back to what it was before", "The former revision serves again")
-		if diff := cmp.Diff(before, ownership(t, s)); diff != "" || p.state != nil {
-			t.Errorf("not what it was (-before +after):\n%s\nstate: %s", diff, p.state)
+		if diff := cmp.Diff(before, ownership(t, s)); diff != "" || p.State != nil {
+			t.Errorf("not what it was (-before +after):\n%s\nstate: %s", diff, p.State)
 		}
 		if got := serving(t, s); got != revision {
 			t.Errorf("revision %s serves, not %s", got, revision)
@@ -284,23 +282,23 @@ func TestCore_rollout_keep(t *testing.T) {
 	p := newPatient(t, s, map[string]any{"on_failure": "keep"})
 	p.succeed()
 	for _, bad := range []string{"mira-badpull:3.1", "mira-crash:3.2", "mira-badconfig:3.3"} {
-		s.PutTemplate(t, edit(t, sample, "mira:3.0", bad))
+		s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", bad))
 		p.fail("Rollout Failed", `Client "acme"`)
-		if got := imageOf(t, s.Get(t, "StatefulSet", "mira-acme")); got != bad {
+		if got := acctest.Image(t, s.Get(t, "StatefulSet", "mira-acme")); got != bad {
 			t.Errorf("the StatefulSet has image %s, not %s", got, bad)
 		}
-		if !strings.Contains(string(p.state), bad) {
-			t.Errorf("the state does not have %s: %s", bad, p.state)
+		if !strings.Contains(string(p.State), bad) {
+			t.Errorf("the state does not have %s: %s", bad, p.State)
 		}
 	}
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira:3.4"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:3.4"))
 	p.succeed()
-	wantImages(t, s, "mira:3.4")
+	s.WantImages(t, "mira:3.4")
 	p.destroy()
 
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-crash:3.5"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-crash:3.5"))
 	p.fail("Rollout Failed", "New Client Is Tainted", "CrashLoopBackOff")
-	if p.state == nil || !s.Exists(t, "StatefulSet", "mira-acme") {
+	if p.State == nil || !s.Exists(t, "StatefulSet", "mira-acme") {
 		t.Error("nothing was kept")
 	}
 	p.destroy()
@@ -318,7 +316,7 @@ func TestCore_rollout_withoutRights(t *testing.T) {
 	p.succeed()
 	s.Withdraw(t, "pods/log", "get")
 	s.Withdraw(t, "events", "list")
-	s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-crash:3.1"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-crash:3.1"))
 	text := p.fail("CrashLoopBackOff", "exit code 1", "The former revision serves again")
 	for _, kind := range []string{"log", "event"} {
 		if !strings.Contains(text, kind) {
@@ -344,27 +342,27 @@ func TestCore_rollout_rollBackFails(t *testing.T) {
 		// What has the bad image must not get another one.
 		probe := acctest.StatefulSetProbe()
 		lift := s.Deny(t, "statefulsets", "request.operation == 'CREATE' || oldObject.spec.template.spec.containers[0].image.contains('badpull') && !object.spec.template.spec.containers[0].image.contains('badpull')", probe)
-		s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-badpull:3.1", "name: http\n    port: 80", "name: web\n    port: 80"))
+		s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1", "name: http\n    port: 80", "name: web\n    port: 80"))
 		p.fail("Rollout And Roll Back Failed", "ImagePullBackOff", "Rolled back to what it was before: Service "+s.Namespace+"/mira-acme.",
 			"StatefulSet "+s.Namespace+"/mira-acme could not be put back, and is still as the failed rollout left it", "forbidden by the test")
-		if got := imageOf(t, s.Get(t, "StatefulSet", "mira-acme")); got != "mira-badpull:3.1" {
+		if got := acctest.Image(t, s.Get(t, "StatefulSet", "mira-acme")); got != "mira-badpull:3.1" {
 			t.Errorf("the StatefulSet has image %s", got)
 		}
 		lift()
 		s.PutTemplate(t, sample)
 		p.succeed()
-		wantImages(t, s, "mira:3.0")
+		s.WantImages(t, "mira:3.0")
 		p.destroy()
 	})
 	t.Run("the former revision does not serve either", func(t *testing.T) {
 		t.Parallel()
 		s := acctest.NewSandbox(t)
-		s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-crash:3.0"))
+		s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-crash:3.0"))
 		p := newPatient(t, s, nil)
 		p.attributes["wait_for_rollout"] = false
 		p.succeed()
 		p.attributes["wait_for_rollout"] = true
-		s.PutTemplate(t, edit(t, sample, "mira:3.0", "mira-badpull:3.1"))
+		s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1"))
 		p.fail("Rollout And Roll Back Failed", "ImagePullBackOff", "Rolled back to what it was before: StatefulSet "+s.Namespace+"/mira-acme.",
 			"The former revision does not serve", "CrashLoopBackOff")
 		s.PutTemplate(t, sample)

@@ -1,4 +1,4 @@
-package provider
+package protocoltest_test
 
 import (
 	"fmt"

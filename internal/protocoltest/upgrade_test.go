@@ -1,4 +1,4 @@
-package provider
+package protocoltest_test
 
 import (
 	"os"
@@ -21,29 +21,29 @@ func TestCore_stateUpgrade(t *testing.T) {
 		t.Run(map[bool]string{true: "with private state", false: "without"}[keepsPrivate], func(t *testing.T) {
 			t.Parallel()
 			s := acctest.NewSandbox(t)
-			c, acme := newCore(t, s)
-			c.state = []byte(strings.ReplaceAll(string(stored), "NAMESPACE", s.Namespace))
+			c, acme := newClient(t, s)
+			c.State = []byte(strings.ReplaceAll(string(stored), "NAMESPACE", s.Namespace))
 			if !keepsPrivate {
-				c.private = nil
+				c.Private = nil
 			}
 			plan, err := c.Plan(t.Context(), acme)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !plan.isEmpty() {
+			if !plan.IsEmpty() {
 				t.Errorf("the plan for the state of an earlier version is not empty:\n%s", plan)
 			}
-			s.PutTemplate(t, edit(t, acctest.SampleTemplate(t), "mira:3.0", "mira:3.1"))
+			s.PutTemplate(t, acctest.Edit(t, acctest.SampleTemplate(t), "mira:3.0", "mira:3.1"))
 			if _, err := c.Apply(t.Context(), acme); err != nil {
 				t.Fatal(err)
 			}
-			if err := podsRun(t, s, "mira-acme-0", "mira:3.1"); err != nil {
+			if err := s.CheckPodImage(t, "mira-acme-0", "mira:3.1"); err != nil {
 				t.Error(err)
 			}
 			if _, err := c.Apply(t.Context(), nil); err != nil {
 				t.Fatal(err)
 			}
-			if err := noneLeft(t, s)(nil); err != nil {
+			if err := s.CheckNoClients(t); err != nil {
 				t.Error(err)
 			}
 		})

@@ -1,4 +1,4 @@
-package provider
+package protocoltest_test
 
 import (
 	"errors"
@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/protocoltest"
 )
 
 // Whatever is done to a template and to a client's objects: an apply brings the
@@ -54,7 +55,7 @@ type runner struct {
 	t      *testing.T
 	s      *acctest.Sandbox
 	r      *rand.Rand
-	core   *core
+	core   *protocoltest.Core
 	client string
 
 	template, applied choices
@@ -78,7 +79,7 @@ func newRunner(t *testing.T, seed uint64) *runner {
 	r := rand.New(rand.NewPCG(seed, 0))
 	k := &runner{
 		t: t, s: s, r: r,
-		core:     &core{},
+		core:     newCore(s, nil),
 		client:   []string{"acme", "1e3", "null"}[seed%3], // as YAML would not take for strings
 		template: firstTemplate(r),
 		foreign:  map[string]map[string]any{},
@@ -117,15 +118,18 @@ func (k *runner) run(steps int) {
 			k.t.Fatalf("step %d: %v", step, err)
 		}
 	}
-	if k.core.short == 0 {
-		k.t.Fatal("no answer came by the short way")
+	for _, rpc := range []string{"UpgradeResourceState", "ReadResource", "PlanResourceChange"} {
+		answers := k.core.FastAnswers(rpc)
+		if answers == 0 {
+			k.t.Fatalf("the fast path has answered no %s", rpc)
+		}
+		k.t.Logf("the fast path has answered %d times %s", answers, rpc)
 	}
-	k.t.Logf("%d answers by the short way", k.core.short)
-	k.core.provider = k.providerBlock()
+	k.core.Provider = k.providerBlock()
 	if _, err := k.core.Apply(k.t.Context(), nil); err != nil {
 		k.t.Fatalf("destroying: %v", err)
 	}
-	if err := noneLeft(k.t, k.s)(nil); err != nil {
+	if err := k.s.CheckNoClients(k.t); err != nil {
 		k.t.Fatal(err)
 	}
 	if diff := cmp.Diff(k.began.claims, k.s.UIDs(k.t, "PersistentVolumeClaim")); diff != "" {
@@ -170,15 +174,15 @@ func (k *runner) converge() error {
 	wanted, wasWanted := k.wanted(k.template), k.wanted(k.applied)
 	sameConfig := cmp.Equal(k.resourceBlock(k.template), k.resourceBlock(k.applied))
 	isQuiet := !isFirst && !k.step.touched && sameConfig && cmp.Equal(wanted, wasWanted)
-	k.core.provider = k.providerBlock()
+	k.core.Provider = k.providerBlock()
 	plan, err := k.core.Apply(ctx, k.resourceBlock(k.template))
 	switch {
 	case err != nil:
 		return err
-	case isQuiet && !plan.isEmpty():
+	case isQuiet && !plan.IsEmpty():
 		return fmt.Errorf("nothing changed, but the plan does:\n%v", plan)
 	}
-	applied := k.core.state
+	applied := k.core.State
 	after := k.look()
 	if isRolledOut := k.ready(); k.template.Wait && generation != after.generation && isRolledOut != nil {
 		return fmt.Errorf("the apply was to wait for the rollout: %w", isRolledOut)
@@ -188,10 +192,10 @@ func (k *runner) converge() error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("planning after the apply: %w", err)
-	case !again.isEmpty():
+	case !again.IsEmpty():
 		return fmt.Errorf("the plan is not empty after the apply:\n%v", again)
-	case string(applied) != string(k.core.state):
-		return fmt.Errorf("the state is not what a refresh gives (-state +refreshed):\n%s", cmp.Diff(string(applied), string(k.core.state)))
+	case string(applied) != string(k.core.State):
+		return fmt.Errorf("the state is not what a refresh gives (-state +refreshed):\n%s", cmp.Diff(string(applied), string(k.core.State)))
 	}
 
 	samePodTemplate := !k.step.touchedPods && cmp.Equal(podFields(wanted), podFields(wasWanted))

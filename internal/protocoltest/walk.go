@@ -1,0 +1,162 @@
+package protocoltest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+)
+
+// walk is one run over the configuration. It has provider servers of its own, as
+// each plan and each apply of a CLI starts its own provider process.
+type walk struct {
+	*Core
+	served, reference tfprotov6.ProviderServer
+
+	block *tfprotov6.SchemaBlock // of the resource
+	typ   tftypes.Type
+}
+
+// start starts both servers and configures them.
+func (c *Core) start(ctx context.Context) (*walk, error) {
+	w := &walk{Core: c, served: c.Served(), reference: c.Reference()}
+	return w, errors.Join(w.configure(ctx, w.reference), w.configure(ctx, w.served))
+}
+
+func (w *walk) configure(ctx context.Context, server tfprotov6.ProviderServer) error {
+	schema, err := server.GetProviderSchema(ctx, &tfprotov6.GetProviderSchemaRequest{})
+	if err := failure(schema.Diagnostics, err); err != nil {
+		return err
+	}
+	resource, ok := schema.ResourceSchemas[w.Resource]
+	if !ok {
+		return fmt.Errorf("the provider has no resource %s", w.Resource)
+	}
+	w.block, w.typ = resource.Block, resource.ValueType()
+	config := dynamic(valueOf(schema.Provider.ValueType(), w.Provider))
+	validated, err := server.ValidateProviderConfig(ctx, &tfprotov6.ValidateProviderConfigRequest{Config: config})
+	if err := failure(validated.Diagnostics, err); err != nil {
+		return err
+	}
+	configured, err := server.ConfigureProvider(ctx, &tfprotov6.ConfigureProviderRequest{TerraformVersion: "1.14.0", Config: config})
+	return failure(configured.Diagnostics, err)
+}
+
+// failure returns the errors among diagnostics, and the error of the call itself.
+func failure(diagnostics []*tfprotov6.Diagnostic, err error) error {
+	failed := []error{err}
+	for _, d := range diagnostics {
+		if d.Severity == tfprotov6.DiagnosticSeverityError {
+			failed = append(failed, fmt.Errorf("%s: %s", d.Summary, d.Detail))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// refresh reads the state file, and then the resource.
+func (w *walk) refresh(ctx context.Context) (tftypes.Value, error) {
+	null := tftypes.NewValue(w.typ, nil)
+	if w.State == nil {
+		return null, nil
+	}
+	upgraded, err := w.upgradeResourceState(ctx, &tfprotov6.UpgradeResourceStateRequest{
+		TypeName: w.Resource, RawState: &tfprotov6.RawState{JSON: w.State},
+	})
+	if err != nil {
+		return null, err
+	}
+	read, err := w.readResource(ctx, &tfprotov6.ReadResourceRequest{
+		TypeName: w.Resource, CurrentState: upgraded.state, Private: w.Private, CurrentIdentity: w.identity,
+	})
+	if err != nil {
+		return null, err
+	}
+	return w.keep(w.typ, read.state, read.private, read.identity)
+}
+
+// plan validates and plans, and checks the answer as core does. A plan that replaces
+// the resource is an error: no test plans one.
+func (w *walk) plan(ctx context.Context, config, prior tftypes.Value) (*Plan, error) {
+	proposed := tftypes.NewValue(w.typ, nil)
+	if !config.IsNull() {
+		validated, err := w.served.ValidateResourceConfig(ctx, &tfprotov6.ValidateResourceConfigRequest{TypeName: w.Resource, Config: dynamic(config)})
+		if err := failure(validated.Diagnostics, err); err != nil {
+			return nil, err
+		}
+		proposed = w.propose(config, prior)
+	}
+	planned, err := w.planResourceChange(ctx, &tfprotov6.PlanResourceChangeRequest{
+		TypeName: w.Resource, PriorState: dynamic(prior), ProposedNewState: dynamic(proposed), Config: dynamic(config),
+		PriorPrivate: w.Private, PriorIdentity: w.identity,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(planned.requiresReplace) > 0 {
+		return nil, fmt.Errorf("the plan replaces the resource, for %v", planned.requiresReplace)
+	}
+	value, err := planned.state.Unmarshal(w.typ)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.keepsConfig(config, value); err != nil {
+		return nil, err
+	}
+	return &Plan{config: config, prior: prior, planned: value, private: planned.private, identity: planned.identity}, nil
+}
+
+// keepsConfig returns an error for a plan that changes what the configuration says.
+func (w *walk) keepsConfig(config, planned tftypes.Value) error {
+	if config.IsNull() != planned.IsNull() {
+		return fmt.Errorf("configured %v, planned %v", config, planned)
+	}
+	if config.IsNull() {
+		return nil
+	}
+	wants, has := attributesOf(config), attributesOf(planned)
+	for _, attribute := range w.block.Attributes {
+		want, got := wants[attribute.Name], has[attribute.Name]
+		if (!attribute.Computed || !want.IsNull()) && !want.Equal(got) {
+			return fmt.Errorf("provider produced invalid plan: %s is configured as %v and planned as %v", attribute.Name, want, got)
+		}
+	}
+	return nil
+}
+
+// propose merges the configuration with what the provider computed before.
+func (w *walk) propose(config, prior tftypes.Value) tftypes.Value {
+	proposed, before := maps.Clone(attributesOf(config)), attributesOf(prior)
+	for _, attribute := range w.block.Attributes {
+		if attribute.Computed && proposed[attribute.Name].IsNull() && !prior.IsNull() {
+			proposed[attribute.Name] = before[attribute.Name]
+		}
+	}
+	return tftypes.NewValue(w.typ, proposed)
+}
+
+// apply applies a plan with the server under test only: a change is made once.
+func (w *walk) apply(ctx context.Context, plan *Plan) error {
+	answer, err := w.served.ApplyResourceChange(ctx, &tfprotov6.ApplyResourceChangeRequest{
+		TypeName: w.Resource, PriorState: dynamic(plan.prior), PlannedState: dynamic(plan.planned), Config: dynamic(plan.config),
+		PlannedPrivate: plan.private, PlannedIdentity: plan.identity,
+	})
+	if answer == nil || answer.NewState == nil {
+		return errors.Join(err, errors.New("no answer to the apply"))
+	}
+	failed := failure(answer.Diagnostics, err)
+	// The state that comes with an error is kept, too.
+	applied, err := w.keep(w.typ, answer.NewState, answer.Private, answer.NewIdentity)
+	switch {
+	case failed != nil:
+		return fmt.Errorf("applying: %w", errors.Join(failed, err))
+	case err != nil:
+		return fmt.Errorf("after the apply: %w", err)
+	}
+	if err := compatible(plan.planned, applied, ""); err != nil {
+		return fmt.Errorf("provider produced inconsistent result after apply: %w", err)
+	}
+	return nil
+}
