@@ -13,7 +13,7 @@ const verbApply = "apply"
 // DryRun has the server do everything of an apply but store it, and gives the
 // object as it would be. `live` is the object as it is, nil if there is none: what
 // former managers own of one that is not adopted yet is no conflict, as adopting
-// it takes that over. [Client.Rehearsed] gives the answer again.
+// it takes that over. [Client.RecentDryRun] gives the answer again.
 func (c *Client) DryRun(ctx context.Context, object, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	options := metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}, Force: c.force}
 	result, err := c.apply(ctx, object, options)
@@ -23,24 +23,24 @@ func (c *Client) DryRun(ctx context.Context, object, live *unstructured.Unstruct
 		result, err = c.apply(ctx, object, options)
 	}
 	if err == nil {
-		c.rehearsals.put(RefOf(object).unversioned(), rehearsal{of: c.fields.DigestApplied(object), on: versionOf(live), result: result})
+		c.dryRuns.put(RefOf(object).unversioned(), recentDryRun{of: c.fields.DigestApplied(object), on: versionOf(live), result: result})
 	}
 	return result, err
 }
 
-// Rehearsed gives what [Client.DryRun] answered to the same object a moment ago, if
+// RecentDryRun gives what [Client.DryRun] answered to the same object a moment ago, if
 // the live object is still the same version; nil otherwise. The CLI plans a change
 // once more right before it applies it: what the server said then need not be asked
 // again.
-func (c *Client) Rehearsed(object, live *unstructured.Unstructured) *unstructured.Unstructured {
-	last, ok := c.rehearsals.get(RefOf(object).unversioned())
+func (c *Client) RecentDryRun(object, live *unstructured.Unstructured) *unstructured.Unstructured {
+	last, ok := c.dryRuns.get(RefOf(object).unversioned())
 	if !ok || last.of == "" || last.of != c.fields.DigestApplied(object) || last.on != versionOf(live) {
 		return nil
 	}
 	return last.result
 }
 
-type rehearsal struct {
+type recentDryRun struct {
 	of, on string
 	result *unstructured.Unstructured
 }

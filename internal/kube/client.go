@@ -40,7 +40,7 @@ type Client struct {
 	dynamic    dynamic.Interface // both share one HTTP client and its connection
 	gatherer   *gatherer
 	claimLists sync.Map // of *claimList, by namespace
-	rehearsals lately[Ref, rehearsal]
+	dryRuns lately[Ref, recentDryRun]
 	fields     *managedfields.Manager
 	force      bool
 

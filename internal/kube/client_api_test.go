@@ -220,7 +220,7 @@ func TestClientAPI_adoption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dropped, err := client.Dropped(t.Context(), live, result)
+	dropped, err := client.FieldsLost(t.Context(), live, result)
 	if err != nil {
 		t.Fatal(err)
 	}

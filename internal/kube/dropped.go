@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// Dropped gives the fields, with their live values, that an object loses or has
+// FieldsLost returns the fields, with their live values, that an object loses or has
 // reset when it is adopted: those that a former manager set and that we do not
 // apply. `result` is the dry run of our apply.
 //
@@ -22,7 +22,7 @@ import (
 // and come back with the same values, so they must not count. Only the server
 // knows its defaults: it is asked by the dry run of an update without the
 // fields.
-func (c *Client) Dropped(ctx context.Context, live, result *unstructured.Unstructured) (managedfields.Fields, error) {
+func (c *Client) FieldsLost(ctx context.Context, live, result *unstructured.Unstructured) (managedfields.Fields, error) {
 	if c.fields.Applied(live) {
 		return nil, nil
 	}

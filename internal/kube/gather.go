@@ -121,14 +121,14 @@ func newGatherer(c *Client) *gatherer {
 	}
 }
 
-// Gather reads the live object of a reference, as [Client.Get] does, but together
+// GetBatched reads the live object of a reference, as [Client.Get] does, but together
 // with others that are asked for at about the same time: it may be up to a
 // minute old, though never older than our own last write of it, and must not be
 // changed. `owner` is the value of the owner label that the object has, if it is
 // there and ours.
 //
 // Who is about to write an object needs [Client.Get].
-func (c *Client) Gather(ctx context.Context, owner string, ref Ref) (*unstructured.Unstructured, error) {
+func (c *Client) GetBatched(ctx context.Context, owner string, ref Ref) (*unstructured.Unstructured, error) {
 	if c.fields.OwnerLabel() == "" || owner == "" || len(validation.IsValidLabelValue(owner)) > 0 {
 		return c.Get(ctx, ref)
 	}
@@ -140,14 +140,14 @@ func (c *Client) Gather(ctx context.Context, owner string, ref Ref) (*unstructur
 	return c.gatherer.read(ctx, owner, key, ref)
 }
 
-// GatherAll gathers the objects of one owner at the same time, so that their lists are
+// GetAllBatched gathers the objects of one owner at the same time, so that their lists are
 // on their way together. The objects come in the order of the references; nil stands
 // for one that is not there.
-func (c *Client) GatherAll(ctx context.Context, owner string, refs []Ref) ([]*unstructured.Unstructured, error) {
+func (c *Client) GetAllBatched(ctx context.Context, owner string, refs []Ref) ([]*unstructured.Unstructured, error) {
 	objects, failed := make([]*unstructured.Unstructured, len(refs)), make([]error, len(refs))
 	var all sync.WaitGroup
 	for i, ref := range refs {
-		all.Go(func() { objects[i], failed[i] = c.Gather(ctx, owner, ref) })
+		all.Go(func() { objects[i], failed[i] = c.GetBatched(ctx, owner, ref) })
 	}
 	all.Wait()
 	for _, err := range failed {
@@ -158,7 +158,7 @@ func (c *Client) GatherAll(ctx context.Context, owner string, refs []Ref) ([]*un
 	return objects, nil
 }
 
-// HasClaim tells whether a claim is there. It gathers as [Client.Gather] does, for
+// HasClaim tells whether a claim is there. It gathers as [Client.GetBatched] does, for
 // those who look after claims that no StatefulSet uses any more: claims carry no
 // owner label, so that a crowd has those of all owners listed, by name only.
 func (c *Client) HasClaim(ctx context.Context, owner, namespace, name string) (bool, error) {

@@ -59,7 +59,7 @@ func TestClientAPI_gather(t *testing.T) {
 	for i, object := range all {
 		asks.Go(func() {
 			ref := kube.RefOf(object)
-			gathered, err := client.Gather(t.Context(), clientName(i), ref)
+			gathered, err := client.GetBatched(t.Context(), clientName(i), ref)
 			if err != nil {
 				t.Error(err)
 				return

@@ -47,7 +47,7 @@ func readClients(t *testing.T, client *Client, parallel int, order []int) {
 
 func readObject(ctx context.Context, client *Client, apiVersion, kind string, i int) error {
 	ref := Ref{APIVersion: apiVersion, Kind: kind, Namespace: "default", Name: "mira-" + clientName(i)}
-	object, err := client.Gather(ctx, clientName(i), ref)
+	object, err := client.GetBatched(ctx, clientName(i), ref)
 	if err != nil {
 		return err
 	}
@@ -120,11 +120,11 @@ func TestGather_notListed(t *testing.T) {
 		server.put("services", "unlabelled", "")
 		client := server.client(t)
 		readClients(t, client, 10, upTo(20))
-		found, err := client.Gather(t.Context(), "other", Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "unlabelled"})
+		found, err := client.GetBatched(t.Context(), "other", Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "unlabelled"})
 		if err != nil || found == nil || found.GetName() != "unlabelled" {
 			t.Errorf("got %v (%v), want the object without a label", found, err)
 		}
-		found, err = client.Gather(t.Context(), "other", Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "absent"})
+		found, err = client.GetBatched(t.Context(), "other", Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "absent"})
 		if err != nil || found != nil {
 			t.Errorf("got %v (%v), want nothing", found, err)
 		}
@@ -384,7 +384,7 @@ func TestGather_ownWrites(t *testing.T) {
 		write(ref)
 		server.putData("services", ref.Name, "c0003", []byte(`{"metadata":{"name":"mira-c0003","uid":"new","labels":{"mira-cluster.io/client":"c0003"}}}`))
 		for range 2 {
-			object, err := client.Gather(t.Context(), "c0003", ref)
+			object, err := client.GetBatched(t.Context(), "c0003", ref)
 			if err != nil || object.GetUID() != "new" {
 				t.Errorf("read %v (%v), want what was written", object, err)
 			}

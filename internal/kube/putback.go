@@ -12,7 +12,7 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// PutBack takes a write of ours back: `before` is the object as it was, `written`
+// Restore takes a write of ours back: `before` is the object as it was, `written`
 // as we left it. What we owned then has its former values and nothing beside them,
 // and what we took from others has its values and goes back to them. What others
 // have written since, and what they owned all along, stays. A StatefulSet whose
@@ -20,7 +20,7 @@ import (
 //
 // It gives the object as it is then. An object that somebody has deleted since is a
 // [*NotFoundError].
-func (c *Client) PutBack(ctx context.Context, before, written *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (c *Client) Restore(ctx context.Context, before, written *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	former, err := c.fields.Former(before, written)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", RefOf(written), err)

@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Reclaimed is how an object that the server does not take, as somebody has put
+// ConflictRemoval is how an object that the server does not take, as somebody has put
 // something by hand beside what we apply, can be applied: without that.
-type Reclaimed struct {
+type ConflictRemoval struct {
 	// Fields that go, with their live values; none where the object is not adopted
 	// yet, as adopting it takes all that former managers have set.
 	Fields managedfields.Fields
@@ -21,11 +21,11 @@ type Reclaimed struct {
 	Result *unstructured.Unstructured
 }
 
-// Reclaim finds out, after an apply was rejected, which fields of people with
+// RemoveConflictingFields finds out, after an apply was rejected, which fields of people with
 // kubectl stand in its way: another member of a union, as a second handler of a
 // probe, or a port of the same name under another number. It takes away as little
 // as the server asks for; nil when that is not the reason. It only asks.
-func (c *Client) Reclaim(ctx context.Context, object, live *unstructured.Unstructured) (*Reclaimed, error) {
+func (c *Client) RemoveConflictingFields(ctx context.Context, object, live *unstructured.Unstructured) (*ConflictRemoval, error) {
 	ref := RefOf(live)
 	resource, err := c.resource(ref.GroupVersionKind(), ref.Namespace)
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *Client) Reclaim(ctx context.Context, object, live *unstructured.Unstruc
 			return nil, err
 		}
 		after.SetManagedFields(fresh.GetManagedFields())
-		reclaimed := &Reclaimed{Result: after}
+		reclaimed := &ConflictRemoval{Result: after}
 		if isAdopted {
 			reclaimed.Fields = foreign.Below(roots)
 		}

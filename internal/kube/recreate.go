@@ -129,7 +129,7 @@ func (c *Client) dryRunCreate(ctx context.Context, resource dynamic.ResourceInte
 }
 
 // mergeNew merges a new object with what others own on the live one, and has the
-// server check that. As [Client.Reclaim] does, it takes away what it must.
+// server check that. As [Client.RemoveConflictingFields] does, it takes away what it must.
 func (c *Client) mergeNew(ctx context.Context, resource dynamic.ResourceInterface, object, fresh, live *unstructured.Unstructured) (*unstructured.Unstructured, managedfields.Fields, error) {
 	foreign := c.fields.Foreign(object, live)
 	var refusal error

@@ -49,7 +49,7 @@ func (o ApplyOptions) bound(ctx context.Context) (context.Context, context.Cance
 // Outcome is what an apply did. It is given along with an error, too, when
 // something was written.
 type Outcome struct {
-	Record
+	State
 	Created  []kube.Ref
 	Existed  []kube.Ref // were there before, whoever managed them
 	Grown    []kube.Ref // claims that were asked to grow
@@ -102,7 +102,7 @@ func (f *Fleet) Create(ctx context.Context, spec Spec, options ApplyOptions) (*O
 // write, once too many others have failed: [*rollout.GateClosedError]. If its
 // rollout fails it is taken back, where the settings say so: a [*RolledBackError]
 // comes with an outcome that holds the references of what is there.
-func (f *Fleet) Update(ctx context.Context, spec Spec, before *Record, options ApplyOptions) (*Outcome, error) {
+func (f *Fleet) Update(ctx context.Context, spec Spec, before *State, options ApplyOptions) (*Outcome, error) {
 	pass, err := f.admit(ctx, spec, before, options.Planned)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (f *Fleet) Update(ctx context.Context, spec Spec, before *Record, options A
 		turn.mu.Lock()
 		defer turn.mu.Unlock()
 		report := f.rollBack(ctx, steps, outcome, options, err)
-		return &Outcome{Record: Record{Refs: report.refs(before.Refs)}}, report
+		return &Outcome{State: State{Refs: report.refs(before.Refs)}}, report
 	}
 	if err != nil {
 		return outcome, err
@@ -152,7 +152,7 @@ func (f *Fleet) Update(ctx context.Context, spec Spec, before *Record, options A
 }
 
 // apply does all but wait, and delete what is not wanted any more.
-func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options ApplyOptions) (*Outcome, trial, error) {
+func (f *Fleet) apply(ctx context.Context, spec Spec, before *State, options ApplyOptions) (*Outcome, trial, error) {
 	d, err := f.desire(ctx, spec)
 	if err != nil {
 		return nil, nil, err
@@ -165,7 +165,7 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 		return nil, nil, err
 	}
 
-	outcome := &Outcome{Record: Record{URL: steps.url(), Revision: d.revision}}
+	outcome := &Outcome{State: State{URL: steps.url(), Revision: d.revision}}
 	var written []kube.Ref
 	fail := func(err error) (*Outcome, trial, error) {
 		outcome.Refs = written
@@ -188,7 +188,7 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *Record, options Ap
 		}
 	}
 	outcome.Warnings = append(outcome.Warnings, d.warnings...)
-	f.fill(&outcome.Record, d, steps, before)
+	f.fill(&outcome.State, d, steps, before)
 	f.holdPlan(options.Planned, outcome)
 	return outcome, steps, nil
 }
@@ -220,7 +220,7 @@ func (f *Fleet) holdPlan(planned map[string]managedfields.Fields, outcome *Outco
 	}
 	outcome.Objects = planned
 	outcome.Images = imagesOf(planned)
-	outcome.Marks = make(map[string]managedfields.Fingerprint) // it is not settled
+	outcome.Fingerprints = make(map[string]managedfields.Fingerprint) // it is not settled
 	detail := "The server stored other values than its dry run had promised, which an admission webhook can do:"
 	for _, line := range lines {
 		detail += "\n" + line
@@ -239,7 +239,7 @@ func differences(from, to map[string]managedfields.Fields) []string {
 }
 
 // write adopts and applies one object.
-func (f *Fleet) write(ctx context.Context, spec Spec, s *step, before *Record, outcome *Outcome) error {
+func (f *Fleet) write(ctx context.Context, spec Spec, s *step, before *State, outcome *Outcome) error {
 	object := s.applied.DeepCopy()
 	if s.live != nil && s.live.GetDeletionTimestamp() != nil && s.recreation == nil {
 		// What is on its way out cannot be adopted.
@@ -323,7 +323,7 @@ func (f *Fleet) adopt(ctx context.Context, s *step) error {
 
 // prune deletes, in reverse order, what the client had and the template does not
 // ask for any more.
-func (f *Fleet) prune(ctx context.Context, spec Spec, before *Record, wanted []kube.Ref, outcome *Outcome) error {
+func (f *Fleet) prune(ctx context.Context, spec Spec, before *State, wanted []kube.Ref, outcome *Outcome) error {
 	for _, ref := range slices.Backward(before.Refs) {
 		if slices.ContainsFunc(wanted, ref.SameObject) {
 			continue

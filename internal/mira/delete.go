@@ -24,7 +24,7 @@ type Deleted struct {
 // the pods to end. It needs no template. What is gone already counts as done;
 // what belongs to another client, or took the name of a recorded object, is left
 // alone and reported. Claims stay unless deleteData says otherwise.
-func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Record, deleteData bool) (*Deleted, error) {
+func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *State, deleteData bool) (*Deleted, error) {
 	turn := f.turn(namespace, name)
 	turn.mu.Lock()
 	defer turn.mu.Unlock()
@@ -116,7 +116,7 @@ func (f *Fleet) remove(ctx context.Context, ref kube.Ref, client string) (*Warni
 // Where one is gone by now, the names of its claim templates come from the claims
 // recorded. Recorded claims of no recorded StatefulSet, as a template leaves them
 // that renames it, stand under the empty key.
-func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *Record, live map[string]*unstructured.Unstructured, fresh bool) (map[string][]kube.Ref, error) {
+func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *State, live map[string]*unstructured.Unstructured, fresh bool) (map[string][]kube.Ref, error) {
 	claims := make(map[string][]kube.Ref)
 	rest := slices.Clone(record.Claims)
 	for _, ref := range record.Refs {

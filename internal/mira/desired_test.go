@@ -64,7 +64,7 @@ func TestRenamedStatefulSetLeavesItsData(t *testing.T) {
 	set := func(name string) *step {
 		return &step{desired: object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "`+name+`", "namespace": "default"}}`)}
 	}
-	before := &Record{Refs: []kube.Ref{kube.RefOf(set("mira-acme").desired)}, Claims: []string{"data-mira-acme-0"}}
+	before := &State{Refs: []kube.Ref{kube.RefOf(set("mira-acme").desired)}, Claims: []string{"data-mira-acme-0"}}
 	if got := dataWarnings(Spec{Name: "acme"}, before, trial{set("mira-acme")}); len(got) > 0 {
 		t.Errorf("warnings for a StatefulSet that stays: %v", got)
 	}

@@ -10,30 +10,30 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 )
 
-// Unknown says which values of a [Spec] are not known yet.
-type Unknown struct {
+// UnknownValues says which values of a [Spec] are not known yet.
+type UnknownValues struct {
 	AdminEmail bool
 	Variables  []string // names whose values are not known
 	// AnyVariable: not even the names are known.
 	AnyVariable bool
 }
 
-// Foresight is what is known of a client before all its values are.
-type Foresight struct {
+// PartialPlan is what is known of a client before all its values are.
+type PartialPlan struct {
 	Revision string   // empty when it is not known
 	URL      *string  // nil when it is not known; empty when there is none
 	Claims   []string // nil when they are not known
 	Warnings []Warning
 }
 
-// Foresee tells what does not depend on the values that are not known: it renders
+// PlanPartial tells what does not depend on the values that are not known: it renders
 // the template with two different values for each and keeps what comes out the
 // same. What the server makes of the objects is not among it. Nil without an error
 // says that nothing can be foreseen.
-func (f *Fleet) Foresee(ctx context.Context, spec Spec, unknown Unknown, before *Record) (*Foresight, error) {
+func (f *Fleet) PlanPartial(ctx context.Context, spec Spec, unknown UnknownValues, before *State) (*PartialPlan, error) {
 	t, err := f.template(ctx, spec)
 	if warning, ok := notYet(spec, before, err); ok {
-		return &Foresight{Warnings: []Warning{warning}}, nil
+		return &PartialPlan{Warnings: []Warning{warning}}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (f *Fleet) Foresee(ctx context.Context, spec Spec, unknown Unknown, before 
 			return nil, err
 		}
 	}
-	foresight := &Foresight{Revision: seen[0].revision}
+	foresight := &PartialPlan{Revision: seen[0].revision}
 	// Where admission has given the client another address it will do so again.
 	if seen[0].url == seen[1].url && (before == nil || before.URL == seen[0].url) {
 		foresight.URL = &seen[0].url
@@ -83,7 +83,7 @@ func isBuiltIn(placeholder string) bool {
 
 // claims gives the names of the claims that the client will have, those recorded
 // before included: not empty, but without nil.
-func (d *desired) claims(before *Record) []string {
+func (d *desired) claims(before *State) []string {
 	claims := []string{}
 	for _, object := range d.objects {
 		if isStatefulSet(object) {
@@ -100,7 +100,7 @@ func (d *desired) claims(before *Record) []string {
 // notYet tells whether a template that is not the pinned one, or not there, may
 // become it in the same run, by what another resource writes: it is not there at
 // all, or it still is the one that the client was pinned to before.
-func notYet(spec Spec, before *Record, err error) (Warning, bool) {
+func notYet(spec Spec, before *State, err error) (Warning, bool) {
 	if spec.Revision == "" {
 		return Warning{}, false
 	}

@@ -17,34 +17,34 @@ import (
 
 // Plan is what applying a [Spec] would give.
 type Plan struct {
-	Record
-	// Unforeseeable: the namespace or the template is not there yet, so that
+	State
+	// Unknown: the namespace or the template is not there yet, so that
 	// nobody can say what the objects will be. URL and Revision are empty where
 	// they are not known either.
-	Unforeseeable bool
-	Warnings      []Warning
+	Unknown  bool
+	Warnings []Warning
 }
 
 // Plan asks the server, by dry runs, what applying the client would make of its
 // objects. `before` is what is recorded of the client; nil for one that is to be
 // created. Nothing is written. All objects are tried, so that the error names
 // every refusal.
-func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, error) {
+func (f *Fleet) Plan(ctx context.Context, spec Spec, before *State) (*Plan, error) {
 	d, err := f.desire(ctx, spec)
 	if warning, ok := notYet(spec, before, err); ok {
-		return &Plan{Unforeseeable: true, Warnings: []Warning{warning}}, nil
+		return &Plan{Unknown: true, Warnings: []Warning{warning}}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	d.gathered = true
-	plan := &Plan{Record: Record{URL: d.url, Revision: d.revision}, Warnings: d.warnings}
+	plan := &Plan{State: State{URL: d.url, Revision: d.revision}, Warnings: d.warnings}
 	// A client that is to be created and has objects of its own is most often a
 	// tainted one: they will be deleted first.
 	trial, err := f.rehearse(ctx, spec, d, before, before == nil)
 	var noNamespace *kube.NamespaceNotFoundError
 	if errors.As(err, &noNamespace) {
-		plan.Unforeseeable = true
+		plan.Unknown = true
 		plan.Warnings = append(plan.Warnings, Warning{
 			Summary: "Namespace Not There Yet",
 			Detail: fmt.Sprintf("Namespace %q of client %q does not exist. Unless something creates it before the client is applied, that will fail. "+
@@ -67,7 +67,7 @@ func (f *Fleet) Plan(ctx context.Context, spec Spec, before *Record) (*Plan, err
 	}
 	plan.Warnings = append(plan.Warnings, adoption...)
 	plan.URL = trial.url()
-	f.fill(&plan.Record, d, trial, before)
+	f.fill(&plan.State, d, trial, before)
 	return plan, nil
 }
 
@@ -102,14 +102,14 @@ type trial []*step
 //
 // With tolerate, a refusal to recreate an object that is the client's own is noted
 // in its step only.
-func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired, before *Record, tolerate bool) (trial, error) {
+func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired, before *State, tolerate bool) (trial, error) {
 	steps := make(trial, 0, len(d.objects))
 	var refused []error
 	for _, object := range d.objects {
 		s := &step{desired: object, applied: object, gathered: d.gathered}
 		if before != nil {
 			key := kube.RefOf(object).Key()
-			s.before, s.mark = before.Objects[key], before.Marks[key]
+			s.before, s.mark = before.Objects[key], before.Fingerprints[key]
 		}
 		err := f.try(ctx, spec, s, before)
 		if tolerate && err != nil && s.refusal != nil && s.isOwn(spec) {
@@ -129,9 +129,9 @@ func (f *Fleet) rehearse(ctx context.Context, spec Spec, d *desired, before *Rec
 
 // foretell asks the server what applying an object would give, and what else it
 // takes to apply it.
-func (f *Fleet) foretell(ctx context.Context, s *step, before *Record) error {
+func (f *Fleet) foretell(ctx context.Context, s *step, before *State) error {
 	if !s.gathered {
-		if s.result = f.kube.Rehearsed(s.desired, s.live); s.result != nil {
+		if s.result = f.kube.RecentDryRun(s.desired, s.live); s.result != nil {
 			return nil
 		}
 	}
@@ -151,7 +151,7 @@ func (s *step) isOwn(spec Spec) bool {
 }
 
 // try rehearses one object.
-func (f *Fleet) try(ctx context.Context, spec Spec, s *step, before *Record) error {
+func (f *Fleet) try(ctx context.Context, spec Spec, s *step, before *State) error {
 	ref := kube.RefOf(s.desired)
 	if err := f.claim(ref, spec.Name); err != nil {
 		return err
@@ -199,7 +199,7 @@ func (f *Fleet) look(ctx context.Context, spec Spec, s *step) error {
 	ref := kube.RefOf(s.desired)
 	var err error
 	if s.gathered || s.mark != (managedfields.Fingerprint{}) {
-		if s.live, err = f.kube.Gather(ctx, spec.Name, ref); err != nil {
+		if s.live, err = f.kube.GetBatched(ctx, spec.Name, ref); err != nil {
 			return err
 		}
 		if fields, ok := f.isSettled(s); ok {
@@ -228,7 +228,7 @@ func (f *Fleet) reclaim(ctx context.Context, s *step, refusal error) error {
 	if s.live == nil || !errors.As(refusal, &rejected) {
 		return refusal
 	}
-	reclaimed, err := f.kube.Reclaim(ctx, s.applied, s.live)
+	reclaimed, err := f.kube.RemoveConflictingFields(ctx, s.applied, s.live)
 	var beside *kube.BesideError
 	if errors.As(err, &beside) {
 		beside.Err = refusal
@@ -278,20 +278,20 @@ func isHopeless(ctx context.Context, err error) bool {
 // fill records objects as the server gave them. The claims follow from the
 // template and from what was recorded before, not from the moment: a plan and its
 // apply must agree on them.
-func (f *Fleet) fill(record *Record, d *desired, t trial, before *Record) {
+func (f *Fleet) fill(record *State, d *desired, t trial, before *State) {
 	record.Objects = make(map[string]managedfields.Fields, len(t))
 	record.Refs = nil
-	record.Marks = make(map[string]managedfields.Fingerprint, len(t))
+	record.Fingerprints = make(map[string]managedfields.Fingerprint, len(t))
 	for _, s := range t {
 		ref := kube.RefOf(s.result)
 		record.Refs = append(record.Refs, ref)
 		record.Objects[ref.Key()] = f.fieldsOf(s)
 		switch {
 		case s.settled != nil:
-			record.Marks[ref.Key()] = s.mark
+			record.Fingerprints[ref.Key()] = s.mark
 		// What admission changed at one write it may leave alone at the next.
 		case s.written && s.applied == s.desired && len(f.fields.AdmissionChanges(s.desired, s.result)) == 0, s.isExact:
-			record.Marks[ref.Key()] = f.fields.FingerprintOf(s.desired, s.result)
+			record.Fingerprints[ref.Key()] = f.fields.FingerprintOf(s.desired, s.result)
 		}
 	}
 	record.Images = imagesOf(record.Objects)

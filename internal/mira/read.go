@@ -19,15 +19,15 @@ import (
 // Read refreshes what is recorded of a client with the live objects; nil when
 // none of them is left. It needs no template. References keep the objects that
 // are gone: a later delete or update must still know of them.
-func (f *Fleet) Read(ctx context.Context, namespace, name string, before *Record) (*Record, error) {
-	record := &Record{
+func (f *Fleet) Read(ctx context.Context, namespace, name string, before *State) (*State, error) {
+	record := &State{
 		Objects:  make(map[string]managedfields.Fields, len(before.Refs)),
 		URL:      before.URL,
 		Revision: before.Revision,
 	}
 	var live []*unstructured.Unstructured
 	isLeaving := false
-	objects, err := f.kube.GatherAll(ctx, name, before.Refs)
+	objects, err := f.kube.GetAllBatched(ctx, name, before.Refs)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func find(objects []*unstructured.Unstructured, matches func(*unstructured.Unstr
 
 // Imported is a client found in the cluster.
 type Imported struct {
-	Record
+	State
 	AdminEmail string
 	// Variables whose values differ from the fleet's, or that the fleet lacks.
 	Variables map[string]string
@@ -136,7 +136,7 @@ func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported,
 	if err != nil {
 		return err
 	}
-	imported.Objects, imported.Marks = make(map[string]managedfields.Fields), make(map[string]managedfields.Fingerprint)
+	imported.Objects, imported.Fingerprints = make(map[string]managedfields.Fields), make(map[string]managedfields.Fingerprint)
 	var live []*unstructured.Unstructured
 	var looked []kube.Ref
 	for _, object := range d.objects {
@@ -165,7 +165,7 @@ func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported,
 			return err
 		}
 		if s.result != nil && s.recreation == nil && f.fields.Adoption(s.live, s.result, nil).OnlyOwnershipDiffers() && f.fields.OwnsSame(s.live, s.result) {
-			imported.Marks[ref.Key()] = f.fields.FingerprintOf(object, s.live)
+			imported.Fingerprints[ref.Key()] = f.fields.FingerprintOf(object, s.live)
 		}
 	}
 	if len(live) == 0 {

@@ -39,7 +39,7 @@ func (g growth) String() string {
 
 // recreation plans to recreate a StatefulSet around its pods, when the server
 // refused its apply for an immutable field. Otherwise it gives the refusal back.
-func (f *Fleet) recreation(ctx context.Context, s *step, before *Record, refusal error) error {
+func (f *Fleet) recreation(ctx context.Context, s *step, before *State, refusal error) error {
 	var rejected *kube.RejectedError
 	if s.live == nil || !isStatefulSet(s.desired) || !errors.As(refusal, &rejected) || !rejected.IsImmutableField() {
 		return refusal
@@ -152,7 +152,7 @@ func podNames(statefulSet *unstructured.Unstructured) []string {
 
 // checkClaims compares the claim templates before and after, as far as there are
 // claims of them: one that goes or shrinks is refused, one that grows is noted.
-func (f *Fleet) checkClaims(ctx context.Context, s *step, before *Record) (refusal, err error) {
+func (f *Fleet) checkClaims(ctx context.Context, s *step, before *State) (refusal, err error) {
 	ref := kube.RefOf(s.live)
 	if !slices.Contains(s.recreation.Fields, "spec.volumeClaimTemplates") {
 		return nil, nil
@@ -192,7 +192,7 @@ func (f *Fleet) checkClaims(ctx context.Context, s *step, before *Record) (refus
 
 // claimsThere reads the claims of a StatefulSet: those of its replicas, those
 // recorded, and those of replicas that are no more, which follow these.
-func (f *Fleet) claimsThere(ctx context.Context, s *step, before *Record) ([]*kube.Claim, error) {
+func (f *Fleet) claimsThere(ctx context.Context, s *step, before *State) ([]*kube.Claim, error) {
 	ref := kube.RefOf(s.live)
 	names := slices.Concat(kube.ClaimNames(s.live), kube.ClaimNames(s.result))
 	if before != nil {
@@ -256,7 +256,7 @@ func (f *Fleet) grow(ctx context.Context, s *step, claim *kube.Claim, size resou
 
 // growKept notes the claims, kept from a former life of a client or of its
 // StatefulSet, that are smaller than the new StatefulSet asks for.
-func (f *Fleet) growKept(ctx context.Context, s *step, before *Record) error {
+func (f *Fleet) growKept(ctx context.Context, s *step, before *State) error {
 	names := kube.ClaimNames(s.result)
 	if before != nil {
 		names = append(names, before.Claims...)
@@ -385,7 +385,7 @@ const recreateTries = 20
 // recreate deletes a StatefulSet and creates it again around its pods. Begun, it
 // is finished, whatever becomes of the context. One that has changed since it was
 // looked at is looked at again: it must still give what was planned.
-func (f *Fleet) recreate(ctx context.Context, spec Spec, s *step, before *Record) error {
+func (f *Fleet) recreate(ctx context.Context, spec Spec, s *step, before *State) error {
 	planned := f.fields.Owned(s.result)
 	for try := 1; ; try++ {
 		if ctx.Err() != nil {

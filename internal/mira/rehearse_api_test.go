@@ -50,7 +50,7 @@ func TestFleetAPI_rejectedThirdObject(t *testing.T) {
 		apply func() (*mira.Outcome, error)
 	}{
 		{"update", func() (*mira.Outcome, error) {
-			return changed.Update(t.Context(), spec("acme"), &created.Record, mira.ApplyOptions{})
+			return changed.Update(t.Context(), spec("acme"), &created.State, mira.ApplyOptions{})
 		}},
 		{"create", func() (*mira.Outcome, error) {
 			return changed.Create(t.Context(), spec("globex"), mira.ApplyOptions{})

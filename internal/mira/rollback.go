@@ -36,7 +36,7 @@ func DefaultRolloutSettings() RolloutSettings {
 
 // admit lets an update that changes pods wait for its turn. The pass is nil for
 // one that does not.
-func (f *Fleet) admit(ctx context.Context, spec Spec, before *Record, planned map[string]managedfields.Fields) (*rollout.Pass, error) {
+func (f *Fleet) admit(ctx context.Context, spec Spec, before *State, planned map[string]managedfields.Fields) (*rollout.Pass, error) {
 	if planned != nil && !changesPods(before.Objects, planned) {
 		return nil, nil
 	}
@@ -162,7 +162,7 @@ func (f *Fleet) rollBack(ctx context.Context, steps trial, outcome *Outcome, opt
 			continue
 		}
 		writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), recreateTimeout)
-		restored, err := f.kube.PutBack(writing, s.live, s.result)
+		restored, err := f.kube.Restore(writing, s.live, s.result)
 		cancel()
 		if err != nil {
 			report.Left = append(report.Left, LeftError{Ref: kube.RefOf(s.result), Err: err})

@@ -93,7 +93,7 @@ func (f *Fleet) stayingWarnings(spec Spec, t trial) []Warning {
 
 // dataWarnings tells when a StatefulSet gets another name: the new one begins
 // with claims of its own, without the data.
-func dataWarnings(spec Spec, before *Record, t trial) []Warning {
+func dataWarnings(spec Spec, before *State, t trial) []Warning {
 	if before == nil {
 		return nil
 	}
@@ -119,7 +119,7 @@ func (f *Fleet) before(ctx context.Context, s *step) (managedfields.Fields, erro
 	if s.recreation != nil {
 		result = s.recreation.Merged
 	}
-	dropped, err := f.kube.Dropped(ctx, s.live, result)
+	dropped, err := f.kube.FieldsLost(ctx, s.live, result)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (f *Fleet) before(ctx context.Context, s *step) (managedfields.Fields, erro
 // adoptionWarnings tells what of the objects that exist a create takes over, and
 // what it changes on them: a plan of a create shows only what will be. Of an update
 // it tells of objects that somebody has made anew since the last apply.
-func (f *Fleet) adoptionWarnings(ctx context.Context, spec Spec, before *Record, t trial) ([]Warning, error) {
+func (f *Fleet) adoptionWarnings(ctx context.Context, spec Spec, before *State, t trial) ([]Warning, error) {
 	var names, lines []string
 	isOurs := before == nil
 	for _, s := range t {

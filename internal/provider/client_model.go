@@ -74,8 +74,8 @@ func isFullyKnown(ctx context.Context, value attr.Value) bool {
 
 // partialSpec is spec for a client with an e-mail or variables that are not known
 // yet.
-func (m *clientModel) partialSpec(ctx context.Context, base mira.TemplateSource) (mira.Spec, mira.Unknown, diag.Diagnostics) {
-	unknown := mira.Unknown{AdminEmail: m.AdminEmail.IsUnknown(), AnyVariable: m.Variables.IsUnknown()}
+func (m *clientModel) partialSpec(ctx context.Context, base mira.TemplateSource) (mira.Spec, mira.UnknownValues, diag.Diagnostics) {
+	unknown := mira.UnknownValues{AdminEmail: m.AdminEmail.IsUnknown(), AnyVariable: m.Variables.IsUnknown()}
 	known := *m
 	known.Variables = types.MapNull(types.StringType)
 	spec, diags := known.spec(ctx, base)
@@ -115,7 +115,7 @@ func (m *clientModel) spec(ctx context.Context, base mira.TemplateSource) (mira.
 }
 
 // setRecord puts what is known of the objects into the computed attributes.
-func (m *clientModel) setRecord(ctx context.Context, record mira.Record) diag.Diagnostics {
+func (m *clientModel) setRecord(ctx context.Context, record mira.State) diag.Diagnostics {
 	var diags, more diag.Diagnostics
 	m.ID = types.StringValue(m.Namespace.ValueString() + "/" + m.Name.ValueString())
 	m.setURL(record.URL)
@@ -142,19 +142,19 @@ func (m *clientModel) setURL(url string) {
 
 // save puts a client, with what is known of its objects, into a response: every
 // part of it that Terraform keeps.
-func (m *clientModel) save(ctx context.Context, record mira.Record, state *tfsdk.State, identity *tfsdk.ResourceIdentity, private privateState) diag.Diagnostics {
+func (m *clientModel) save(ctx context.Context, record mira.State, state *tfsdk.State, identity *tfsdk.ResourceIdentity, private privateState) diag.Diagnostics {
 	diags := m.setRecord(ctx, record)
 	diags.Append(state.Set(ctx, m)...)
 	diags.Append(identity.Set(ctx, m.identity())...)
 	diags.Append(saveRefs(ctx, private, record.Refs)...)
-	diags.Append(saveMarks(ctx, private, record.Marks)...)
+	diags.Append(saveFingerprints(ctx, private, record.Fingerprints)...)
 	return diags
 }
 
 // record reads the computed attributes back; references come from the private
 // state.
-func (m *clientModel) record(ctx context.Context, refs []kube.Ref) (*mira.Record, diag.Diagnostics) {
-	record := &mira.Record{Refs: refs, URL: m.URL.ValueString(), Revision: m.TemplateRevision.ValueString()}
+func (m *clientModel) record(ctx context.Context, refs []kube.Ref) (*mira.State, diag.Diagnostics) {
+	record := &mira.State{Refs: refs, URL: m.URL.ValueString(), Revision: m.TemplateRevision.ValueString()}
 	var diags diag.Diagnostics
 	if known(m.Objects) {
 		diags.Append(m.Objects.ElementsAs(ctx, &record.Objects, false)...)
@@ -245,8 +245,8 @@ func saveRefs(ctx context.Context, private privateState, refs []kube.Ref) diag.D
 // is to show them.
 const marksKey = "marks"
 
-// loadMarks gives none where they cannot be read: the server is asked then.
-func loadMarks(ctx context.Context, private privateReader) (map[string]managedfields.Fingerprint, diag.Diagnostics) {
+// loadFingerprints gives none where they cannot be read: the server is asked then.
+func loadFingerprints(ctx context.Context, private privateReader) (map[string]managedfields.Fingerprint, diag.Diagnostics) {
 	data, diags := private.GetKey(ctx, marksKey)
 	var marks map[string]managedfields.Fingerprint
 	if diags.HasError() || len(data) == 0 || json.Unmarshal(data, &marks) != nil {
@@ -255,8 +255,8 @@ func loadMarks(ctx context.Context, private privateReader) (map[string]managedfi
 	return marks, diags
 }
 
-// saveMarks keeps former marks where there are no new ones to tell of.
-func saveMarks(ctx context.Context, private privateState, marks map[string]managedfields.Fingerprint) diag.Diagnostics {
+// saveFingerprints keeps former marks where there are no new ones to tell of.
+func saveFingerprints(ctx context.Context, private privateState, marks map[string]managedfields.Fingerprint) diag.Diagnostics {
 	if marks == nil {
 		return nil
 	}

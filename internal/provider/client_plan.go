@@ -38,13 +38,13 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		// One that is not known yet counts as another, as that of a name does.
 		resp.RequiresReplace = append(resp.RequiresReplace, path.Root("namespace"))
 	}
-	var before *mira.Record
+	var before *mira.State
 	if state != nil && plan.Namespace.Equal(state.Namespace) && plan.Name.Equal(state.Name) {
 		refs, diags := loadRefs(ctx, req.Private)
 		resp.Diagnostics.Append(diags...)
 		before, diags = state.record(ctx, refs)
 		resp.Diagnostics.Append(diags...)
-		before.Marks, diags = loadMarks(ctx, req.Private)
+		before.Fingerprints, diags = loadFingerprints(ctx, req.Private)
 		resp.Diagnostics.Append(diags...)
 	}
 	timeout, diags := plan.Timeouts.Read(ctx, defaultReadTimeout)
@@ -65,7 +65,7 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 }
 
 // plan asks the server what an apply would give.
-func (r *clientResource) plan(ctx context.Context, plan, state *clientModel, before *mira.Record) diag.Diagnostics {
+func (r *clientResource) plan(ctx context.Context, plan, state *clientModel, before *mira.State) diag.Diagnostics {
 	spec, diags := plan.spec(ctx, r.provider.template)
 	if diags.HasError() {
 		return diags
@@ -78,7 +78,7 @@ func (r *clientResource) plan(ctx context.Context, plan, state *clientModel, bef
 		return diags
 	}
 	addWarnings(&diags, planned.Warnings)
-	if planned.Unforeseeable {
+	if planned.Unknown {
 		plan.setUnknown()
 		if planned.URL != "" {
 			plan.URL = types.StringValue(planned.URL)
@@ -88,7 +88,7 @@ func (r *clientResource) plan(ctx context.Context, plan, state *clientModel, bef
 		}
 		return diags
 	}
-	diags.Append(plan.setRecord(ctx, planned.Record)...)
+	diags.Append(plan.setRecord(ctx, planned.State)...)
 	// A template that gives this client nothing new is no reason to touch it.
 	if before != nil && plan.sameAs(*state) {
 		plan.TemplateRevision = state.TemplateRevision
@@ -97,7 +97,7 @@ func (r *clientResource) plan(ctx context.Context, plan, state *clientModel, bef
 }
 
 // foresee leaves to the apply what cannot be known yet, and no more than that.
-func (r *clientResource) foresee(ctx context.Context, plan *clientModel, before *mira.Record) diag.Diagnostics {
+func (r *clientResource) foresee(ctx context.Context, plan *clientModel, before *mira.State) diag.Diagnostics {
 	plan.setUnknown()
 	if r.provider.fleet == nil || !known(plan.Namespace) || !known(plan.Name) || !isFullyKnown(ctx, plan.Template) {
 		return nil
@@ -106,7 +106,7 @@ func (r *clientResource) foresee(ctx context.Context, plan *clientModel, before 
 	if diags.HasError() {
 		return diags
 	}
-	foresight, err := r.provider.fleet.Foresee(ctx, spec, unknown, before)
+	foresight, err := r.provider.fleet.PlanPartial(ctx, spec, unknown, before)
 	if err != nil {
 		addErrors(&diags, spec, err)
 		return diags

@@ -88,7 +88,7 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 			// claims may hold the data of a former life of this client.
 			plan.DeleteData = types.BoolValue(false)
 		}
-		resp.Diagnostics.Append(plan.save(ctx, outcome.Record, &resp.State, resp.Identity, resp.Private)...)
+		resp.Diagnostics.Append(plan.save(ctx, outcome.State, &resp.State, resp.Identity, resp.Private)...)
 	}
 	switch {
 	case outcome != nil && isInterrupted:
@@ -139,7 +139,7 @@ func (r *clientResource) Read(ctx context.Context, req resource.ReadRequest, res
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	live, err := once(ctx, func() (*mira.Record, error) {
+	live, err := once(ctx, func() (*mira.State, error) {
 		return r.provider.fleet.Read(ctx, state.Namespace.ValueString(), state.Name.ValueString(), before)
 	})
 	if err != nil {
@@ -163,7 +163,7 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 	resp.Diagnostics.Append(diags...)
 	before, diags := state.record(ctx, refs)
 	resp.Diagnostics.Append(diags...)
-	before.Marks, diags = loadMarks(ctx, req.Private)
+	before.Fingerprints, diags = loadFingerprints(ctx, req.Private)
 	resp.Diagnostics.Append(diags...)
 	spec, options, diags := r.applyInput(ctx, plan)
 	resp.Diagnostics.Append(diags...)
@@ -184,7 +184,7 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	if outcome != nil {
 		addWarnings(&resp.Diagnostics, outcome.Warnings)
-		resp.Diagnostics.Append(plan.save(ctx, outcome.Record, &resp.State, resp.Identity, resp.Private)...)
+		resp.Diagnostics.Append(plan.save(ctx, outcome.State, &resp.State, resp.Identity, resp.Private)...)
 	}
 	switch {
 	case outcome != nil && errors.Is(err, context.Canceled):
@@ -284,7 +284,7 @@ func (r *clientResource) ImportState(ctx context.Context, req resource.ImportSta
 		resp.Diagnostics.Append(diags...)
 		model.Variables = variables
 	}
-	resp.Diagnostics.Append(model.save(ctx, imported.Record, &resp.State, resp.Identity, resp.Private)...)
+	resp.Diagnostics.Append(model.save(ctx, imported.State, &resp.State, resp.Identity, resp.Private)...)
 }
 
 func nullTimeouts() timeouts.Value {

@@ -24,7 +24,7 @@ type recordedClient struct {
 	override                    *mira.TemplateSource // with the parts that differ from the provider's
 	waitForRollout, deleteData  bool
 	readTimeout                 time.Duration
-	record                      *mira.Record
+	record                      *mira.State
 	attributes                  map[string]tftypes.Value // all of them
 }
 
@@ -37,7 +37,7 @@ func (s *server) recorded(ctx context.Context, state *tfprotov6.DynamicValue, pr
 		return nil
 	}
 	refs, diags := loadRefs(ctx, kept)
-	marks, more := loadMarks(ctx, kept)
+	marks, more := loadFingerprints(ctx, kept)
 	diags.Append(more...)
 	client := &recordedClient{
 		name:           r.text("name"),
@@ -47,12 +47,12 @@ func (s *server) recorded(ctx context.Context, state *tfprotov6.DynamicValue, pr
 		deleteData:     r.truth("delete_data"),
 		readTimeout:    defaultReadTimeout,
 		attributes:     r.attributes,
-		record: &mira.Record{
-			Objects:  make(map[string]managedfields.Fields),
-			Refs:     refs,
-			Images:   r.texts(r.attributes["images"]),
-			Revision: r.text("template_revision"),
-			Marks:    marks,
+		record: &mira.State{
+			Objects:      make(map[string]managedfields.Fields),
+			Refs:         refs,
+			Images:       r.texts(r.attributes["images"]),
+			Revision:     r.text("template_revision"),
+			Fingerprints: marks,
 		},
 	}
 	for key, fields := range r.parts(r.attributes["objects"]) {
@@ -100,7 +100,7 @@ func (c *recordedClient) spec(base mira.TemplateSource) mira.Spec {
 }
 
 // with gives a client's state with another record; nil where that cannot be written.
-func (s *server) with(client *recordedClient, record mira.Record) *tfprotov6.DynamicValue {
+func (s *server) with(client *recordedClient, record mira.State) *tfprotov6.DynamicValue {
 	attributes := maps.Clone(client.attributes)
 	attributes["url"] = tftypes.NewValue(tftypes.String, nil)
 	if record.URL != "" {

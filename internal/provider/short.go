@@ -51,12 +51,12 @@ func (s *server) planShort(ctx context.Context, req *tfprotov6.PlanResourceChang
 	defer cancel()
 	planned, err := data.fleet.Plan(timed, client.spec(data.template), client.record)
 	ctx = handOn(ctx, planned, err)
-	if err != nil || planned.Unforeseeable || len(planned.Warnings) > 0 {
+	if err != nil || planned.Unknown || len(planned.Warnings) > 0 {
 		return ctx, nil
 	}
 	state := req.PriorState
 	if !planned.SameClient(client.record) {
-		if state = s.with(client, planned.Record); state == nil {
+		if state = s.with(client, planned.State); state == nil {
 			return ctx, nil
 		}
 	}

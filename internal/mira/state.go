@@ -14,8 +14,8 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 )
 
-// Record is what is known of a client's objects: live, or as planned.
-type Record struct {
+// State is what is known of a client's objects: live, or as planned.
+type State struct {
 	// Objects are the fields that the provider owns, by `Kind/name`.
 	Objects map[string]managedfields.Fields
 	// Refs name the objects in the order of their creation.
@@ -29,16 +29,16 @@ type Record struct {
 	URL string
 	// Revision of the template.
 	Revision string
-	// Marks of the objects that applying the template left as it wants them, by
+	// Fingerprints of the objects that applying the template left as it wants them, by
 	// `Kind/name`. Nil where there are none to tell of, so that former ones hold.
-	Marks map[string]managedfields.Fingerprint
+	Fingerprints map[string]managedfields.Fingerprint
 	// Pinned is the revision that the configuration asked for; may be empty.
 	Pinned string
 }
 
 // SameClient tells whether both show the same of a client's objects: what a plan
 // compares. The template's revision is not part of that.
-func (r *Record) SameClient(other *Record) bool {
+func (r *State) SameClient(other *State) bool {
 	return r.URL == other.URL && slices.Equal(r.Claims, other.Claims) && maps.Equal(r.Images, other.Images) &&
 		maps.EqualFunc(r.Objects, other.Objects, managedfields.FieldsEqual)
 }
