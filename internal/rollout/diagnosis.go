@@ -134,10 +134,10 @@ func (v *waiter) interrupted(ctx context.Context) error {
 		switch {
 		case view.refused != nil:
 			failure.Notes = append(failure.Notes, fmt.Sprintf("why is not known, since the pods could not be listed: %v", view.refused))
-		case pods == nil && view.contact == nil:
+		case pods == nil && view.lost == nil:
 			failure.Notes = append(failure.Notes, "why is not known, since the server has not answered with the pods yet")
 		}
-		contact = view.contact
+		contact = view.lost
 		if pods != nil && isObserved(v.last) && v.last.Generation >= v.MinGeneration {
 			claims, err := v.unscheduledClaims(ctx, pods)
 			if err != nil {
@@ -148,7 +148,7 @@ func (v *waiter) interrupted(ctx context.Context) error {
 		}
 	}
 	_, view := v.sets.named(v.Name)
-	for _, err := range []error{view.contact, contact, v.contact} {
+	for _, err := range []error{view.lost, contact, v.lost} {
 		if err != nil {
 			failure.Notes = append(failure.Notes, fmt.Sprintf("the API server could not be reached any more: %v", err))
 			break
@@ -161,12 +161,12 @@ func (v *waiter) interrupted(ctx context.Context) error {
 // they are not known.
 func (v *waiter) awaitPods(ctx context.Context) ([]*corev1.Pod, view) {
 	if v.pods == nil {
-		v.pods = v.watcher.acquirePods(ctx, scope{namespace: v.Namespace, labels: hasPodName})
+		v.pods = v.watcher.acquirePods(ctx, v.Namespace)
 	}
 	for {
 		pods, _, view := v.pods.ownedBy(v.last.UID)
 		switch {
-		case view.refused != nil, !view.synced && view.contact != nil, !view.synced && ctx.Err() != nil:
+		case view.refused != nil, !view.synced && view.lost != nil, !view.synced && ctx.Err() != nil:
 			return nil, view
 		case view.synced:
 			return pods, view

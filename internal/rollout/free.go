@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 )
 
@@ -29,12 +30,12 @@ type freer struct {
 	former   *Pod                    // the last that was deleted; nil once its successor is ready
 	names    []string                // of the pods that were deleted
 	refusal  error                   // the right to delete pods is missing
-	retry    time.Duration
+	pauses   wait.Backoff
 	notYet   time.Time // when a server that did not answer may be asked again
 }
 
 func newFreer(pods dynamic.ResourceInterface, options Options) *freer {
-	return &freer{pods: pods, options: options, outdated: make(map[types.UID]time.Time), tried: make(map[types.UID]string)}
+	return &freer{pods: pods, options: options, pauses: retryPauses(), outdated: make(map[types.UID]time.Time), tried: make(map[types.UID]string)}
 }
 
 // free deletes what may be deleted now, and says when to ask again if nothing
@@ -103,17 +104,16 @@ func (f *freer) delete(ctx context.Context, pod *corev1.Pod) (again time.Duratio
 	})
 	switch {
 	case err == nil:
-		f.former, f.retry = &Pod{Name: pod.Name, UID: pod.UID}, 0
+		f.former, f.pauses = &Pod{Name: pod.Name, UID: pod.UID}, retryPauses()
 		f.tried[pod.UID] = pod.ResourceVersion
 		f.names = append(f.names, pod.Name)
 	case apierrors.IsNotFound(err), apierrors.IsConflict(err):
 		// The watch tells what has become of it.
 		f.tried[pod.UID] = pod.ResourceVersion
-	case isFinal(err) && !apierrors.IsUnauthorized(err):
+	case isRefusal(err) && !apierrors.IsUnauthorized(err):
 		f.refusal = err
 	default:
-		f.retry = min(max(firstRetry, 2*f.retry), lastRetry)
-		return f.retry
+		return f.pauses.Step()
 	}
 	return 0
 }

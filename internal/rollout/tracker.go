@@ -49,7 +49,7 @@ func newTracker(now time.Time, grace, slowGrace time.Duration) *tracker {
 // A container that crashed stays suspect while it runs again, until it has been
 // ready for as long as the grace, but is not called failed while it runs. One
 // that could not be started is cleared as soon as it runs.
-func (t *tracker) observe(now time.Time, sts *appsv1.StatefulSet, pods []*corev1.Pod, fallen []fallenPod) (fatal []Failure, next time.Time) {
+func (t *tracker) observe(now time.Time, sts *appsv1.StatefulSet, pods []*corev1.Pod, fallen []terminatedPod) (fatal []Failure, next time.Time) {
 	newest := newestPods(sts, pods)
 	there := make(map[types.UID]bool, len(newest))
 	for _, pod := range newest {
@@ -154,12 +154,12 @@ func containerStatus(pod *corev1.Pod, name string) *corev1.ContainerStatus {
 
 // recurring finds pods that end as a whole time and again: the controller
 // replaces each of them, so that none fails for long.
-func (t *tracker) recurring(now time.Time, sts *appsv1.StatefulSet, fallen []fallenPod) (fatal []Failure, next time.Time) {
+func (t *tracker) recurring(now time.Time, sts *appsv1.StatefulSet, fallen []terminatedPod) (fatal []Failure, next time.Time) {
 	if !isObserved(sts) {
 		return nil, time.Time{}
 	}
 	p := planOf(sts)
-	byName := make(map[string][]fallenPod)
+	byName := make(map[string][]terminatedPod)
 	var names []string
 	for _, f := range fallen {
 		_, ok := p.index(f.pod.Name)

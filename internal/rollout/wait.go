@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // Target is the StatefulSet whose rollout is waited for.
@@ -76,13 +77,14 @@ func (w *Watcher) Wait(ctx context.Context, target Target, options Options) (Sta
 	v := &waiter{
 		Target: target, watcher: w, options: options, start: now, uid: target.UID,
 		roused:  make(chan struct{}, 1),
+		pauses:  retryPauses(),
 		tracker: newTracker(now, options.Grace, options.UnschedulableGrace),
 		freer:   newFreer(w.client.Resource(podResource).Namespace(target.Namespace), options),
 		status:  Status{Message: "the StatefulSet has not been read yet"},
 	}
 	w.register(v)
 	defer w.unregister(v)
-	v.sets = w.acquireSets(ctx, scope{namespace: target.Namespace, labels: w.selector})
+	v.sets = w.acquireSets(ctx, w.labelScope(target.Namespace))
 	defer func() {
 		release(w, w.sets, v.sets)
 		release(w, w.pods, v.pods)
@@ -115,8 +117,8 @@ type waiter struct {
 	options Options
 	start   time.Time
 	roused  chan struct{}
-	sets    *feed[*appsv1.StatefulSet]
-	pods    *feed[*corev1.Pod] // nil until they are needed
+	sets    *informer[*appsv1.StatefulSet]
+	pods    *informer[*corev1.Pod] // nil until they are needed
 	tracker *tracker
 	freer   *freer
 
@@ -125,10 +127,10 @@ type waiter struct {
 	status Status
 	// next is when to look again if nothing happens; the zero time for never.
 	next time.Time
-	// contact is the last failure of a request of the waiter's own.
-	contact error
-	retry   time.Duration
-	notes   []string
+	// lost is the last failure to reach the server by a request of the waiter's own.
+	lost   error
+	pauses wait.Backoff
+	notes  []string
 }
 
 // rouse makes the waiter look again.
@@ -182,7 +184,7 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 		return true, nil
 	}
 	if v.pods == nil {
-		v.pods = v.watcher.acquirePods(ctx, scope{namespace: v.Namespace, labels: hasPodName})
+		v.pods = v.watcher.acquirePods(ctx, v.Namespace)
 	}
 	pods, fallen, view := v.pods.ownedBy(sts.UID)
 	switch {
@@ -204,9 +206,6 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 	v.next = earlier(v.next, v.freer.free(ctx, now, sts, pods))
 	return false, ctx.Err()
 }
-
-// hasPodName selects the pods of StatefulSets, whichever.
-const hasPodName = appsv1.StatefulSetPodNameLabel
 
 // statefulSet gives the newest copy; nil without an error while there is none to
 // be had.
@@ -241,12 +240,12 @@ func (v *waiter) read(ctx context.Context) (*appsv1.StatefulSet, error) {
 	object, err := v.watcher.client.Resource(statefulSets).Namespace(v.Namespace).Get(ctx, v.Name, metav1.GetOptions{})
 	switch {
 	case err == nil:
-		v.contact, v.retry = nil, 0
+		v.lost, v.pauses = nil, retryPauses()
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case apierrors.IsNotFound(err):
 		return nil, &DeletedError{Namespace: v.Namespace, Name: v.Name}
-	case isFinal(err) && !apierrors.IsUnauthorized(err):
+	case isRefusal(err) && !apierrors.IsUnauthorized(err):
 		return nil, err
 	default:
 		v.askAgainAfter(err)
@@ -259,16 +258,15 @@ func (v *waiter) read(ctx context.Context) (*appsv1.StatefulSet, error) {
 	if selector, err := labels.Parse(v.watcher.selector); err == nil && !selector.Matches(labels.Set(sts.Labels)) && v.sets.scope.fields == "" {
 		// It lacks the label that the shared watch goes by.
 		release(v.watcher, v.watcher.sets, v.sets)
-		v.sets = v.watcher.acquireSets(ctx, byName(v.Namespace, v.Name))
+		v.sets = v.watcher.acquireSets(ctx, nameScope(v.Namespace, v.Name))
 	}
 	return sts, nil
 }
 
 // askAgainAfter notes that the server could not be reached.
 func (v *waiter) askAgainAfter(err error) {
-	v.contact = err
-	v.retry = min(max(firstRetry, 2*v.retry), lastRetry)
-	v.next = time.Now().Add(v.retry)
+	v.lost = err
+	v.next = time.Now().Add(v.pauses.Step())
 }
 
 // judge is [Of] for copies that are new enough.

@@ -322,3 +322,38 @@ func TestWaitPassesOnWhatTheServerRefuses(t *testing.T) {
 		})
 	})
 }
+
+// A server that comes back after a long outage is noticed soon: the pauses between
+// requests must not grow without bounds.
+func TestWaitNoticesTheEndOfAnOutage(t *testing.T) {
+	const outage = 5 * time.Minute
+	tests := map[string]func(back answer) script{
+		"listing": func(back answer) script {
+			return script{list: []answer{back}}
+		},
+		"watching": func(back answer) script {
+			return script{list: []answer{listed(at("100", unfinished))}, watch: []answer{back}, pods: []answer{podList(pod(0, newest))}}
+		},
+	}
+	responses := map[string]answer{
+		"listing":  listed(at("101")),
+		"watching": stream(modified(at("101"))),
+	}
+	for name, script := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				back := func(r *http.Request) (*http.Response, error) {
+					if time.Since(start) < outage {
+						return down(r)
+					}
+					return responses[name](r)
+				}
+				_, err := script(back).serve(t).wait(minutes(t), 4)
+				if late := time.Since(start) - outage; err != nil || late > 10*time.Second {
+					t.Errorf("ended %s after the outage: %v", late, err)
+				}
+			})
+		})
+	}
+}

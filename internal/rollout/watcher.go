@@ -2,163 +2,104 @@ package rollout
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/http"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 )
 
-var (
-	statefulSets  = appsv1.SchemeGroupVersion.WithResource("statefulsets")
-	podResource   = corev1.SchemeGroupVersion.WithResource("pods")
-	claimResource = corev1.SchemeGroupVersion.WithResource("persistentvolumeclaims")
-	eventResource = corev1.SchemeGroupVersion.WithResource("events")
-)
-
-// LogReader reads the last lines of a container's log: of the run before the
-// present one if previous is true.
+// LogReader reads the last lines of a container's log. If previous is true, it reads
+// the log of the run before the present one.
 type LogReader func(ctx context.Context, namespace, pod, container string, previous bool, lines int64) (string, error)
 
 // Watcher waits for rollouts. One serves a whole process: all who wait in a
 // namespace share one watch of its StatefulSets and one of its pods. The watches
-// start with the first who waits and stop with the last. It is safe for
-// concurrent use.
+// start with the first waiter and stop with the last. It is safe for concurrent use.
 type Watcher struct {
 	client   dynamic.Interface
 	logs     LogReader
 	selector string
 
 	mu      sync.Mutex
-	sets    map[scope]*shared[*appsv1.StatefulSet]
-	pods    map[scope]*shared[*corev1.Pod]
+	sets    informers[*appsv1.StatefulSet]
+	pods    informers[*corev1.Pod]
 	waiters map[types.NamespacedName]map[*waiter]struct{}
 }
 
-// NewWatcher makes a watcher. It does not talk to the server.
+// NewWatcher returns a watcher. It does not talk to the server.
 //
-// The selector is that of the labels by which StatefulSets are watched; empty
-// for all. It only saves traffic: one that does not match is waited for as well,
-// by a watch of its own. Without logs, which may be nil, errors hold no log lines.
+// StatefulSets are watched by the label selector; by all of them if it is empty. It
+// only saves traffic: a StatefulSet that does not match can be waited for as well,
+// and gets a watch of its own. Without logs, which may be nil, errors hold no log
+// lines.
 func NewWatcher(client dynamic.Interface, logs LogReader, selector string) *Watcher {
 	return &Watcher{
 		client: client, logs: logs, selector: selector,
-		sets:    make(map[scope]*shared[*appsv1.StatefulSet]),
-		pods:    make(map[scope]*shared[*corev1.Pod]),
+		sets:    make(informers[*appsv1.StatefulSet]),
+		pods:    make(informers[*corev1.Pod]),
 		waiters: make(map[types.NamespacedName]map[*waiter]struct{}),
 	}
 }
 
-// scope is the part of a cluster that a feed covers.
+// scope is the part of a cluster that an informer covers.
 type scope struct {
 	namespace, labels, fields string
 }
 
-// shared is a feed and the number of those who use it.
-type shared[T metav1.Object] struct {
-	*feed[T]
-	users int
+// labelScope covers the StatefulSets that the watcher's selector matches.
+func (w *Watcher) labelScope(namespace string) scope {
+	return scope{namespace: namespace, labels: w.selector}
 }
 
-func (w *Watcher) acquireSets(ctx context.Context, s scope) *feed[*appsv1.StatefulSet] {
-	return acquire(ctx, w, w.sets, s, &feed[*appsv1.StatefulSet]{
-		resource: w.client.Resource(statefulSets).Namespace(s.namespace),
-		convert:  convertSet,
-		subject:  func(sts *appsv1.StatefulSet) string { return sts.Name },
-	})
+// nameScope covers one StatefulSet.
+func nameScope(namespace, name string) scope {
+	return scope{namespace: namespace, fields: fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()}
 }
 
-func (w *Watcher) acquirePods(ctx context.Context, s scope) *feed[*corev1.Pod] {
-	return acquire(ctx, w, w.pods, s, &feed[*corev1.Pod]{
-		resource: w.client.Resource(podResource).Namespace(s.namespace),
-		convert:  convertPod,
-		subject: func(pod *corev1.Pod) string {
-			if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind == "StatefulSet" {
-				return owner.Name
-			}
-			return ""
-		},
-	})
+// podScope covers the pods of all StatefulSets.
+func podScope(namespace string) scope {
+	return scope{namespace: namespace, labels: appsv1.StatefulSetPodNameLabel}
 }
 
-// acquire gives the feed of a scope, started if it is not there yet. It outlives
-// the caller's context, since others may use it by then.
-func acquire[T metav1.Object](ctx context.Context, w *Watcher, feeds map[scope]*shared[T], s scope, fresh *feed[T]) *feed[T] {
+// informers are those that run.
+type informers[T object] map[scope]*informer[T]
+
+func (w *Watcher) acquireSets(ctx context.Context, s scope) *informer[*appsv1.StatefulSet] {
+	return acquire(ctx, w, w.sets, setKind, s)
+}
+
+func (w *Watcher) acquirePods(ctx context.Context, namespace string) *informer[*corev1.Pod] {
+	return acquire(ctx, w, w.pods, podKind, podScope(namespace))
+}
+
+// acquire returns the informer of a scope, and starts it if it does not run. It
+// outlives the caller's context, since others may use it by then.
+func acquire[T object](ctx context.Context, w *Watcher, running informers[T], k kind[T], s scope) *informer[T] {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if there, ok := feeds[s]; ok {
-		there.users++
-		return there.feed
+	if i, ok := running[s]; ok {
+		i.users++
+		return i
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	fresh.scope, fresh.stop = s, cancel
-	fresh.byName, fresh.byOwner = make(map[string]T), make(map[types.UID]map[string]T)
-	fresh.fallen = make(map[types.UID][]fallenPod)
-	fresh.wake = func(subject string) { w.wake(s.namespace, subject) }
-	feeds[s] = &shared[T]{feed: fresh, users: 1}
-	go fresh.run(ctx)
-	return fresh
+	running[s] = startInformer(context.WithoutCancel(ctx), w.client, k, s, func(name string) { w.wake(s.namespace, name) })
+	return running[s]
 }
 
-// release stops a feed with its last user.
-func release[T metav1.Object](w *Watcher, feeds map[scope]*shared[T], f *feed[T]) {
-	if f == nil {
+// release stops an informer with its last user. It ignores nil.
+func release[T object](w *Watcher, running informers[T], i *informer[T]) {
+	if i == nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	there := feeds[f.scope]
-	if there.users--; there.users == 0 {
-		delete(feeds, f.scope)
-		f.stop()
+	if i.users--; i.users == 0 {
+		delete(running, i.scope)
+		i.stop()
 	}
-}
-
-// convert reads an object of a kind.
-func convert[T any](object *unstructured.Unstructured) (*T, error) {
-	read := new(T)
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, read); err != nil {
-		return nil, fmt.Errorf("reading %s %s/%s: %w", object.GetKind(), object.GetNamespace(), object.GetName(), err)
-	}
-	return read, nil
-}
-
-// convertSet keeps what a rollout depends on: a fleet has thousands of them.
-func convertSet(object *unstructured.Unstructured) (*appsv1.StatefulSet, error) {
-	unstructured.RemoveNestedField(object.Object, "spec", "template")
-	unstructured.RemoveNestedField(object.Object, "spec", "volumeClaimTemplates")
-	return convert[appsv1.StatefulSet](object)
-}
-
-// convertPod does the same for pods.
-func convertPod(object *unstructured.Unstructured) (*corev1.Pod, error) {
-	pod, err := convert[corev1.Pod](object)
-	if err != nil {
-		return nil, err
-	}
-	spec := corev1.PodSpec{NodeName: pod.Spec.NodeName}
-	for _, volume := range pod.Spec.Volumes {
-		if volume.PersistentVolumeClaim != nil {
-			spec.Volumes = append(spec.Volumes, volume)
-		}
-	}
-	for _, c := range pod.Spec.InitContainers {
-		spec.InitContainers = append(spec.InitContainers, corev1.Container{Name: c.Name, Image: c.Image, RestartPolicy: c.RestartPolicy})
-	}
-	for _, c := range pod.Spec.Containers {
-		spec.Containers = append(spec.Containers, corev1.Container{Name: c.Name, Image: c.Image})
-	}
-	pod.Spec, pod.Annotations = spec, nil
-	return pod, nil
 }
 
 func (w *Watcher) register(v *waiter) {
@@ -181,7 +122,8 @@ func (w *Watcher) unregister(v *waiter) {
 	}
 }
 
-// wake lets the waiters of a StatefulSet look again, or all of a namespace.
+// wake makes the waiters of a StatefulSet look again; all waiters of the namespace
+// if the name is empty.
 func (w *Watcher) wake(namespace, name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -197,24 +139,5 @@ func (w *Watcher) wake(namespace, name string) {
 				v.rouse()
 			}
 		}
-	}
-}
-
-// byName is the scope of one StatefulSet.
-func byName(namespace, name string) scope {
-	return scope{namespace: namespace, fields: fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()}
-}
-
-// isFinal tells an answer that will not change from an outage.
-func isFinal(err error) bool {
-	var answer apierrors.APIStatus
-	if !errors.As(err, &answer) {
-		return false
-	}
-	switch code := answer.Status().Code; code {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusGone:
-		return false
-	default:
-		return code >= 400 && code < 500
 	}
 }
