@@ -350,7 +350,7 @@ func (f *Fleet) wait(ctx context.Context, spec Spec, steps trial, outcome *Outco
 		if err := f.replace(ctx, s); err != nil {
 			return err
 		}
-		if err := f.await(ctx, s.result, rollout.Options{Free: true}); err != nil {
+		if err := f.await(ctx, s.result, rollout.Options{DeleteStuckPods: true}); err != nil {
 			return err
 		}
 		err := f.awaitGrowth(ctx, spec, s, outcome)

@@ -178,7 +178,7 @@ func (f *Fleet) rollBack(ctx context.Context, steps trial, outcome *Outcome, opt
 	for _, s := range former {
 		err := f.replace(waiting, s)
 		if err == nil {
-			err = f.await(waiting, s.result, rollout.Options{Free: true, FreeUnready: true})
+			err = f.await(waiting, s.result, rollout.Options{DeleteUnreadyPods: true})
 		}
 		report.Serving = errors.Join(report.Serving, err)
 	}

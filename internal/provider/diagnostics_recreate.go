@@ -57,8 +57,8 @@ func recreationDiagnostic(client string, err error) diag.Diagnostic {
 			" The StatefulSet is applied, and the growth goes on in the cluster as far as its storage back end can:\n"+
 			fmt.Sprintf("kubectl describe %s -n %s %s", strings.ToLower(stuck.Ref.Kind), stuck.Ref.Namespace, stuck.Ref.Name))
 	case errors.As(err, &pods):
-		names := make([]string, 0, len(pods.Left))
-		for _, pod := range pods.Left {
+		names := make([]string, 0, len(pods.Remaining))
+		for _, pod := range pods.Remaining {
 			names = append(names, pod.Name)
 		}
 		return diag.NewErrorDiagnostic("Pods Not Replaced", sentence(client+err.Error())+

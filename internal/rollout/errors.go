@@ -9,43 +9,51 @@ import (
 	"time"
 )
 
-// PendingError says that the caller's context ended before the rollout did, and
-// what the rollout was waiting for. [errors.Is] tells context.DeadlineExceeded,
-// a time-out, from context.Canceled, an interrupt. Either way the rollout goes
-// on in the cluster.
+// PendingError says that the caller's context ended before the rollout did, and what the
+// rollout was waiting for. [errors.Is] tells a time-out, context.DeadlineExceeded, from
+// an interrupt, context.Canceled. Either way the rollout goes on in the cluster.
 type PendingError struct {
 	Namespace, Name string
-	// Status is the last that was known.
+	// Status is the last known status.
 	Status Status
-	// Waited is for how long.
+	// Waited is how long the wait lasted.
 	Waited time.Duration
-	// Details are what was found out about the objects it waited for.
+	// Details are further findings about the pods and claims that were waited for.
 	Details []Details
-	// Notes say what could not be found out, such as pods that may not be read.
+	// Notes say what could not be found out, for example because the right to list pods
+	// is missing.
 	Notes []string
 	// Err is why the context ended.
 	Err error
 }
 
-// FailedError says that pods of the newest revision fail, for longer than it
-// would take to recover.
+// FailedError says that pods of the newest revision fail, and have done so for longer
+// than their grace.
 type FailedError struct {
 	Namespace, Name string
-	// Status is the last that was known.
+	// Status is the last known status.
 	Status Status
-	// Failures are what is wrong, in the order of the pods' ordinals.
+	// Failures are the failures of the pods, in the order of their ordinals.
 	Failures []Failure
-	// Waited is for how long.
+	// Waited is how long the wait lasted.
 	Waited time.Duration
-	// Details are what was found out about the pods and claims that fail.
+	// Details are further findings about the pods and claims that fail.
 	Details []Details
 	// Notes say what could not be found out.
 	Notes []string
 }
 
-// Bounds of what an error says.
+// DeletedError says that the StatefulSet was deleted, or is being deleted, so that there
+// is no rollout to wait for.
+type DeletedError struct {
+	Namespace, Name string
+	// Replaced reports whether another StatefulSet of the same name exists now.
+	Replaced bool
+}
+
+// Limits of an error's text.
 const (
-	maxPods     = 5   // listed one by one
+	maxPods     = 5   // described one by one
 	maxMessage  = 600 // characters
 	maxLogLine  = 300
 	maxLogLines = 10
@@ -53,10 +61,12 @@ const (
 )
 
 func (e *PendingError) Error() string {
-	return fmt.Sprintf("%s\nThe rollout goes on in the cluster; look further with: kubectl --namespace %s describe %s", e.Report(), e.Namespace, e.subject())
+	return fmt.Sprintf("%s\nThe rollout goes on in the cluster. For details, run: kubectl --namespace %s describe %s",
+		e.Report(), e.Namespace, e.subject())
 }
 
-// Report is the error's text without what holds only as long as the rollout goes on.
+// Report returns the error's text without the advice that holds only while the rollout
+// goes on.
 func (e *PendingError) Report() string {
 	var b strings.Builder
 	if errors.Is(e.Err, context.Canceled) {
@@ -68,7 +78,7 @@ func (e *PendingError) Report() string {
 	writeDetails(&b, e.Details, e.Name)
 	for i, pod := range e.Status.Pending {
 		if i == maxPods {
-			fmt.Fprintf(&b, "\n  and %s more", podCount(int32(len(e.Status.Pending)-maxPods)))
+			fmt.Fprintf(&b, "\n  and %s", morePods(len(e.Status.Pending)-maxPods))
 			break
 		}
 		fmt.Fprintf(&b, "\n  %s", pod)
@@ -78,7 +88,7 @@ func (e *PendingError) Report() string {
 	return b.String()
 }
 
-// subject is what to describe next: the first pod that is there.
+// subject is the object that the advice names: the first pending pod that exists.
 func (e *PendingError) subject() string {
 	for _, pod := range e.Status.Pending {
 		if !pod.Missing {
@@ -90,11 +100,21 @@ func (e *PendingError) subject() string {
 
 func (e *PendingError) Unwrap() error { return e.Err }
 
-func (e *FailedError) Error() string {
-	return fmt.Sprintf("%s\nLook further with: kubectl --namespace %s %s", e.Report(), e.Namespace, e.command())
+// Reason says in one line what the rollout was waiting for.
+func (e *PendingError) Reason() string {
+	reason := fmt.Sprintf("it did not complete within %s: %s", rounded(e.Waited), e.Status.Message)
+	if len(e.Status.Pending) > 0 {
+		reason += "; " + e.Status.Pending[0].String()
+	}
+	return reason
 }
 
-// Report is the error's text without what holds only as long as the pods are there.
+func (e *FailedError) Error() string {
+	return fmt.Sprintf("%s\nFor details, run: kubectl --namespace %s %s", e.Report(), e.Namespace, e.command())
+}
+
+// Report returns the error's text without the advice that holds only while the pods
+// exist.
 func (e *FailedError) Report() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "StatefulSet %s/%s: its rollout failed after %s: %s", e.Namespace, e.Name, rounded(e.Waited), e.Status.Message)
@@ -106,7 +126,7 @@ func (e *FailedError) Report() string {
 	}
 	for i, pod := range pods {
 		if i == maxPods {
-			fmt.Fprintf(&b, "\n  and %s more", podCount(int32(len(pods)-maxPods)))
+			fmt.Fprintf(&b, "\n  and %s", morePods(len(pods)-maxPods))
 			break
 		}
 		for _, f := range e.Failures {
@@ -120,8 +140,20 @@ func (e *FailedError) Report() string {
 	return b.String()
 }
 
-// command is what to ask next: the log of a container that ran, and otherwise the
-// description of the object.
+// Reason says in one line why the rollout failed: because of the first of the failures.
+func (e *FailedError) Reason() string {
+	if len(e.Failures) == 0 {
+		return e.Status.Message
+	}
+	reason := e.Failures[0].brief()
+	if code := e.Failures[0].ExitCode; code != nil {
+		reason += fmt.Sprintf(", exit code %d", *code)
+	}
+	return reason
+}
+
+// command is the kubectl command that the advice names: it shows the log of a container
+// that ran, and otherwise describes the object.
 func (e *FailedError) command() string {
 	if len(e.Failures) == 0 {
 		return "describe statefulset " + e.Name
@@ -140,7 +172,14 @@ func (e *FailedError) command() string {
 	return "describe pod " + f.Pod
 }
 
-// rounded is a time that one can read.
+func morePods(n int) string {
+	if n == 1 {
+		return "1 more pod"
+	}
+	return fmt.Sprintf("%d more pods", n)
+}
+
+// rounded returns a duration with as many digits as a reader needs.
 func rounded(d time.Duration) time.Duration {
 	if d < time.Second {
 		return d.Round(time.Millisecond)
@@ -148,7 +187,7 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(time.Second)
 }
 
-// writeDetails writes what was found out about a pod, or about the StatefulSet.
+// writeDetails writes the details of a pod or of the StatefulSet.
 func writeDetails(b *strings.Builder, all []Details, name string) {
 	for _, d := range all {
 		if d.Name != name {
@@ -177,25 +216,18 @@ func writeDetails(b *strings.Builder, all []Details, name string) {
 }
 
 func writeNotes(b *strings.Builder, status Status, notes []string) {
-	if len(status.Freed) > 0 {
-		fmt.Fprintf(b, "\n  deleted, as the rollout was stuck on an older revision of: pod %s", strings.Join(status.Freed, ", "))
+	if len(status.DeletedPods) > 0 {
+		fmt.Fprintf(b, "\n  deleted because the rollout was stuck on an older revision: pod %s", strings.Join(status.DeletedPods, ", "))
 	}
 	for _, note := range notes {
 		fmt.Fprintf(b, "\n  (%s)", note)
 	}
 }
 
-// DeletedError says that the StatefulSet is gone, or on its way out, so that
-// there is no rollout to wait for.
-type DeletedError struct {
-	Namespace, Name string
-	// Replaced says that another one of the same name has taken its place.
-	Replaced bool
-}
-
 func (e *DeletedError) Error() string {
 	if e.Replaced {
-		return fmt.Sprintf("StatefulSet %s/%s was deleted and created anew by someone else while its rollout was waited for; plan again to see what is there now", e.Namespace, e.Name)
+		return fmt.Sprintf("StatefulSet %s/%s was deleted during its rollout, and another one of the same name exists now; plan again to see its state",
+			e.Namespace, e.Name)
 	}
-	return fmt.Sprintf("StatefulSet %s/%s was deleted while its rollout was waited for; apply again to create it", e.Namespace, e.Name)
+	return fmt.Sprintf("StatefulSet %s/%s was deleted during its rollout; apply again to create it", e.Namespace, e.Name)
 }

@@ -23,7 +23,7 @@ import (
 )
 
 // hasty has a short grace: what the simulated kubelet says does not change.
-var hasty = rollout.Options{Grace: 2 * time.Second, UnschedulableGrace: 4 * time.Second, Free: true}
+var hasty = rollout.Options{Grace: 2 * time.Second, UnschedulableGrace: 4 * time.Second, DeleteStuckPods: true}
 
 // fails waits for a rollout of mira-acme that fails.
 func (c *cluster) fails(t *testing.T, generation int64, options rollout.Options) *rollout.FailedError {
@@ -213,8 +213,8 @@ func TestAPIWaitFreesAStuckPod(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(status.Freed) != 1 || status.Freed[0] != "mira-acme-1" {
-				t.Errorf("freed %v, want mira-acme-1", status.Freed)
+			if len(status.DeletedPods) != 1 || status.DeletedPods[0] != "mira-acme-1" {
+				t.Errorf("freed %v, want mira-acme-1", status.DeletedPods)
 			}
 			c.wantImages(t, map[string]string{"mira-acme-0": test.mended, "mira-acme-1": test.mended})
 			if after := c.UIDs(t, "Pod")["mira-acme-0"]; (after == before["mira-acme-0"]) != (test.mended == "mira:3.0") {
@@ -353,7 +353,7 @@ func TestAPIWaitOutlastsABrokenConnection(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), acctest.Patience)
 	defer cancel()
 	go func() {
-		status, err := c.watcher.Wait(ctx, c.target(generation), rollout.Options{Grace: time.Hour, Free: true})
+		status, err := c.watcher.Wait(ctx, c.target(generation), rollout.Options{Grace: time.Hour, DeleteStuckPods: true})
 		if err == nil && !strings.Contains(status.Message, "1 of 1") {
 			err = errors.New(status.Message)
 		}

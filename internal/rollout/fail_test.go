@@ -206,7 +206,7 @@ func TestFailureText(t *testing.T) {
     events:
       Unhealthy: Readiness probe failed
       BackOff (4 times): Back-off restarting failed container
-Look further with: kubectl --namespace default logs mira-acme-0 --container mira --previous`,
+For details, run: kubectl --namespace default logs mira-acme-0 --container mira --previous`,
 			asked: []string{"involvedObject.uid=mira-acme-0-mira-acme-new,type=Warning"},
 		},
 		"a crash, without the rights": {
@@ -219,7 +219,7 @@ Look further with: kubectl --namespace default logs mira-acme-0 --container mira
   pod mira-acme-0, container mira: Error; its last run ended with exit code 1
     (the log of container mira could not be read: pods/log is forbidden)
     (events could not be listed: events is forbidden)
-Look further with: kubectl --namespace default logs mira-acme-0 --container mira`,
+For details, run: kubectl --namespace default logs mira-acme-0 --container mira`,
 		},
 		"a server that does not answer any more": {
 			pods:   []corev1.Pod{pod(0, newest, unready(crashing(1, ended("OOMKilled", 137))))},
@@ -232,7 +232,7 @@ Look further with: kubectl --namespace default logs mira-acme-0 --container mira
   pod mira-acme-0, container mira: OOMKilled: back-off 10s restarting failed container; its last run ended with exit code 137, by signal 9; restarted once
     (the log of container mira could not be read: no answer in time)
     (events could not be listed: no answer in time)
-Look further with: kubectl --namespace default logs mira-acme-0 --container mira --previous`,
+For details, run: kubectl --namespace default logs mira-acme-0 --container mira --previous`,
 		},
 		"an empty log": {
 			pods: []corev1.Pod{pod(0, newest, unready(crashing(1, ended("Error", 1))))},
@@ -240,7 +240,7 @@ Look further with: kubectl --namespace default logs mira-acme-0 --container mira
 			says: `StatefulSet default/mira-acme: its rollout failed after 20s: 0 of 1 pod ready
   pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; its last run ended with exit code 1; restarted once
     the log of container mira is empty
-Look further with: kubectl --namespace default logs mira-acme-0 --container mira --previous`,
+For details, run: kubectl --namespace default logs mira-acme-0 --container mira --previous`,
 		},
 		"an image, for which there are no logs": {
 			pods: []corev1.Pod{pod(0, newest, pending, unready(waiting("ImagePullBackOff", `Back-off pulling image "mira:3.1"`)))},
@@ -249,7 +249,7 @@ Look further with: kubectl --namespace default logs mira-acme-0 --container mira
 			},
 			says: `StatefulSet default/mira-acme: its rollout failed after 20s: 0 of 1 pod ready
   pod mira-acme-0, container mira: ImagePullBackOff: Back-off pulling image "mira:3.1"
-Look further with: kubectl --namespace default describe pod mira-acme-0`,
+For details, run: kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"a claim": {
 			pods:   []corev1.Pod{pod(0, newest, unscheduled(immediate), mounts("data"))},
@@ -259,7 +259,7 @@ Look further with: kubectl --namespace default describe pod mira-acme-0`,
   pod mira-acme-0, claim data: UnboundClaim: 0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. (StorageClass none)
     events:
       ProvisioningFailed (12 times): storageclass "none" not found
-Look further with: kubectl --namespace default describe persistentvolumeclaim data`,
+For details, run: kubectl --namespace default describe persistentvolumeclaim data`,
 			asked: []string{"involvedObject.uid=mira-acme-0-mira-acme-new,type=Warning", "involvedObject.kind=PersistentVolumeClaim,involvedObject.name=data,type=Warning"},
 		},
 		"a claim that may not be read": {
@@ -268,7 +268,7 @@ Look further with: kubectl --namespace default describe persistentvolumeclaim da
 			says: `StatefulSet default/mira-acme: its rollout failed after 5m0s: 0 of 1 pod ready
   pod mira-acme-0: Unschedulable: 0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.
   (claims could not be read: persistentvolumeclaims is forbidden)
-Look further with: kubectl --namespace default describe pod mira-acme-0`,
+For details, run: kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"several pods and containers": {
 			sts: statefulSet(7, counts(7, 7, 0)),
@@ -290,8 +290,8 @@ Look further with: kubectl --namespace default describe pod mira-acme-0`,
   pod mira-acme-2, container mira: ErrImagePull: not found
   pod mira-acme-3, container mira: ErrImagePull: not found
   pod mira-acme-4, container mira: ErrImagePull: not found
-  and 2 pods more
-Look further with: kubectl --namespace default describe pod mira-acme-0`,
+  and 2 more pods
+For details, run: kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"beside a stuck pod that may not be deleted": {
 			sts: statefulSet(2, counts(2, 1, 0)),
@@ -303,7 +303,7 @@ Look further with: kubectl --namespace default describe pod mira-acme-0`,
 			says: `StatefulSet default/mira-acme: its rollout failed after 20s: 1 of 2 pods updated to revision mira-acme-new
   pod mira-acme-1, container mira: InvalidImageName
   (pods of an older revision that are not ready were not deleted, so the rollout may be stuck on them: pods is forbidden)
-Look further with: kubectl --namespace default describe pod mira-acme-1`,
+For details, run: kubectl --namespace default describe pod mira-acme-1`,
 		},
 	}
 	for name, test := range tests {
@@ -316,7 +316,7 @@ Look further with: kubectl --namespace default describe pod mira-acme-1`,
 					list: []answer{listed(test.sts)}, pods: []answer{podList(test.pods...)}, events: test.events, claims: test.claims, del: test.del,
 				}.serve(t)
 				watcher := rollout.NewWatcher(server.client(), test.logs, clientLabel)
-				got, err := watcher.Wait(minutes(t), rollout.Target{Namespace: "default", Name: "mira-acme"}, rollout.Options{Free: true})
+				got, err := watcher.Wait(minutes(t), rollout.Target{Namespace: "default", Name: "mira-acme"}, rollout.Options{DeleteStuckPods: true})
 				var failed *rollout.FailedError
 				if !errors.As(err, &failed) {
 					t.Fatalf("got %v, want a FailedError", err)

@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,38 +11,39 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Failure is something about a pod that does not mend itself as a rule.
+// Failure is a problem of a pod that usually does not go away by itself.
 type Failure struct {
 	Pod string
 	UID types.UID // of the pod
-	// Container is the container it is about; "" for the pod as a whole.
+	// Container is the container that fails; "" for the pod as a whole.
 	Container string
-	// Image is what the container was to run.
+	// Image is the image of the container.
 	Image string
-	// Init says that Container is an init container.
+	// Init reports whether Container is an init container.
 	Init bool
-	// Claim is the claim that is not bound, if it is about one.
+	// Claim is the claim that is not bound; "" if the problem is another one.
 	Claim string
-	// Reason is a word such as "ImagePullBackOff", as the status has it, with
-	// two exceptions: "OOMKilled" for a container that crashes over and over for
-	// want of memory, and "UnboundClaim", for which there is no word.
+	// Reason is a word from the status, for example "ImagePullBackOff", with two
+	// exceptions: "OOMKilled" for a container in a crash loop that ran out of memory,
+	// and "UnboundClaim", for which Kubernetes has no word.
 	Reason string
-	// Message is what the status says beyond that; may be empty.
+	// Message is the status's explanation; it may be empty.
 	Message string
-	// ExitCode and Signal are those of the container's last run, if it ended;
-	// Signal is 0 where there was none.
+	// ExitCode and Signal are those of the container's last run, if that has ended.
+	// Signal is 0 if no signal ended it.
 	ExitCode *int32
 	Signal   int32
-	// LastMessage is what the last run left in its termination log.
+	// LastMessage is what the last run wrote to its termination log.
 	LastMessage string
-	// Restarts is how often the container was started again.
+	// Restarts is how often the container was restarted.
 	Restarts int32
-	// Recurred is how many pods of this name have ended this way, where it is
-	// the recurrence that makes it a failure.
-	Recurred int
-	// Slow says that the cluster may well mend it in a few minutes, for example
-	// by adding a node.
-	Slow bool
+	// Recurrences is how many pods of this name have ended this way, if that makes it
+	// a failure.
+	Recurrences int
+	// Unschedulable reports whether the pod has no node, or its claim no volume. The
+	// cluster may solve this in a few minutes, for example by adding a node, so the
+	// longer [Options.UnschedulableGrace] applies.
+	Unschedulable bool
 }
 
 // Reasons that the API has no constants for. Those of the kubelet are in
@@ -55,7 +55,7 @@ const (
 	reasonUnboundClaim = "UnboundClaim"
 )
 
-// cannotStart are the reasons for which a container waits in vain.
+// cannotStart are the reasons why a container waits and will not start.
 var cannotStart = map[string]bool{
 	"ErrImagePull": true, "ImagePullBackOff": true, "InvalidImageName": true, "ErrImageNeverPull": true,
 	"ImageInspectError": true, "RegistryUnavailable": true, "SignatureValidationFailed": true,
@@ -63,14 +63,14 @@ var cannotStart = map[string]bool{
 	"PreStartHookError": true, "RunContainerError": true, "PostStartHookError": true,
 }
 
-// isCrash says that the container ran, and ended.
+// isCrash reports whether the container ran and ended.
 func (f Failure) isCrash() bool { return f.Container != "" && !cannotStart[f.Reason] }
 
-// String says it in one line.
+// String describes the failure in one line.
 func (f Failure) String() string {
 	var b strings.Builder
 	b.WriteString(f.brief())
-	if message := bounded(oneLine(f.Message), maxMessage); message != "" {
+	if message := truncated(oneLine(f.Message), maxMessage); message != "" {
 		b.WriteString(": " + message)
 	}
 	if f.ExitCode != nil {
@@ -78,20 +78,20 @@ func (f Failure) String() string {
 		if f.Signal > 0 {
 			fmt.Fprintf(&b, ", by signal %d", f.Signal)
 		}
-		if said := bounded(oneLine(f.LastMessage), maxMessage); said != "" && said != oneLine(f.Message) {
+		if said := truncated(oneLine(f.LastMessage), maxMessage); said != "" && said != oneLine(f.Message) {
 			fmt.Fprintf(&b, " (%s)", said)
 		}
 	}
 	if f.Restarts > 0 {
 		b.WriteString("; restarted " + times(f.Restarts))
 	}
-	if f.Recurred > 0 {
-		fmt.Fprintf(&b, "; it happened to %d pods of this name in a row", f.Recurred)
+	if f.Recurrences > 0 {
+		fmt.Fprintf(&b, "; it happened to %d pods of this name in a row", f.Recurrences)
 	}
 	return b.String()
 }
 
-// brief says what fails and the reason, without what the server says beyond that.
+// brief returns what fails and the reason, without the explanation.
 func (f Failure) brief() string {
 	var b strings.Builder
 	b.WriteString("pod " + f.Pod)
@@ -112,11 +112,11 @@ func (f Failure) brief() string {
 	return b.String()
 }
 
-// Failures tells what is wrong right now with the pods of the newest revision.
-// Those of older revisions cannot fail a rollout: it is there to replace them.
-// Nil claims mean that they are not known. Nothing is known as long as the
-// StatefulSet controller has not seen the newest generation.
-func Failures(sts *appsv1.StatefulSet, pods []corev1.Pod, claims []corev1.PersistentVolumeClaim) []Failure {
+// failuresOf returns the present failures of the pods of the newest revision. Pods of
+// older revisions cannot fail a rollout, because it replaces them. There are no
+// failures before the StatefulSet controller has seen the newest generation. Nil
+// claims mean that they are not known.
+func failuresOf(sts *appsv1.StatefulSet, pods []corev1.Pod, claims []corev1.PersistentVolumeClaim) []Failure {
 	var found []Failure
 	for _, pod := range newestPods(sts, controlledBy(sts, pointers(pods))) {
 		found = append(found, podFailures(pod, claims)...)
@@ -135,32 +135,24 @@ func pointers[T any](items []T) []*T {
 	return pointers
 }
 
-// newestPods picks the pods of the newest revision that are to stay, in the
-// order of their ordinals.
+// newestPods returns the pods of the newest revision that will stay, in the order of
+// their ordinals.
 func newestPods(sts *appsv1.StatefulSet, pods []*corev1.Pod) []*corev1.Pod {
 	if !isObserved(sts) {
 		return nil
 	}
-	p := planOf(sts)
+	r := replicasOf(sts)
 	var newest []*corev1.Pod
 	for _, pod := range pods {
-		if _, ok := p.index(pod.Name); ok && pod.DeletionTimestamp == nil && revisionOf(pod) == sts.Status.UpdateRevision {
+		if _, ok := r.index(pod.Name); ok && pod.DeletionTimestamp == nil && revisionOf(pod) == sts.Status.UpdateRevision {
 			newest = append(newest, pod)
 		}
 	}
-	p.sort(newest)
+	slices.SortFunc(newest, func(a, b *corev1.Pod) int { return r.compare(a.Name, b.Name) })
 	return newest
 }
 
-func (p plan) sort(pods []*corev1.Pod) {
-	slices.SortFunc(pods, func(a, b *corev1.Pod) int {
-		ordinalA, _ := p.ordinal(a.Name)
-		ordinalB, _ := p.ordinal(b.Name)
-		return cmp.Compare(ordinalA, ordinalB)
-	})
-}
-
-// isObserved says that the status is about the newest generation.
+// isObserved reports whether the status describes the newest generation.
 func isObserved(sts *appsv1.StatefulSet) bool {
 	return sts.DeletionTimestamp == nil && sts.Status.ObservedGeneration >= sts.Generation && sts.Status.UpdateRevision != ""
 }
@@ -172,7 +164,7 @@ func isReady(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodRunning && ready != nil && ready.Status == corev1.ConditionTrue
 }
 
-// podFailures tells what is wrong with one pod, whatever its revision.
+// podFailures returns the failures of one pod, of any revision.
 func podFailures(pod *corev1.Pod, claims []corev1.PersistentVolumeClaim) []Failure {
 	if isReady(pod) {
 		return nil
@@ -214,19 +206,19 @@ func (f Failure) of(pod *corev1.Pod) Failure {
 	return f
 }
 
-// unboundImmediate is in the scheduler's message for a pod whose claims do not
-// wait for it: ErrReasonUnboundImmediate of the volumebinding plugin.
+// unboundImmediate is a part of the scheduler's message for a pod with unbound claims
+// of volumeBindingMode Immediate: ErrReasonUnboundImmediate of the volumebinding
+// plugin.
 const unboundImmediate = "unbound immediate PersistentVolumeClaims"
 
-// selectedNode is what the scheduler writes on a claim with volumeBindingMode
-// WaitForFirstConsumer once it has a node for the pod: from then on it is the
-// provisioner that is waited for (annotation of
-// k8s.io/component-helpers/storage/volume).
+// selectedNode is the annotation that the scheduler sets on a claim with
+// volumeBindingMode WaitForFirstConsumer once it has chosen a node for the pod. From
+// then on the provisioner is waited for (k8s.io/component-helpers/storage/volume).
 const selectedNode = "volume.kubernetes.io/selected-node"
 
-// schedulingFailures looks at a pod that no node has. An unbound claim goes
-// before what the scheduler says about it, unless the claim itself waits for the
-// pod to be scheduled.
+// schedulingFailures returns the failures of a pod that has no node. An unbound claim
+// is reported instead of the scheduler's message about it, unless the claim itself
+// waits until the pod is scheduled.
 func schedulingFailures(pod *corev1.Pod, claims []corev1.PersistentVolumeClaim) []Failure {
 	if !isUnscheduled(pod) {
 		return nil
@@ -239,13 +231,13 @@ func schedulingFailures(pod *corev1.Pod, claims []corev1.PersistentVolumeClaim) 
 		if i < 0 {
 			continue
 		}
-		f := Failure{Claim: name, Reason: reasonUnboundClaim, Slow: true}
-		switch phase, isWaitedFor := claims[i].Status.Phase, claims[i].Annotations[selectedNode] != ""; {
+		f := Failure{Claim: name, Reason: reasonUnboundClaim, Unschedulable: true}
+		switch phase, isProvisioning := claims[i].Status.Phase, claims[i].Annotations[selectedNode] != ""; {
 		case phase == corev1.ClaimLost:
 			f.Message = "the volume that it was bound to is gone"
 		case phase != corev1.ClaimPending:
 			continue
-		case isWaitedFor:
+		case isProvisioning:
 			f.Message = "its volume is not provisioned"
 		case isRefused && strings.Contains(scheduled.Message, unboundImmediate):
 			f.Message = scheduled.Message
@@ -258,7 +250,7 @@ func schedulingFailures(pod *corev1.Pod, claims []corev1.PersistentVolumeClaim) 
 		found = append(found, f)
 	}
 	if len(found) == 0 && isRefused {
-		found = append(found, Failure{Reason: scheduled.Reason, Message: scheduled.Message, Slow: true})
+		found = append(found, Failure{Reason: scheduled.Reason, Message: scheduled.Message, Unschedulable: true})
 	}
 	return found
 }
@@ -269,7 +261,7 @@ func isUnscheduled(pod *corev1.Pod) bool {
 		(pod.Status.Phase == corev1.PodPending || pod.Status.Phase == "")
 }
 
-// claimsOf names the claims that a pod mounts.
+// claimsOf returns the names of the claims that a pod mounts, sorted.
 func claimsOf(pod *corev1.Pod) []string {
 	var names []string
 	for _, volume := range pod.Spec.Volumes {
@@ -281,7 +273,7 @@ func claimsOf(pod *corev1.Pod) []string {
 	return names
 }
 
-// containerFailure looks at one container.
+// containerFailure returns the failure of one container; false if there is none.
 func containerFailure(status corev1.ContainerStatus) (Failure, bool) {
 	f := Failure{Container: status.Name, Restarts: status.RestartCount}
 	last := status.LastTerminationState.Terminated
@@ -311,8 +303,9 @@ func containerFailure(status corev1.ContainerStatus) (Failure, bool) {
 // maxSignal is the highest number of a signal on Linux.
 const maxSignal = 64
 
-// signalOf gives the signal that ended a container; 0 for none. No kubelet fills in
-// the field for it: a shell's convention of 128 and the signal's number tells.
+// signalOf returns the signal that ended a container; 0 for none. Kubelets leave the
+// field for it empty, so it is taken from the exit code, which is 128 plus the number
+// of the signal by convention.
 func signalOf(ended *corev1.ContainerStateTerminated) int32 {
 	if signal := ended.ExitCode - 128; ended.Signal == 0 && signal > 0 && signal <= maxSignal {
 		return signal
@@ -320,7 +313,7 @@ func signalOf(ended *corev1.ContainerStateTerminated) int32 {
 	return ended.Signal
 }
 
-// controlledBy picks the pods of a StatefulSet.
+// controlledBy returns the pods that a StatefulSet controls.
 func controlledBy(sts *appsv1.StatefulSet, pods []*corev1.Pod) []*corev1.Pod {
 	var own []*corev1.Pod
 	for _, pod := range pods {

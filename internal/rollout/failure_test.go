@@ -169,31 +169,31 @@ func TestFailures(t *testing.T) {
 		},
 		"no node for the pod": {
 			pods: []corev1.Pod{pod(0, newest, unscheduled(noRoom))},
-			says: []string{"slow: pod mira-acme-0: Unschedulable: " + noRoom},
+			says: []string{"unschedulable: pod mira-acme-0: Unschedulable: " + noRoom},
 		},
 		"a claim that nothing can be bound to": {
 			pods:   []corev1.Pod{pod(0, newest, unscheduled(immediate), mounts("data"))},
 			claims: []corev1.PersistentVolumeClaim{claim("data", corev1.ClaimPending, storageClass("none"))},
-			says:   []string{"slow: pod mira-acme-0, claim data: UnboundClaim: " + immediate + " (StorageClass none)"},
+			says:   []string{"unschedulable: pod mira-acme-0, claim data: UnboundClaim: " + immediate + " (StorageClass none)"},
 		},
 		"a claim that is not known": {
 			pods: []corev1.Pod{pod(0, newest, unscheduled(immediate), mounts("data"))},
-			says: []string{"slow: pod mira-acme-0: Unschedulable: " + immediate},
+			says: []string{"unschedulable: pod mira-acme-0: Unschedulable: " + immediate},
 		},
 		"a claim that waits for the pod, which has no node": {
 			pods:   []corev1.Pod{pod(0, newest, unscheduled(noRoom), mounts("data"))},
 			claims: []corev1.PersistentVolumeClaim{claim("data", corev1.ClaimPending)},
-			says:   []string{"slow: pod mira-acme-0: Unschedulable: " + noRoom},
+			says:   []string{"unschedulable: pod mira-acme-0: Unschedulable: " + noRoom},
 		},
 		"a claim that waited for the pod, and gets no volume now": {
 			pods:   []corev1.Pod{pod(0, newest, fresh, mounts("data"))},
 			claims: []corev1.PersistentVolumeClaim{claim("data", corev1.ClaimPending, nodeSelected)},
-			says:   []string{"slow: pod mira-acme-0, claim data: UnboundClaim: its volume is not provisioned"},
+			says:   []string{"unschedulable: pod mira-acme-0, claim data: UnboundClaim: its volume is not provisioned"},
 		},
 		"a claim whose volume is gone": {
 			pods:   []corev1.Pod{pod(0, newest, unscheduled("lost"), mounts("data"))},
 			claims: []corev1.PersistentVolumeClaim{claim("data", corev1.ClaimLost)},
-			says:   []string{"slow: pod mira-acme-0, claim data: UnboundClaim: the volume that it was bound to is gone"},
+			says:   []string{"unschedulable: pod mira-acme-0, claim data: UnboundClaim: the volume that it was bound to is gone"},
 		},
 		"a claim that is bound": {
 			pods:   []corev1.Pod{pod(0, newest, fresh, mounts("data"))},
@@ -240,8 +240,8 @@ func TestFailures(t *testing.T) {
 			var got []string
 			for _, f := range rollout.Failures(test.sts, test.pods, test.claims) {
 				text := f.String()
-				if f.Slow {
-					text = "slow: " + text
+				if f.Unschedulable {
+					text = "unschedulable: " + text
 				}
 				if f.UID == "" {
 					t.Errorf("no UID in %v", f)

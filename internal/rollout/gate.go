@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -11,44 +12,46 @@ import (
 type GateOptions struct {
 	// Start is the number of clients in the first wave; at least 1.
 	Start int
-	// Factor is how many times as many each wave has as the one before it, where
-	// that one succeeded as a whole; at least 1.
+	// Factor is by how much a wave is larger than the one before it, if all rollouts
+	// of that one succeeded; at least 1.
 	Factor int
-	// MaxConcurrent bounds the size of a wave; 0 does not.
+	// MaxConcurrent is the maximal size of a wave; 0 for no maximum.
 	MaxConcurrent int
-	// MaxFailures is after how many failed rollouts no more are admitted; at least 1.
+	// MaxFailures is the number of failed rollouts after which no more are admitted; at
+	// least 1.
 	MaxFailures int
 }
 
-// Gate lets the rollouts of a fleet begin in waves: the next wave begins when each
-// rollout of the one before has ended, and is larger when all of them succeeded. It
-// closes for good after too many failures.
+// Gate starts the rollouts of a fleet in waves. The next wave starts when each rollout
+// of the wave before has ended; it is larger if all of them succeeded. The gate closes
+// for good after too many failures.
 //
-// It cannot deadlock: only the end of an admitted rollout is ever waited for, never
-// an arrival. A wave that is not full, as fewer clients come at once than it could
-// take, admits whoever comes next.
+// It cannot deadlock, because it only waits until admitted rollouts end, and never
+// until clients arrive. A wave that is not full admits the next client that arrives.
 //
 // A Gate is safe for concurrent use. One serves all clients of a run.
 type Gate struct {
 	options GateOptions
 
-	mu       sync.Mutex
-	size     int  // of the present wave
-	admitted int  // to the present wave
-	running  int  // of these
-	spoiled  bool // not all of the present wave succeeded
-	failures []FailedClient
-	changed  chan struct{} // closed, and replaced, at every change
+	mu        sync.Mutex
+	size      int  // of the present wave
+	admitted  int  // to the present wave
+	running   int  // of those admitted
+	imperfect bool // a rollout of the present wave did not succeed
+	failures  []FailedClient
+	changed   chan struct{} // closed and replaced at every change
 }
 
-// FailedClient is a client whose rollout failed, and why, in a line.
+// FailedClient is a client whose rollout failed, with the reason in one line.
 type FailedClient struct {
 	Name, Reason string
 }
 
-// GateClosedError says that a rollout was not admitted, as others failed before it.
+// GateClosedError says that a rollout was not admitted because others had failed.
 type GateClosedError struct {
-	Failed []FailedClient // in the order in which they failed; at least one
+	// Failed are the clients whose rollouts failed, in the order in which they failed.
+	// There is at least one.
+	Failed []FailedClient
 }
 
 func (e *GateClosedError) Error() string {
@@ -56,10 +59,10 @@ func (e *GateClosedError) Error() string {
 	for _, client := range e.Failed {
 		failed = append(failed, fmt.Sprintf("client %q failed: %s", client.Name, client.Reason))
 	}
-	return "no more rollouts are begun in this run, as the rollout of " + strings.Join(failed, ", and that of ")
+	return "no more rollouts are started in this run, because the rollout of " + strings.Join(failed, ", and that of ")
 }
 
-// NewGate makes a gate. What is out of bounds in the options counts as the bound.
+// NewGate returns a gate. Options below their minimum count as the minimum.
 func NewGate(options GateOptions) *Gate {
 	options.Start = max(options.Start, 1)
 	options.Factor = max(options.Factor, 1)
@@ -70,10 +73,10 @@ func NewGate(options GateOptions) *Gate {
 	return &Gate{options: options, size: options.Start, changed: make(chan struct{})}
 }
 
-// Enter waits until a client's rollout may begin. The pass must be given back, by
-// [Pass.Leave], when the rollout has ended, whichever way. The error is a
-// [*GateClosedError], or the cause of the context's end. It tells
-// why the others failed, as the CLI prints errors in no order.
+// Enter waits until a client's rollout may start. The caller must call [Pass.Leave] when
+// the rollout has ended, however it ended. The error is a [*GateClosedError], or the
+// cause of the context's end. A [*GateClosedError] says why the others failed, because
+// the CLI prints errors in no particular order.
 func (g *Gate) Enter(ctx context.Context, client string) (*Pass, error) {
 	for {
 		if ctx.Err() != nil {
@@ -82,7 +85,7 @@ func (g *Gate) Enter(ctx context.Context, client string) (*Pass, error) {
 		g.mu.Lock()
 		switch {
 		case g.isClosed():
-			failed := append([]FailedClient(nil), g.failures...)
+			failed := slices.Clone(g.failures)
 			g.mu.Unlock()
 			return nil, &GateClosedError{Failed: failed}
 		case g.admitted < g.size:
@@ -100,43 +103,44 @@ func (g *Gate) Enter(ctx context.Context, client string) (*Pass, error) {
 	}
 }
 
-// Fail notes the failure of a rollout that needed no pass, such as that of a new
+// Fail records the failure of a rollout that needed no pass, for example that of a new
 // client.
 func (g *Gate) Fail(client, reason string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.failures = append(g.failures, FailedClient{Name: client, Reason: reason})
-	g.spoiled = true
-	g.announce()
+	g.imperfect = true
+	g.notify()
 }
 
 func (g *Gate) isClosed() bool { return len(g.failures) >= g.options.MaxFailures }
 
-func (g *Gate) announce() {
+// notify makes those who wait look again.
+func (g *Gate) notify() {
 	close(g.changed)
 	g.changed = make(chan struct{})
 }
 
-// leave ends a rollout, and with the last one its wave.
+// leave ends a rollout. The last one of a wave ends the wave.
 func (g *Gate) leave(p *Pass) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.running--
-	g.spoiled = g.spoiled || !p.succeeded
+	g.imperfect = g.imperfect || !p.succeeded
 	if g.running == 0 && g.admitted == g.size {
-		if !g.spoiled {
+		if !g.imperfect {
 			g.size *= g.options.Factor
 			if bound := g.options.MaxConcurrent; bound > 0 {
 				g.size = min(g.size, bound)
 			}
 		}
-		g.admitted, g.spoiled = 0, false
+		g.admitted, g.imperfect = 0, false
 	}
-	g.announce()
+	g.notify()
 }
 
-// Pass is the right to roll out one client. A nil pass is that of a client which
-// needs none.
+// Pass is the right to roll out one client. A nil Pass is that of a client that needs
+// none; its methods do nothing.
 type Pass struct {
 	gate      *Gate
 	client    string
@@ -145,15 +149,15 @@ type Pass struct {
 	left      bool
 }
 
-// Succeed notes that the rollout succeeded.
+// Succeed records that the rollout succeeded.
 func (p *Pass) Succeed() {
 	if p != nil {
 		p.succeeded = true
 	}
 }
 
-// Fail notes that the rollout failed. No more are admitted from here on if it was
-// one failure too many. The pass is kept while the rollout is taken back.
+// Fail records that the rollout failed. If that was one failure too many, no more
+// rollouts are admitted. The pass stays valid while the rollout is rolled back.
 func (p *Pass) Fail(reason string) {
 	if p == nil || p.failed || p.left {
 		return
@@ -162,8 +166,8 @@ func (p *Pass) Fail(reason string) {
 	p.gate.Fail(p.client, reason)
 }
 
-// Leave gives the pass back. A rollout that neither succeeded nor failed, as it
-// was cancelled or refused before it began, does not let the next wave grow.
+// Leave ends the pass. The next wave does not grow after a rollout that neither
+// succeeded nor failed, for example because it was cancelled.
 func (p *Pass) Leave() {
 	if p == nil || p.left {
 		return

@@ -22,7 +22,7 @@ import (
 // does not report: whether the server answers or refuses, and which pods have
 // terminated.
 type informer[T object] struct {
-	cache.TypedSharedIndexInformer[T]
+	shared  cache.TypedSharedIndexInformer[T]
 	scope   scope
 	users   int // guarded by the Watcher
 	stop    context.CancelFunc
@@ -47,7 +47,7 @@ func ownerOf[T object](object T) ([]string, error) {
 // startInformer starts an informer, which runs until its stop function is called.
 func startInformer[T object](ctx context.Context, client dynamic.Interface, k kind[T], s scope, wake func(statefulSet string)) *informer[T] {
 	i := &informer[T]{scope: s, users: 1, wake: wake}
-	i.TypedSharedIndexInformer = cache.NewTypedSharedIndexInformer[T](cache.NewSharedIndexInformerWithOptions(
+	i.shared = cache.NewTypedSharedIndexInformer[T](cache.NewSharedIndexInformerWithOptions(
 		i.requests(client.Resource(k.resource).Namespace(s.namespace)), &unstructured.Unstructured{},
 		cache.SharedIndexInformerOptions{Indexers: cache.TypedIndexersToIndexers(cache.TypedIndexers[T]{byOwner: ownerOf[T]})}))
 	changed := func(object T) {
@@ -57,9 +57,9 @@ func startInformer[T object](ctx context.Context, client dynamic.Interface, k ki
 		}
 	}
 	// These return errors only if the informer has started already.
-	_ = i.SetTransform(func(object any) (any, error) { return i.read(object.(*unstructured.Unstructured), k.convert) })
-	_ = i.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {}) // contact has noted the error
-	_, _ = i.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[T]{
+	_ = i.shared.SetTransform(func(object any) (any, error) { return i.read(object.(*unstructured.Unstructured), k.convert) })
+	_ = i.shared.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {}) // contact has noted the error
+	_, _ = i.shared.AddTypedEventHandler(cache.TypedResourceEventHandlerFuncs[T]{
 		AddFunc:    changed,
 		UpdateFunc: func(_, object T) { changed(object) },
 		DeleteFunc: func(deleted cache.DeletedObject[T]) { changed(deleted.OptionalObj) },
@@ -67,10 +67,10 @@ func startInformer[T object](ctx context.Context, client dynamic.Interface, k ki
 
 	// Without this, client-go logs to standard error.
 	ctx, i.stop = context.WithCancel(klog.NewContext(ctx, klog.Logger{}))
-	go i.RunWithContext(ctx)
+	go i.shared.RunWithContext(ctx)
 	go func() {
 		select {
-		case <-i.HasSyncedChecker().Done():
+		case <-i.shared.HasSyncedChecker().Done():
 			wake("")
 		case <-ctx.Done():
 		}
@@ -102,13 +102,13 @@ type view struct {
 
 func (i *informer[T]) view() view {
 	refused, lost := i.contact.state()
-	return view{synced: i.HasSynced(), refused: refused, lost: lost}
+	return view{synced: i.shared.HasSynced(), refused: refused, lost: lost}
 }
 
 // named returns the newest copy of an object; nil if there is none.
 func (i *informer[T]) named(name string) (T, view) {
 	view := i.view() // before the copy is read, since it tells whether there is one
-	found, _, _ := i.GetStore().GetByKey(cache.NewObjectName(i.scope.namespace, name).String())
+	found, _, _ := i.shared.GetStore().GetByKey(cache.NewObjectName(i.scope.namespace, name).String())
 	object, _ := found.(T)
 	return object, view
 }
@@ -117,7 +117,7 @@ func (i *informer[T]) named(name string) (T, view) {
 // those of its pods that have terminated.
 func (i *informer[T]) ownedBy(owner types.UID) ([]T, []terminatedPod, view) {
 	view := i.view()
-	owned, _ := i.GetTypedIndexer().ByTypedIndex(byOwner, string(owner)) // the index exists
+	owned, _ := i.shared.GetTypedIndexer().ByTypedIndex(byOwner, string(owner)) // the index exists
 	return owned, i.terminated.of(owner), view
 }
 

@@ -49,7 +49,7 @@ func TestWaitSaysWhatIsPendingWhenTheContextEnds(t *testing.T) {
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
   pod mira-acme-0: Pending; container mira: ImagePullBackOff: Back-off pulling image "mira:3.1"
-The rollout goes on in the cluster; look further with: kubectl --namespace default describe pod mira-acme-0`,
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"claims that are not bound": {
 			script: script{
@@ -61,7 +61,7 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
   pod mira-acme-0: Pending; Unschedulable: pod has unbound immediate PersistentVolumeClaims; claim data-mira-acme-0 is not bound; claim gone-mira-acme-0 is not bound
-The rollout goes on in the cluster; look further with: kubectl --namespace default describe pod mira-acme-0`,
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"claims that may not be read": {
 			script: script{
@@ -73,7 +73,7 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
   pod mira-acme-0: Pending; Unschedulable: pod has unbound immediate PersistentVolumeClaims
   (claims could not be read: persistentvolumeclaims is forbidden)
-The rollout goes on in the cluster; look further with: kubectl --namespace default describe pod mira-acme-0`,
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"pods that may not be listed": {
 			script: script{
@@ -81,8 +81,8 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 				pods: []answer{status(403, metav1.StatusReasonForbidden, "pods is forbidden")},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
-  (why is not known, since the pods could not be listed: pods is forbidden)
-The rollout goes on in the cluster; look further with: kubectl --namespace default describe statefulset mira-acme`,
+  (the reason is not known, because the pods could not be listed: pods is forbidden)
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"more pods than one wants to read about": {
 			script: script{
@@ -95,8 +95,8 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
   pod mira-acme-2: not created yet
   pod mira-acme-3: not created yet
   pod mira-acme-4: not created yet
-  and 2 pods more
-The rollout goes on in the cluster; look further with: kubectl --namespace default describe pod mira-acme-0`,
+  and 2 more pods
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"a pod that cannot be created": {
 			script: script{
@@ -107,7 +107,7 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
     events:
       FailedCreate (7 times): create Pod mira-acme-0 failed: exceeded quota: pods
   pod mira-acme-0: not created yet
-The rollout goes on in the cluster; look further with: kubectl --namespace default describe statefulset mira-acme`,
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a pod whose volume cannot be mounted": {
 			script: script{
@@ -119,7 +119,7 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
   pod mira-acme-0: Pending; container mira: ContainerCreating
     events:
       FailedMount: secret "mira-tls" not found
-The rollout goes on in the cluster; look further with: kubectl --namespace default describe pod mira-acme-0`,
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"a controller that does not run": {
 			script: script{
@@ -127,7 +127,7 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 				pods: []answer{podList(pod(0, older))},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: the StatefulSet controller has not seen generation 4 yet, only 3
-The rollout goes on in the cluster; look further with: kubectl --namespace default describe statefulset mira-acme`,
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a server that never shows the write": {
 			script: script{
@@ -135,7 +135,7 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 				pods: []answer{podList(pod(0, newest))},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: the server still shows generation 3 of the StatefulSet, not 4
-The rollout goes on in the cluster; look further with: kubectl --namespace default describe statefulset mira-acme`,
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a server that went away": {
 			script: script{
@@ -144,14 +144,14 @@ The rollout goes on in the cluster; look further with: kubectl --namespace defau
 				pods:  []answer{down},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
-  (the API server could not be reached any more: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?labelSelector=mira-cluster.io%2Fclient&resourceVersion=100": connection refused)
-The rollout goes on in the cluster; look further with: kubectl --namespace default describe statefulset mira-acme`,
+  (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?labelSelector=mira-cluster.io%2Fclient&resourceVersion=100": connection refused)
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a server that was never there": {
 			script: script{list: []answer{down}},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: the StatefulSet has not been read yet
-  (the API server could not be reached any more: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?labelSelector=mira-cluster.io%2Fclient&limit=500&resourceVersion=0": connection refused)
-The rollout goes on in the cluster; look further with: kubectl --namespace default describe statefulset mira-acme`,
+  (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?labelSelector=mira-cluster.io%2Fclient&limit=500&resourceVersion=0": connection refused)
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
 	}
 	for name, test := range tests {

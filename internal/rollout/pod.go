@@ -11,47 +11,50 @@ import (
 // PodStatus is a pod that a rollout waits for, and why.
 type PodStatus struct {
 	Name string
-	// Missing says that the pod does not exist yet; nothing else is known of it
+	// Missing reports whether the pod does not exist yet. All other fields are zero
 	// then.
 	Missing bool
 	// Revision is the revision that the pod carries.
 	Revision string
-	// Updated says that this is the newest one, ToUpdate that it is not, and
-	// that the pod will be replaced by one of the newest.
-	Updated, ToUpdate bool
-	Phase             corev1.PodPhase
-	// Ready says that the pod runs and is ready.
+	// Updated reports whether that is the newest revision.
+	Updated bool
+	// ToBeReplaced reports whether the controller will replace the pod by one of the
+	// newest revision.
+	ToBeReplaced bool
+	Phase        corev1.PodPhase
+	// Ready reports whether the pod runs and is ready.
 	Ready bool
-	// Deleting says that the pod is on its way out.
+	// Deleting reports whether the pod is being deleted.
 	Deleting bool
-	// Surplus says that the pod is one too many: it lies outside of the
-	// ordinals of the StatefulSet.
+	// Surplus reports whether the pod is outside the ordinals of the StatefulSet, so
+	// that the controller will delete it.
 	Surplus bool
-	// Causes say why the pod is not ready, as far as its status tells.
+	// Causes are the reasons why the pod is not ready, as far as its status says.
 	Causes []Cause
-	// UnboundClaims names the claims of a pod that is not scheduled for which
-	// there is no volume, where the claims are known.
+	// UnboundClaims names the claims without a volume, for a pod that is not
+	// scheduled. It is empty if the claims are not known.
 	UnboundClaims []string
 }
 
 // Cause is one reason for a pod not to be ready.
 type Cause struct {
-	// Container is the container it is about; "" for the pod as a whole.
+	// Container is the container that is not ready; "" for the pod as a whole.
 	Container string
-	// Init says that Container is an init container.
+	// Init reports whether Container is an init container.
 	Init bool
-	// Reason is a word such as "ImagePullBackOff" or "Unschedulable", from the
-	// status; "NotReady" for a container that runs but is not ready.
+	// Reason is a word from the status, for example "ImagePullBackOff" or
+	// "Unschedulable"; "NotReady" for a container that runs but is not ready.
 	Reason string
-	// Message is what the status says beyond that; may be empty.
+	// Message is the status's explanation; it may be empty.
 	Message string
-	// ExitCode is that of the container's last run, if it ended.
+	// ExitCode is that of the container's last run, if that has ended.
 	ExitCode *int32
-	// Restarts is how often the container was started again.
+	// Restarts is how often the container was restarted.
 	Restarts int32
 }
 
-// notReady is the reason for what the kubelet has no word for.
+// notReady is our reason for a container that runs but is not ready: the kubelet has
+// no word for it.
 const notReady = "NotReady"
 
 func (c Cause) String() string {
@@ -82,21 +85,21 @@ func times(n int32) string {
 	return fmt.Sprintf("%d times", n)
 }
 
-// oneLine undoes the line breaks that container runtimes put into messages.
+// oneLine replaces the line breaks that container runtimes put into messages.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// String says in one line what the pod is waited for.
+// String says in one line why the rollout waits for the pod.
 func (p PodStatus) String() string {
 	var parts []string
 	switch {
 	case p.Missing:
 		parts = append(parts, "not created yet")
 	case p.Surplus && !p.Deleting:
-		parts = append(parts, "to be deleted, it is one too many")
+		parts = append(parts, "surplus, to be deleted")
 	case p.Deleting:
 		parts = append(parts, "being deleted")
-	case p.ToUpdate:
-		parts = append(parts, "to be replaced, it still runs revision "+p.Revision)
+	case p.ToBeReplaced:
+		parts = append(parts, "to be replaced, still at revision "+p.Revision)
 	case p.Phase != "" && p.Phase != corev1.PodRunning:
 		parts = append(parts, string(p.Phase))
 	}
@@ -114,7 +117,7 @@ func (p PodStatus) String() string {
 	return "pod " + p.Name + ": " + strings.Join(parts, "; ")
 }
 
-// podStatus reads one pod. revision is the newest.
+// podStatus returns the status of one pod. revision is the newest one.
 func podStatus(pod *corev1.Pod, revision string, claims []corev1.PersistentVolumeClaim) PodStatus {
 	s := PodStatus{
 		Name:     pod.Name,
@@ -153,8 +156,8 @@ func condition(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodConditi
 	return nil
 }
 
-// causes finds out why a pod is not ready, from what comes first in its life to
-// what comes last.
+// causes returns why a pod is not ready, in the order of a pod's life: scheduling, init
+// containers, containers.
 func causes(pod *corev1.Pod) []Cause {
 	var found []Cause
 	if pod.Status.Reason != "" { // Evicted, NodeLost, DeadlineExceeded
@@ -175,7 +178,7 @@ func causes(pod *corev1.Pod) []Cause {
 		}
 	}
 	if len(found) == 0 {
-		// Readiness gates, a node that does not answer.
+		// For example a readiness gate, or a node that does not answer.
 		for _, kind := range []corev1.PodConditionType{corev1.PodReady, corev1.ContainersReady} {
 			if c := condition(pod, kind); c != nil && c.Status != corev1.ConditionTrue && c.Reason != "" {
 				return []Cause{{Reason: c.Reason, Message: c.Message}}
@@ -185,12 +188,13 @@ func causes(pod *corev1.Pod) []Cause {
 	return found
 }
 
-// podInitializing is the kubelet's reason for containers behind init
+// podInitializing is the kubelet's reason for containers that wait for init
 // containers.
 const podInitializing = "PodInitializing"
 
-// initCause leaves out init containers that ended well, wait for their turn, or
-// run on beside the others (sidecars, KEP-753) and have started.
+// initCause returns why an init container holds up its pod. It returns false for those
+// that do not: those that have succeeded, those that wait for an earlier one, and
+// sidecars (KEP-753) that are ready.
 func initCause(pod *corev1.Pod, status corev1.ContainerStatus) (Cause, bool) {
 	switch {
 	case status.State.Terminated != nil && status.State.Terminated.ExitCode == 0,

@@ -100,16 +100,16 @@ func TestStatusSaysWhatEachPodIsWaitedFor(t *testing.T) {
 		},
 		"a pod of the former revision": {
 			pod(0, older),
-			"pod mira-acme-0: to be replaced, it still runs revision mira-acme-old",
+			"pod mira-acme-0: to be replaced, still at revision mira-acme-old",
 		},
 		"a pod of the former revision that is broken, so that OrderedReady never replaces it": {
 			pod(0, older, unready(waiting("ImagePullBackOff", "no such image"))),
-			"pod mira-acme-0: to be replaced, it still runs revision mira-acme-old; container mira: ImagePullBackOff: no such image",
+			"pod mira-acme-0: to be replaced, still at revision mira-acme-old; container mira: ImagePullBackOff: no such image",
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			status := rollout.Of(statefulSet(1, counts(1, 0, 0)), []corev1.Pod{test.pod}, nil)
+			status := rollout.StatusOf(statefulSet(1, counts(1, 0, 0)), []corev1.Pod{test.pod}, nil)
 			if len(status.Pending) != 1 {
 				t.Fatalf("waits for %v", status.Pending)
 			}
@@ -140,7 +140,7 @@ func TestStatusNamesUnboundClaims(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			pending := rollout.Of(statefulSet(1, counts(1, 1, 0)), []corev1.Pod{test.pod}, test.claims).Pending
+			pending := rollout.StatusOf(statefulSet(1, counts(1, 1, 0)), []corev1.Pod{test.pod}, test.claims).Pending
 			if len(pending) != 1 || pending[0].String() != test.says {
 				t.Errorf("got  %v\nwant %s", pending, test.says)
 			}

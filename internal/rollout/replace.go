@@ -17,7 +17,7 @@ import (
 	watchtools "k8s.io/client-go/tools/watch"
 )
 
-// Pod names the very pod that is to be replaced.
+// Pod identifies a pod: another pod of the same name has another UID.
 type Pod struct {
 	Name string
 	UID  types.UID
@@ -26,36 +26,37 @@ type Pod struct {
 // ReplaceError says which pods were not replaced.
 type ReplaceError struct {
 	Namespace string
-	Left      []Pod // still the former ones
+	// Remaining are the pods that are still the former ones; at least one.
+	Remaining []Pod
 	Err       error
 }
 
 func (e *ReplaceError) Error() string {
-	return fmt.Sprintf("replacing pod %s/%s: %v", e.Namespace, e.Left[0].Name, e.Err)
+	return fmt.Sprintf("replacing pod %s/%s: %v", e.Namespace, e.Remaining[0].Name, e.Err)
 }
 
 func (e *ReplaceError) Unwrap() error { return e.Err }
 
-// Replace deletes pods of a StatefulSet, so that it makes new ones, in the order
-// given and one after the other: each but the last must have a successor that is
-// ready before the next one goes. Pods that are gone already, or replaced, count
-// as done.
+// Replace deletes pods of a StatefulSet, so that its controller creates new ones. It
+// deletes them in the given order and one after the other: the next pod is deleted when
+// the successor of the one before is ready. Pods that do not exist any more count as
+// replaced.
 //
-// The StatefulSet controller does not do so itself where a pod lacks a claim that
-// the StatefulSet has by now: it tries to change the pod, which the server
-// refuses, and stops there. As it goes by the ordinals, so must this.
+// The controller does not replace a pod that lacks a claim which the StatefulSet has by
+// now. It tries to change the pod, which the server refuses, and stops there. The pods
+// must be given in the order of their ordinals, because the controller uses it, too.
 func Replace(ctx context.Context, client dynamic.Interface, namespace string, pods []Pod) error {
-	resource := client.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(namespace)
+	resource := client.Resource(podResource).Namespace(namespace)
 	for i, pod := range pods {
 		err := resource.Delete(ctx, pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}})
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-			return &ReplaceError{Namespace: namespace, Left: pods[i:], Err: err}
+			return &ReplaceError{Namespace: namespace, Remaining: pods[i:], Err: err}
 		}
 		if i == len(pods)-1 {
 			break
 		}
 		if err := awaitSuccessor(ctx, resource, pod); err != nil {
-			return &ReplaceError{Namespace: namespace, Left: pods[i+1:], Err: fmt.Errorf("waiting for the new pod %s: %w", pod.Name, err)}
+			return &ReplaceError{Namespace: namespace, Remaining: pods[i+1:], Err: fmt.Errorf("waiting for the new pod %s: %w", pod.Name, err)}
 		}
 	}
 	return nil

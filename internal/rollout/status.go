@@ -11,81 +11,83 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Status is how far a rollout is. The numbers are those of the StatefulSet's
-// own status.
+// Status is how far a rollout is. The numbers are those of the StatefulSet's own
+// status.
 type Status struct {
-	// Done says that the newest revision serves, as far as the update strategy
+	// Done reports whether the newest revision serves, as far as the update strategy
 	// lets it.
 	Done bool
 	// Message says in one line what was reached or what is waited for.
 	Message string
 	// Desired is the number of pods that there should be.
 	Desired int32
-	// Replicas is the number of pods that there are, those being deleted
-	// included.
+	// Replicas is the number of pods that exist, including those being deleted.
 	Replicas int32
-	// Updated is the number of pods of the newest revision, Ready that of pods
-	// of whatever revision that are ready, Available that of pods that have been
-	// ready for minReadySeconds.
-	Updated, Ready, Available int32
-	// Revision names the newest revision; "" until the controller has told.
+	// Updated is the number of pods of the newest revision.
+	Updated int32
+	// Ready is the number of ready pods, of any revision.
+	Ready int32
+	// Available is the number of pods that have been ready for minReadySeconds.
+	Available int32
+	// Revision names the newest revision; "" until the controller has named it.
 	Revision string
 	// Pending lists the pods that the rollout waits for, in the order of their
 	// ordinals. It is nil while the pods or the newest revision are not known.
 	Pending []PodStatus
-	// Freed names the pods of older revisions that were deleted because the
-	// rollout was stuck on them. [Of] does not know them; [Watcher.Wait] fills
+	// DeletedPods names the pods of older revisions that were deleted because the
+	// rollout was stuck on them. [StatusOf] does not know them; [Watcher.Wait] fills
 	// them in.
-	Freed []string
+	DeletedPods []string
 }
 
-// plan is what a StatefulSet's specification asks for.
-type plan struct {
+// replicas is what a StatefulSet's specification says about its pods.
+type replicas struct {
 	name      string
 	desired   int32
-	start     int32 // ordinal of the first pod
-	partition int32 // index of the first pod that is to be updated, at most desired
+	start     int32 // the ordinal of the first pod
+	partition int32 // the index of the first pod to update, at most desired
 	onDelete  bool
 }
 
-func planOf(sts *appsv1.StatefulSet) plan {
-	p := plan{name: sts.Name, desired: 1}
+func replicasOf(sts *appsv1.StatefulSet) replicas {
+	r := replicas{name: sts.Name, desired: 1}
 	if sts.Spec.Replicas != nil {
-		p.desired = *sts.Spec.Replicas
+		r.desired = *sts.Spec.Replicas
 	}
 	if sts.Spec.Ordinals != nil {
-		p.start = sts.Spec.Ordinals.Start
+		r.start = sts.Spec.Ordinals.Start
 	}
 	strategy := sts.Spec.UpdateStrategy
-	p.onDelete = strategy.Type == appsv1.OnDeleteStatefulSetStrategyType
-	// The controller counts the partition from the first pod on, whatever its
-	// ordinal is, and takes one beyond the last pod for "update none".
-	if !p.onDelete && strategy.RollingUpdate != nil && strategy.RollingUpdate.Partition != nil {
-		p.partition = min(*strategy.RollingUpdate.Partition, p.desired)
+	r.onDelete = strategy.Type == appsv1.OnDeleteStatefulSetStrategyType
+	// The controller counts the partition from the first pod, whatever its ordinal
+	// is. A partition beyond the last pod means that no pod is updated.
+	if !r.onDelete && strategy.RollingUpdate != nil && strategy.RollingUpdate.Partition != nil {
+		r.partition = min(*strategy.RollingUpdate.Partition, r.desired)
 	}
-	return p
+	return r
 }
 
-// toUpdate is the number of pods that will be brought to the newest revision.
-func (p plan) toUpdate() int32 {
-	if p.onDelete {
+// toUpdate is the number of pods that the controller brings to the newest revision.
+func (r replicas) toUpdate() int32 {
+	if r.onDelete {
 		return 0
 	}
-	return p.desired - p.partition
+	return r.desired - r.partition
 }
 
-// willUpdate says whether the pod at an index will be.
-func (p plan) willUpdate(index int32) bool { return !p.onDelete && index >= p.partition }
+// updates reports whether the controller brings the pod at an index to the newest
+// revision.
+func (r replicas) updates(index int32) bool { return !r.onDelete && index >= r.partition }
 
-// index is the place of a pod among those desired; false for other pods.
-func (p plan) index(pod string) (int32, bool) {
-	ordinal, ok := p.ordinal(pod)
-	index := ordinal - p.start
-	return index, ok && index >= 0 && index < p.desired
+// index returns the place of a pod among the desired ones; false for other pods.
+func (r replicas) index(pod string) (int32, bool) {
+	ordinal, ok := r.ordinal(pod)
+	index := ordinal - r.start
+	return index, ok && index >= 0 && index < r.desired
 }
 
-func (p plan) ordinal(pod string) (int32, bool) {
-	suffix, ok := strings.CutPrefix(pod, p.name+"-")
+func (r replicas) ordinal(pod string) (int32, bool) {
+	suffix, ok := strings.CutPrefix(pod, r.name+"-")
 	if !ok {
 		return 0, false
 	}
@@ -93,30 +95,39 @@ func (p plan) ordinal(pod string) (int32, bool) {
 	return int32(ordinal), err == nil && ordinal >= 0
 }
 
-func (p plan) podName(index int32) string { return fmt.Sprintf("%s-%d", p.name, p.start+index) }
-
-// Of says how far the rollout of a StatefulSet is.
-//
-// Nil pods mean that they are not known: the status then rests on the numbers in
-// the StatefulSet's status alone. These leave two things open, which pods
-// settle: with a partition the numbers do not tell on which side of it the
-// updated pods are (of pods that a second change caught half way, too many can
-// be), and where pods of older revisions stay, they do not tell whether it is
-// one of those that is not ready. Of then takes pods below a partition for
-// required, and with OnDelete pods of older revisions for excused. Pods that the
-// StatefulSet does not control are ignored, since the clients of a fleet may
-// share a selector.
-//
-// Nil claims mean that they are not known; they only add to what is said about
-// pods that no node has.
-func Of(sts *appsv1.StatefulSet, pods []corev1.Pod, claims []corev1.PersistentVolumeClaim) Status {
-	return of(sts, pointers(pods), claims)
+// compare orders pods by their ordinals.
+func (r replicas) compare(podA, podB string) int {
+	ordinalA, _ := r.ordinal(podA)
+	ordinalB, _ := r.ordinal(podB)
+	return cmp.Compare(ordinalA, ordinalB)
 }
 
-func of(sts *appsv1.StatefulSet, pods []*corev1.Pod, claims []corev1.PersistentVolumeClaim) Status {
-	p := planOf(sts)
+func (r replicas) podName(index int32) string { return fmt.Sprintf("%s-%d", r.name, r.start+index) }
+
+// StatusOf returns how far the rollout of a StatefulSet is.
+//
+// Nil pods mean that they are not known. The status then rests on the numbers in the
+// StatefulSet's status alone, which leave two questions open:
+//
+//   - With a partition: are the updated pods those above it? After a second change in
+//     the middle of an update, there can be updated pods below it. StatusOf then
+//     requires that all pods are ready.
+//   - Where pods of older revisions stay: are they the ones that are not ready? With
+//     OnDelete, StatusOf then assumes that they are, and does not wait for them.
+//
+// Pods that the StatefulSet does not control are ignored, since the clients of a
+// fleet may share a selector.
+//
+// Nil claims mean that they are not known. Claims only add to what is said about pods
+// that have no node.
+func StatusOf(sts *appsv1.StatefulSet, pods []corev1.Pod, claims []corev1.PersistentVolumeClaim) Status {
+	return statusOf(sts, pointers(pods), claims)
+}
+
+func statusOf(sts *appsv1.StatefulSet, pods []*corev1.Pod, claims []corev1.PersistentVolumeClaim) Status {
+	r := replicasOf(sts)
 	s := Status{
-		Desired:   p.desired,
+		Desired:   r.desired,
 		Replicas:  sts.Status.Replicas,
 		Updated:   sts.Status.UpdatedReplicas,
 		Ready:     sts.Status.ReadyReplicas,
@@ -124,67 +135,82 @@ func of(sts *appsv1.StatefulSet, pods []*corev1.Pod, claims []corev1.PersistentV
 		Revision:  sts.Status.UpdateRevision,
 	}
 	if sts.Status.ObservedGeneration < sts.Generation {
-		s.Revision = "" // that of an older generation
+		s.Revision = "" // it is that of an older generation
 	}
-	var excused int32
+	var exempt int32
 	switch {
 	case pods != nil && s.Revision != "":
-		s.Pending, excused = p.pending(s.Revision, controlledBy(sts, pods), claims)
-	case p.onDelete:
-		excused = max(0, p.desired-s.Updated)
+		s.Pending, exempt = r.pending(s.Revision, controlledBy(sts, pods), claims)
+	case r.onDelete:
+		exempt = max(0, r.desired-s.Updated)
 	}
-	s.Message, s.Done = s.judge(sts, p, excused)
+	s.Message, s.Done = s.progress(sts, r, exempt)
 	return s
 }
 
-// judge goes through what a rollout has to reach, in order.
-func (s *Status) judge(sts *appsv1.StatefulSet, p plan, excused int32) (message string, done bool) {
+// progress goes through what a rollout has to reach, in order. exempt is the number
+// of pods that need not be ready.
+func (s *Status) progress(sts *appsv1.StatefulSet, r replicas, exempt int32) (message string, done bool) {
 	switch {
 	case sts.DeletionTimestamp != nil:
 		return "the StatefulSet is being deleted", false
 	case sts.Status.ObservedGeneration < sts.Generation:
-		return fmt.Sprintf("the StatefulSet controller has not seen generation %d yet, only %d", sts.Generation, sts.Status.ObservedGeneration), false
+		return fmt.Sprintf("the StatefulSet controller has not seen generation %d yet, only %d",
+			sts.Generation, sts.Status.ObservedGeneration), false
 	case s.Revision == "":
 		return "the StatefulSet controller has not named the newest revision yet", false
-	case p.desired == 0 && (s.Replicas > 0 || len(s.Pending) > 0):
-		return fmt.Sprintf("%s still to go", podCount(max(s.Replicas, int32(len(s.Pending))))), false
-	case s.Replicas > p.desired:
-		return fmt.Sprintf("%s, of which %d are to go", podCount(s.Replicas), s.Replicas-p.desired), false
-	case p.desired == 0:
+	}
+	if message := s.missing(sts, r, exempt); message != "" {
+		return message, false
+	}
+	if r.desired == 0 {
 		return "scaled to zero, no pods are left", true
-	case s.Updated < p.toUpdate() || slices.ContainsFunc(s.Pending, func(pod PodStatus) bool { return pod.ToUpdate }):
-		return fmt.Sprintf("%d of %s updated to revision %s", s.updatedAsAsked(p), podCount(p.toUpdate()), s.Revision), false
-	case s.Replicas < p.desired:
-		return fmt.Sprintf("%d of %s created", s.Replicas, podCount(p.desired)), false
-	case s.Ready+excused < p.desired:
-		return fmt.Sprintf("%d of %s ready", s.Ready, podCount(p.desired)), false
-	case sts.Spec.MinReadySeconds > 0 && s.Available+excused < p.desired:
-		return fmt.Sprintf("%d of %s available, that is ready for %d seconds", s.Available, podCount(p.desired), sts.Spec.MinReadySeconds), false
 	}
 	if n := len(s.Pending); n > 0 {
-		// The pods are not those that the numbers were taken from.
-		return fmt.Sprintf("%s still to settle", podCount(int32(n))), false
+		// The watch shows other pods than those that the controller has counted.
+		return podCount(int32(n)) + " not in the expected state yet", false
 	}
-	message = fmt.Sprintf("%d of %s at revision %s", s.Updated, podCount(p.desired), s.Revision)
-	switch older := p.desired - s.Updated; {
-	case older > 0 && p.onDelete:
+	message = fmt.Sprintf("%d of %s at revision %s", s.Updated, podCount(r.desired), s.Revision)
+	switch older := r.desired - s.Updated; {
+	case older > 0 && r.onDelete:
 		message += "; the others run an older one until they are deleted (update strategy OnDelete)"
 	case older > 0:
-		message += fmt.Sprintf("; the others, below partition %d, keep an older one", p.partition)
+		message += fmt.Sprintf("; the others, below partition %d, keep an older one", r.partition)
 	}
 	return message, true
 }
 
-// updatedAsAsked is the number of updated pods among those that are to be.
-func (s *Status) updatedAsAsked(p plan) int32 {
-	updated := min(s.Updated, p.toUpdate())
+// missing returns what the numbers lack; "" if they are as they should be.
+func (s *Status) missing(sts *appsv1.StatefulSet, r replicas, exempt int32) string {
+	switch {
+	case r.desired == 0:
+		if left := max(s.Replicas, int32(len(s.Pending))); left > 0 {
+			return podCount(left) + " still to be deleted"
+		}
+	case s.Replicas > r.desired:
+		return fmt.Sprintf("%d of %s still to be deleted", s.Replicas-r.desired, podCount(s.Replicas))
+	case s.Updated < r.toUpdate() || slices.ContainsFunc(s.Pending, func(pod PodStatus) bool { return pod.ToBeReplaced }):
+		return fmt.Sprintf("%d of %s updated to revision %s", s.updatedAsRequired(r), podCount(r.toUpdate()), s.Revision)
+	case s.Replicas < r.desired:
+		return fmt.Sprintf("%d of %s created", s.Replicas, podCount(r.desired))
+	case s.Ready+exempt < r.desired:
+		return fmt.Sprintf("%d of %s ready", s.Ready, podCount(r.desired))
+	case sts.Spec.MinReadySeconds > 0 && s.Available+exempt < r.desired:
+		return fmt.Sprintf("%d of %s available (ready for %d seconds)", s.Available, podCount(r.desired), sts.Spec.MinReadySeconds)
+	}
+	return ""
+}
+
+// updatedAsRequired is the number of updated pods among those that the controller
+// updates.
+func (s *Status) updatedAsRequired(r replicas) int32 {
 	outdated := int32(0)
 	for _, pod := range s.Pending {
-		if pod.ToUpdate {
+		if pod.ToBeReplaced {
 			outdated++
 		}
 	}
-	return min(updated, p.toUpdate()-outdated)
+	return min(s.Updated, r.toUpdate()-outdated)
 }
 
 func podCount(n int32) string {
@@ -194,41 +220,37 @@ func podCount(n int32) string {
 	return fmt.Sprintf("%d pods", n)
 }
 
-// pending goes through the pods that there should be, and those that should
-// not. excused is the number of pods of older revisions that are not ready, and
-// need not be.
-func (p plan) pending(revision string, pods []*corev1.Pod, claims []corev1.PersistentVolumeClaim) (waited []PodStatus, excused int32) {
-	waited = []PodStatus{}
+// pending returns the pods that a rollout waits for: those that should be different,
+// and those that should not exist. exempt is the number of pods of older revisions
+// that are not ready and need not be.
+func (r replicas) pending(revision string, pods []*corev1.Pod, claims []corev1.PersistentVolumeClaim) (pending []PodStatus, exempt int32) {
+	pending = []PodStatus{}
 	byIndex := make(map[int32]*corev1.Pod, len(pods))
 	for _, pod := range pods {
-		if index, ok := p.index(pod.Name); ok {
+		if index, ok := r.index(pod.Name); ok {
 			byIndex[index] = pod
 			continue
 		}
 		status := podStatus(pod, revision, claims)
 		status.Surplus = true
-		waited = append(waited, status)
+		pending = append(pending, status)
 	}
-	for index := range p.desired {
+	for index := range r.desired {
 		pod, ok := byIndex[index]
 		if !ok {
-			waited = append(waited, PodStatus{Name: p.podName(index), Missing: true})
+			pending = append(pending, PodStatus{Name: r.podName(index), Missing: true})
 			continue
 		}
 		status := podStatus(pod, revision, claims)
-		status.ToUpdate = !status.Updated && p.willUpdate(index)
+		status.ToBeReplaced = !status.Updated && r.updates(index)
 		switch {
-		case status.Ready && !status.Deleting && !status.ToUpdate:
-		case !status.Deleting && !status.Updated && !status.ToUpdate:
-			excused++
+		case status.Ready && !status.Deleting && !status.ToBeReplaced:
+		case !status.Deleting && !status.Updated && !status.ToBeReplaced:
+			exempt++
 		default:
-			waited = append(waited, status)
+			pending = append(pending, status)
 		}
 	}
-	slices.SortStableFunc(waited, func(a, b PodStatus) int {
-		ordinalA, _ := p.ordinal(a.Name)
-		ordinalB, _ := p.ordinal(b.Name)
-		return cmp.Compare(ordinalA, ordinalB)
-	})
-	return waited, excused
+	slices.SortStableFunc(pending, func(a, b PodStatus) int { return r.compare(a.Name, b.Name) })
+	return pending, exempt
 }

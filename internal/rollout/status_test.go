@@ -171,13 +171,13 @@ func TestStatus(t *testing.T) {
 			sts: statefulSet(4, counts(3, 3, 2)), says: "3 of 4 pods updated to revision mira-acme-new",
 		},
 		"a scale-down that is under way": {
-			sts: statefulSet(1, counts(3, 3, 3)), says: "3 pods, of which 2 are to go",
+			sts: statefulSet(1, counts(3, 3, 3)), says: "2 of 3 pods still to be deleted",
 		},
 		"scaled to zero, with a pod that still stops": {
-			sts: statefulSet(0, counts(1, 1, 1)), says: "1 pod still to go",
+			sts: statefulSet(0, counts(1, 1, 1)), says: "1 pod still to be deleted",
 		},
 		"scaled to zero, with a pod that the status has forgotten too early": {
-			sts: statefulSet(0), pods: []corev1.Pod{pod(0, newest, deleting)}, says: "1 pod still to go",
+			sts: statefulSet(0), pods: []corev1.Pod{pod(0, newest, deleting)}, says: "1 pod still to be deleted",
 		},
 		"scaled to zero": {
 			sts: statefulSet(0), done: true, says: "scaled to zero, no pods are left",
@@ -195,7 +195,7 @@ func TestStatus(t *testing.T) {
 		"Parallel: the number of ready pods suffices, but one of them is on its way out": {
 			sts:  statefulSet(2, parallel),
 			pods: []corev1.Pod{pod(0, newest), pod(1, newest, deleting)},
-			says: "1 pod still to settle",
+			says: "1 pod not in the expected state yet",
 		},
 		"OrderedReady: a pod of the newest revision was deleted by hand": {
 			sts:  statefulSet(2, counts(2, 2, 1)),
@@ -225,17 +225,17 @@ func TestStatus(t *testing.T) {
 		"a pod that has ended keeps its readiness for a moment": {
 			sts:  statefulSet(1),
 			pods: []corev1.Pod{pod(0, newest, func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded })},
-			says: "1 pod still to settle",
+			says: "1 pod not in the expected state yet",
 		},
 
 		"minReadySeconds: ready, available and updated are not the same pods": {
 			sts:  statefulSet(2, counts(2, 2, 2), func(s *appsv1.StatefulSet) { s.Spec.MinReadySeconds = 30; s.Status.AvailableReplicas = 0 }),
 			pods: []corev1.Pod{pod(0, newest), pod(1, newest)},
-			says: "0 of 2 pods available, that is ready for 30 seconds",
+			says: "0 of 2 pods available (ready for 30 seconds)",
 		},
 		"minReadySeconds: ready is not yet available": {
 			sts:  statefulSet(2, func(s *appsv1.StatefulSet) { s.Spec.MinReadySeconds = 30; s.Status.AvailableReplicas = 1 }),
-			says: "1 of 2 pods available, that is ready for 30 seconds",
+			says: "1 of 2 pods available (ready for 30 seconds)",
 		},
 		"minReadySeconds: all are available": {
 			sts:  statefulSet(2, func(s *appsv1.StatefulSet) { s.Spec.MinReadySeconds = 30 }),
@@ -306,7 +306,7 @@ func TestStatus(t *testing.T) {
 		"ordinals.start: a pod with a lower ordinal is one too many": {
 			sts:  statefulSet(2, startingAt(1), counts(3, 2, 3)),
 			pods: []corev1.Pod{pod(0, older), pod(1, newest), pod(2, newest)},
-			says: "3 pods, of which 1 are to go",
+			says: "1 of 3 pods still to be deleted",
 		},
 
 		"OnDelete: nothing is replaced by itself": {
@@ -343,7 +343,7 @@ func TestStatus(t *testing.T) {
 		"OnDelete: a pod that somebody deletes right now": {
 			sts:  statefulSet(2, onDelete, counts(2, 0, 2)),
 			pods: []corev1.Pod{pod(0, older), pod(1, older, deleting)},
-			says: "1 pod still to settle",
+			says: "1 pod not in the expected state yet",
 		},
 
 		"pods of another client that share the selector do not matter": {
@@ -357,12 +357,12 @@ func TestStatus(t *testing.T) {
 			says: "0 of 1 pod updated to revision mira-acme-new",
 		},
 		"no pod at all is not the same as pods that are not known": {
-			sts: statefulSet(1), pods: []corev1.Pod{}, says: "1 pod still to settle",
+			sts: statefulSet(1), pods: []corev1.Pod{}, says: "1 pod not in the expected state yet",
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			status := rollout.Of(test.sts, test.pods, nil)
+			status := rollout.StatusOf(test.sts, test.pods, nil)
 			if status.Done != test.done || status.Message != test.says {
 				t.Errorf("done %t, %q; want %t, %q", status.Done, status.Message, test.done, test.says)
 			}
@@ -375,7 +375,7 @@ func TestStatus(t *testing.T) {
 
 func TestStatusHoldsTheNumbers(t *testing.T) {
 	sts := statefulSet(3, counts(3, 2, 1))
-	got := rollout.Of(sts, nil, nil)
+	got := rollout.StatusOf(sts, nil, nil)
 	want := rollout.Status{
 		Message: "2 of 3 pods updated to revision mira-acme-new",
 		Desired: 3, Replicas: 3, Updated: 2, Ready: 1, Available: 1, Revision: newest,
@@ -384,7 +384,7 @@ func TestStatusHoldsTheNumbers(t *testing.T) {
 		t.Error(diff)
 	}
 	sts.Generation++
-	if got := rollout.Of(sts, nil, nil).Revision; got != "" {
+	if got := rollout.StatusOf(sts, nil, nil).Revision; got != "" {
 		t.Errorf("revision %q, which is that of the generation before", got)
 	}
 }
@@ -393,7 +393,7 @@ func TestStatusDoesNotChangeWhatItReads(t *testing.T) {
 	sts := statefulSet(2, counts(2, 1, 1))
 	pods := []corev1.Pod{pod(1, newest, unready(waiting("CrashLoopBackOff", ""))), pod(0, older)}
 	stsBefore, podsBefore := sts.DeepCopy(), []corev1.Pod{*pods[0].DeepCopy(), *pods[1].DeepCopy()}
-	rollout.Of(sts, pods, nil)
+	rollout.StatusOf(sts, pods, nil)
 	if diff := cmp.Diff(stsBefore, sts) + cmp.Diff(podsBefore, pods); diff != "" {
 		t.Error(diff)
 	}
@@ -407,14 +407,14 @@ func TestStatusListsPodsInTheOrderOfTheirOrdinals(t *testing.T) {
 		}
 	}
 	var got []string
-	for _, p := range rollout.Of(statefulSet(10, counts(11, 9, 10)), pods, nil).Pending {
+	for _, p := range rollout.StatusOf(statefulSet(10, counts(11, 9, 10)), pods, nil).Pending {
 		got = append(got, p.String())
 	}
 	want := []string{
 		"pod mira-acme-2: not ready",
 		"pod mira-acme-9: not created yet",
 		"pod mira-acme-10: being deleted",
-		"pod mira-acme-11: to be deleted, it is one too many",
+		"pod mira-acme-11: surplus, to be deleted",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -434,7 +434,7 @@ func FuzzStatus(f *testing.F) {
 			onDelete(sts)
 			updates = n
 		}
-		status := rollout.Of(sts, nil, nil)
+		status := rollout.StatusOf(sts, nil, nil)
 		switch s := sts.Status; {
 		case !status.Done:
 		case s.Replicas != n:

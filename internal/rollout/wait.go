@@ -18,11 +18,11 @@ import (
 // Target is the StatefulSet whose rollout is waited for.
 type Target struct {
 	Namespace, Name string
-	// UID is that of the very StatefulSet; empty takes the first that is seen.
+	// UID is that of the StatefulSet. If it is empty, the first StatefulSet of the name
+	// that is seen is the target.
 	UID types.UID
-	// MinGeneration is the metadata.generation that the caller's own write gave:
-	// an older copy of the object, which a busy server may still hand out, is
-	// not believed.
+	// MinGeneration is the metadata.generation that the caller's own write returned. A
+	// busy server may still return an older copy of the object, which is ignored.
 	MinGeneration int64
 }
 
@@ -32,23 +32,22 @@ const (
 	DefaultUnschedulableGrace = 5 * time.Minute
 )
 
-// Options say when a rollout has failed, and what may be done to help it.
+// Options say when a rollout has failed, and which pods may be deleted to help it.
 type Options struct {
 	// Grace is how long a failure of the newest revision has to last;
 	// [DefaultGrace] if zero.
 	Grace time.Duration
-	// UnschedulableGrace is the same for a pod that no node takes, and for a
-	// claim without a volume, which a cluster may well mend by itself;
-	// [DefaultUnschedulableGrace] if zero.
+	// UnschedulableGrace is the same for a pod without a node and for a claim without a
+	// volume, which a cluster may solve by itself; [DefaultUnschedulableGrace] if zero.
 	UnschedulableGrace time.Duration
-	// Free lets pods of older revisions be deleted that are broken, or have not
-	// been ready for UnschedulableGrace, those of a revision that never got
-	// through for Grace: the StatefulSet controller waits for them for ever
-	// (kubernetes/kubernetes issue 67250).
-	Free bool
-	// FreeUnready has every pod of an older revision that is not ready deleted at
-	// once. It implies Free.
-	FreeUnready bool
+	// DeleteStuckPods allows to delete pods of older revisions: those that fail, those
+	// that have not been ready for UnschedulableGrace, and, if their revision never
+	// served on all pods, those that have not been ready for Grace. The StatefulSet
+	// controller waits for such pods for ever (kubernetes/kubernetes issue 67250).
+	DeleteStuckPods bool
+	// DeleteUnreadyPods allows to delete every pod of an older revision that is not
+	// ready, at once. It implies DeleteStuckPods.
+	DeleteUnreadyPods bool
 }
 
 func (o Options) withDefaults() Options {
@@ -61,27 +60,17 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Wait returns when the newest revision of a StatefulSet serves, or when it is
-// clear that it will not.
+// Wait returns when the newest revision of a StatefulSet serves, or when it is clear that
+// it will not. The status is the last known one in any case.
 //
-// A failure of pods of the newest revision that outlasts its grace ends it with a
-// [*FailedError], the end of the context with a [*PendingError], and the end of
-// the StatefulSet with a [*DeletedError]; other errors are the API server's
-// answers. The status is the last that was known in any case.
+// The error is a [*FailedError] if pods of the newest revision fail for longer than their
+// grace, a [*PendingError] if the context ends, and a [*DeletedError] if the StatefulSet
+// is deleted. Other errors are answers of the API server.
 //
-// Without the right to watch pods it makes do with the numbers in the status: it
-// cannot fail early then, and frees no pods.
+// Without the right to watch pods, Wait uses only the numbers in the StatefulSet's status.
+// It then does not notice failures, and deletes no pods.
 func (w *Watcher) Wait(ctx context.Context, target Target, options Options) (Status, error) {
-	options = options.withDefaults()
-	now := time.Now()
-	v := &waiter{
-		Target: target, watcher: w, options: options, start: now, uid: target.UID,
-		roused:  make(chan struct{}, 1),
-		pauses:  retryPauses(),
-		tracker: newTracker(now, options.Grace, options.UnschedulableGrace),
-		freer:   newFreer(w.client.Resource(podResource).Namespace(target.Namespace), options),
-		status:  Status{Message: "the StatefulSet has not been read yet"},
-	}
+	v := newWaiter(w, target, options.withDefaults())
 	w.register(v)
 	defer w.unregister(v)
 	v.sets = w.acquireSets(ctx, w.labelScope(target.Namespace))
@@ -90,12 +79,12 @@ func (w *Watcher) Wait(ctx context.Context, target Target, options Options) (Sta
 		release(w, w.pods, v.pods)
 	}()
 
-	err := v.follow(ctx)
+	err := v.run(ctx)
 	if ended := ctx.Err(); ended != nil && errors.Is(err, ended) {
-		err = v.interrupted(ctx)
+		err = v.pendingError(ctx)
 	}
-	v.status.Freed = v.freer.names
-	switch err := err.(type) { //nolint:errorlint // its own, as they are
+	v.status.DeletedPods = v.deleter.deleted
+	switch err := err.(type) { //nolint:errorlint // our own errors, not wrapped
 	case nil:
 		return v.status, nil
 	case *FailedError:
@@ -114,18 +103,18 @@ func (w *Watcher) Wait(ctx context.Context, target Target, options Options) (Sta
 type waiter struct {
 	Target
 	watcher *Watcher
-	options Options
 	start   time.Time
-	roused  chan struct{}
+	woken   chan struct{} // receives when something has changed
 	sets    *informer[*appsv1.StatefulSet]
 	pods    *informer[*corev1.Pod] // nil until they are needed
-	tracker *tracker
-	freer   *freer
+	tracker *failureTracker
+	deleter *stuckPodDeleter
+	details detailReader
 
-	uid    types.UID           // of the StatefulSet that is waited for, once known
+	uid    types.UID           // of the target, once known
 	last   *appsv1.StatefulSet // the newest copy seen
 	status Status
-	// next is when to look again if nothing happens; the zero time for never.
+	// next is when to look again if nothing changes; the zero time for never.
 	next time.Time
 	// lost is the last failure to reach the server by a request of the waiter's own.
 	lost   error
@@ -133,16 +122,32 @@ type waiter struct {
 	notes  []string
 }
 
-// rouse makes the waiter look again.
-func (v *waiter) rouse() {
+func newWaiter(w *Watcher, target Target, options Options) *waiter {
+	now := time.Now()
+	return &waiter{
+		Target: target, watcher: w, start: now, uid: target.UID,
+		woken:   make(chan struct{}, 1),
+		pauses:  retryPauses(),
+		tracker: newFailureTracker(now, options),
+		deleter: newStuckPodDeleter(w.client.Resource(podResource).Namespace(target.Namespace), options),
+		details: detailReader{
+			events: w.client.Resource(eventResource).Namespace(target.Namespace), logs: w.logs, namespace: target.Namespace,
+		},
+		status: Status{Message: "the StatefulSet has not been read yet"},
+	}
+}
+
+// wake makes the waiter look again.
+func (v *waiter) wake() {
 	select {
-	case v.roused <- struct{}{}:
+	case v.woken <- struct{}{}:
 	default:
 	}
 }
 
-// follow looks again whenever something has happened.
-func (v *waiter) follow(ctx context.Context) error {
+// run looks at the StatefulSet whenever something has changed, until the rollout has
+// ended.
+func (v *waiter) run(ctx context.Context) error {
 	for {
 		done, err := v.look(ctx)
 		if done || err != nil {
@@ -154,7 +159,7 @@ func (v *waiter) follow(ctx context.Context) error {
 	}
 }
 
-// pause lasts until something happens, or until it is time to look again.
+// pause lasts until something changes, or until it is time to look again.
 func (v *waiter) pause(ctx context.Context) error {
 	var alarm <-chan time.Time
 	if !v.next.IsZero() {
@@ -163,7 +168,7 @@ func (v *waiter) pause(ctx context.Context) error {
 		alarm = timer.C
 	}
 	select {
-	case <-v.roused:
+	case <-v.woken:
 	case <-alarm:
 	case <-ctx.Done():
 		return ctx.Err()
@@ -179,36 +184,39 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	v.last = sts
-	v.status = v.judge(sts, nil, nil)
+	v.status = v.statusOf(sts, nil, nil)
 	if v.status.Done && !needPods(sts, v.status) {
 		return true, nil
 	}
-	if v.pods == nil {
-		v.pods = v.watcher.acquirePods(ctx, v.Namespace)
-	}
-	pods, fallen, view := v.pods.ownedBy(sts.UID)
+	v.acquirePods(ctx)
+	pods, terminated, view := v.pods.ownedBy(sts.UID)
 	switch {
-	case view.refused != nil: // the numbers have to do
+	case view.refused != nil: // the numbers must suffice
 		return v.status.Done, ctx.Err()
 	case !view.synced:
 		return false, nil
 	}
-	v.status = v.judge(sts, pods, nil)
+	v.status = v.statusOf(sts, pods, nil)
 	if v.status.Done || sts.Generation < v.MinGeneration {
 		return v.status.Done, nil
 	}
 	now := time.Now()
 	var fatal []Failure
-	fatal, v.next = v.tracker.observe(now, sts, pods, fallen)
+	fatal, v.next = v.tracker.observe(now, sts, pods, terminated)
 	if fatal = v.confirm(ctx, now, pods, fatal); len(fatal) > 0 {
-		return false, v.failed(ctx, sts, pods, fatal)
+		return false, v.failedError(ctx, sts, pods, fatal)
 	}
-	v.next = earlier(v.next, v.freer.free(ctx, now, sts, pods))
+	v.next = earlier(v.next, v.deleter.deleteStuck(ctx, now, sts, pods))
 	return false, ctx.Err()
 }
 
-// statefulSet gives the newest copy; nil without an error while there is none to
-// be had.
+func (v *waiter) acquirePods(ctx context.Context) {
+	if v.pods == nil {
+		v.pods = v.watcher.acquirePods(ctx, v.Namespace)
+	}
+}
+
+// statefulSet returns the newest copy; nil without an error if there is none yet.
 func (v *waiter) statefulSet(ctx context.Context) (*appsv1.StatefulSet, error) {
 	sts, view := v.sets.named(v.Name)
 	switch {
@@ -217,7 +225,7 @@ func (v *waiter) statefulSet(ctx context.Context) (*appsv1.StatefulSet, error) {
 	case !view.synced:
 		return nil, nil
 	case sts == nil || v.uid != "" && sts.UID != v.uid:
-		// The server may have listed from before the caller's write.
+		// The list may be older than the caller's write.
 		var err error
 		if sts, err = v.read(ctx); sts == nil {
 			return nil, err
@@ -235,7 +243,8 @@ func (v *waiter) statefulSet(ctx context.Context) (*appsv1.StatefulSet, error) {
 	return sts, nil
 }
 
-// read asks for a StatefulSet that the watch does not show.
+// read reads a StatefulSet that the watch does not show. It returns nil without an error
+// if the server cannot be reached.
 func (v *waiter) read(ctx context.Context) (*appsv1.StatefulSet, error) {
 	object, err := v.watcher.client.Resource(statefulSets).Namespace(v.Namespace).Get(ctx, v.Name, metav1.GetOptions{})
 	switch {
@@ -248,30 +257,31 @@ func (v *waiter) read(ctx context.Context) (*appsv1.StatefulSet, error) {
 	case isRefusal(err) && !apierrors.IsUnauthorized(err):
 		return nil, err
 	default:
-		v.askAgainAfter(err)
+		v.lost, v.next = err, time.Now().Add(v.pauses.Step())
 		return nil, nil
 	}
 	sts, err := convert[appsv1.StatefulSet](object)
 	if err != nil {
 		return nil, err
 	}
-	if selector, err := labels.Parse(v.watcher.selector); err == nil && !selector.Matches(labels.Set(sts.Labels)) && v.sets.scope.fields == "" {
-		// It lacks the label that the shared watch goes by.
-		release(v.watcher, v.watcher.sets, v.sets)
-		v.sets = v.watcher.acquireSets(ctx, nameScope(v.Namespace, v.Name))
-	}
+	v.watchByName(ctx, sts)
 	return sts, nil
 }
 
-// askAgainAfter notes that the server could not be reached.
-func (v *waiter) askAgainAfter(err error) {
-	v.lost = err
-	v.next = time.Now().Add(v.pauses.Step())
+// watchByName changes to a watch of this StatefulSet alone if it lacks the label that the
+// shared watch selects.
+func (v *waiter) watchByName(ctx context.Context, sts *appsv1.StatefulSet) {
+	selector, err := labels.Parse(v.watcher.selector)
+	if err != nil || selector.Matches(labels.Set(sts.Labels)) || v.sets.scope.fields != "" {
+		return
+	}
+	release(v.watcher, v.watcher.sets, v.sets)
+	v.sets = v.watcher.acquireSets(ctx, nameScope(v.Namespace, v.Name))
 }
 
-// judge is [Of] for copies that are new enough.
-func (v *waiter) judge(sts *appsv1.StatefulSet, pods []*corev1.Pod, claims []corev1.PersistentVolumeClaim) Status {
-	status := of(sts, pods, claims)
+// statusOf is like [StatusOf], but does not believe a copy that is too old.
+func (v *waiter) statusOf(sts *appsv1.StatefulSet, pods []*corev1.Pod, claims []corev1.PersistentVolumeClaim) Status {
+	status := statusOf(sts, pods, claims)
 	if sts.Generation < v.MinGeneration {
 		status.Done = false
 		status.Message = fmt.Sprintf("the server still shows generation %d of the StatefulSet, not %d", sts.Generation, v.MinGeneration)
@@ -279,34 +289,34 @@ func (v *waiter) judge(sts *appsv1.StatefulSet, pods []*corev1.Pod, claims []cor
 	return status
 }
 
-// needPods says whether only the pods can tell if the rollout is done: where
-// pods of older revisions stay, the numbers in the status do not say which pods
-// are not ready, and which are updated.
+// needPods reports whether the numbers in the status do not suffice to tell if the
+// rollout is done. Where pods of older revisions stay, the numbers do not say which pods
+// are updated, and which are not ready.
 func needPods(sts *appsv1.StatefulSet, s Status) bool {
-	p := planOf(sts)
+	r := replicasOf(sts)
 	switch {
-	case s.Revision == "" || s.Replicas != p.desired || s.Updated == p.desired:
+	case s.Revision == "" || s.Replicas != r.desired || s.Updated == r.desired:
 		return false
-	case p.onDelete:
-		return s.Updated > 0 && (s.Ready < p.desired || sts.Spec.MinReadySeconds > 0 && s.Available < p.desired)
+	case r.onDelete:
+		return s.Updated > 0 && (s.Ready < r.desired || sts.Spec.MinReadySeconds > 0 && s.Available < r.desired)
 	}
-	return p.partition > 0 && s.Updated >= p.toUpdate() && s.Ready >= p.toUpdate()
+	return r.partition > 0 && s.Updated >= r.toUpdate() && s.Ready >= r.toUpdate()
 }
 
-// confirm looks at the claims of pods that no node has: they tell why, or that
-// there is nothing wrong yet.
+// confirm reads the claims of pods that have no node. The claims may be the cause, or
+// show that the pod does not fail yet. It returns the failures that remain.
 func (v *waiter) confirm(ctx context.Context, now time.Time, pods []*corev1.Pod, fatal []Failure) []Failure {
 	var confirmed []Failure
-	asked := make(map[types.UID]bool)
+	read := make(map[types.UID]bool)
 	for _, f := range fatal {
-		if !f.Slow {
+		if !f.Unschedulable {
 			confirmed = append(confirmed, f)
 			continue
 		}
-		if asked[f.UID] {
+		if read[f.UID] {
 			continue
 		}
-		asked[f.UID] = true
+		read[f.UID] = true
 		for _, pod := range pods {
 			if pod.UID != f.UID {
 				continue
@@ -317,7 +327,7 @@ func (v *waiter) confirm(ctx context.Context, now time.Time, pods []*corev1.Pod,
 			}
 			found := podFailures(pod, claims)
 			if len(found) == 0 {
-				v.next = earlier(v.next, v.tracker.again(now, f.UID))
+				v.next = earlier(v.next, v.tracker.postpone(now, f.UID))
 			}
 			confirmed = append(confirmed, found...)
 		}
@@ -325,7 +335,7 @@ func (v *waiter) confirm(ctx context.Context, now time.Time, pods []*corev1.Pod,
 	return confirmed
 }
 
-// claimsOf reads the claims of a pod that are there.
+// claimsOf reads the claims of a pod that exist.
 func (v *waiter) claimsOf(ctx context.Context, pod *corev1.Pod) ([]corev1.PersistentVolumeClaim, error) {
 	found := []corev1.PersistentVolumeClaim{}
 	for _, name := range claimsOf(pod) {

@@ -400,7 +400,7 @@ func TestAPIWaitSaysThatABrokenPodIsNotReplaced(t *testing.T) {
 		return seen == generation
 	})
 	err := c.pending(t, generation)
-	wantSays(t, err, "0 of 1 pod updated", "to be replaced, it still runs revision "+broken, "ImagePullBackOff")
+	wantSays(t, err, "0 of 1 pod updated", "to be replaced, still at revision "+broken, "ImagePullBackOff")
 }
 
 func TestAPIWaitNamesNoPodOfAnotherClient(t *testing.T) {

@@ -129,14 +129,14 @@ func (w *Watcher) wake(namespace, name string) {
 	defer w.mu.Unlock()
 	if name != "" {
 		for v := range w.waiters[types.NamespacedName{Namespace: namespace, Name: name}] {
-			v.rouse()
+			v.wake()
 		}
 		return
 	}
 	for key, waiters := range w.waiters {
 		if key.Namespace == namespace {
 			for v := range waiters {
-				v.rouse()
+				v.wake()
 			}
 		}
 	}

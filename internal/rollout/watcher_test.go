@@ -51,7 +51,7 @@ func TestWaitersShareTheirWatches(t *testing.T) {
 		for i := range n {
 			all.Go(func() {
 				name := fmt.Sprintf("mira-%d", i)
-				_, err := watcher.Wait(minutes(t), rollout.Target{Namespace: "default", Name: name, MinGeneration: 4}, rollout.Options{Free: true})
+				_, err := watcher.Wait(minutes(t), rollout.Target{Namespace: "default", Name: name, MinGeneration: 4}, rollout.Options{DeleteStuckPods: true})
 				if want := time.Duration(i+1) * time.Second; err != nil || time.Since(start) != want {
 					t.Errorf("%s ended after %s, want %s: %v", name, time.Since(start), want, err)
 				}

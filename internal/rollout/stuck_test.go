@@ -20,9 +20,9 @@ import (
 
 func parallel(s *appsv1.StatefulSet) { s.Spec.PodManagementPolicy = appsv1.ParallelPodManagement }
 
-func freeing(o *rollout.Options) { o.Free = true }
+func freeing(o *rollout.Options) { o.DeleteStuckPods = true }
 
-func freeingUnready(o *rollout.Options) { o.FreeUnready = true }
+func freeingUnready(o *rollout.Options) { o.DeleteUnreadyPods = true }
 
 // The StatefulSet controller never replaces a broken pod of an older revision
 // (kubernetes/kubernetes issue 67250): somebody has to delete it.
@@ -167,10 +167,10 @@ func TestWaitFreesStuckPods(t *testing.T) {
 				if diff := cmp.Diff(test.deleted, deletions); diff != "" {
 					t.Error(diff)
 				}
-				if len(status.Freed) != succeeded || !slices.Equal(status.Freed, pending.Status.Freed) {
-					t.Errorf("freed %v, after %d deletions", status.Freed, succeeded)
+				if len(status.DeletedPods) != succeeded || !slices.Equal(status.DeletedPods, pending.Status.DeletedPods) {
+					t.Errorf("freed %v, after %d deletions", status.DeletedPods, succeeded)
 				}
-				if succeeded > 0 && !strings.Contains(err.Error(), "\n  deleted, as the rollout was stuck on an older revision of: pod mira-acme-") {
+				if succeeded > 0 && !strings.Contains(err.Error(), "\n  deleted because the rollout was stuck on an older revision: pod mira-acme-") {
 					t.Errorf("does not say what was deleted:\n%v", err)
 				}
 			})

@@ -1,0 +1,4 @@
+package rollout
+
+// Failures is tested by itself, although only a wait uses it.
+var Failures = failuresOf
