@@ -3,10 +3,12 @@ package acctest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -14,24 +16,52 @@ import (
 // ClaimName is the claim of client acme of the sample template.
 const ClaimName = "mira-data-mira-acme-0"
 
-// Edit replaces texts in a template, given as pairs of old and new. A text that the
-// template does not have fails the test.
-func Edit(t *testing.T, template string, oldnew ...string) string {
+// clientKinds are the kinds of object that the sample template makes a client of.
+var clientKinds = []string{"Service", "Ingress", "StatefulSet"}
+
+// Snapshot returns the objects of all clients, by `Kind/name`. Where it is equal
+// before and after, nobody wrote to them: a write that changes no value leaves its
+// time and the fields of its manager. What controllers write is left out: the status,
+// and the resourceVersion that counts it.
+func (s *Sandbox) Snapshot(t *testing.T) map[string]any {
 	t.Helper()
-	for i := 0; i < len(oldnew); i += 2 {
-		if !strings.Contains(template, oldnew[i]) {
-			t.Fatalf("the template does not contain %q", oldnew[i])
+	objects := make(map[string]any)
+	for _, kind := range clientKinds {
+		for _, object := range s.List(t, kind) {
+			object.SetResourceVersion("")
+			unstructured.RemoveNestedField(object.Object, "status")
+			object.SetManagedFields(slices.DeleteFunc(object.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
+				return entry.Subresource == "status"
+			}))
+			objects[kind+"/"+object.GetName()] = object.Object
 		}
-		template = strings.ReplaceAll(template, oldnew[i], oldnew[i+1])
 	}
-	return template
+	return objects
+}
+
+// WaitReady waits until every StatefulSet serves its newest revision.
+func (s *Sandbox) WaitReady(t *testing.T) {
+	t.Helper()
+	s.WaitFor(t, "StatefulSet", "all StatefulSets are ready", func(sets []*unstructured.Unstructured) bool {
+		for _, set := range sets {
+			want, _, _ := unstructured.NestedInt64(set.Object, "spec", "replicas")
+			ready, _, _ := unstructured.NestedInt64(set.Object, "status", "readyReplicas")
+			seen, _, _ := unstructured.NestedInt64(set.Object, "status", "observedGeneration")
+			current, _, _ := unstructured.NestedString(set.Object, "status", "currentRevision")
+			update, _, _ := unstructured.NestedString(set.Object, "status", "updateRevision")
+			if ready != want || seen != set.GetGeneration() || current != update {
+				return false
+			}
+		}
+		return len(sets) > 0
+	})
 }
 
 // CheckNoClients returns an error that names the objects of clients in the sandbox.
 // Claims do not count: a destroy leaves them.
 func (s *Sandbox) CheckNoClients(t *testing.T) error {
 	t.Helper()
-	for _, kind := range []string{"Service", "Ingress", "StatefulSet"} {
+	for _, kind := range clientKinds {
 		if names := s.Names(t, kind); len(names) > 0 {
 			return fmt.Errorf("%s left behind: %s", kind, strings.Join(names, ", "))
 		}

@@ -8,62 +8,60 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
-)
-
-var (
-	mutatingPolicies = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingadmissionpolicies"}
-	mutatingBindings = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingadmissionpolicybindings"}
 )
 
 // mutationProbe is the name of a ConfigMap by which the policy on a resource shows
 // that it is in force. It is never stored.
 func mutationProbe(resource string) string { return "mutation-probe-of-" + resource }
 
-// Mutate has the API server change, by a MutatingAdmissionPolicy, what is written
-// to a resource in the sandbox, dry runs included, and gives the means to stop
-// it. The patch is a CEL expression for a list of JSONPatch; it is applied where
-// all conditions, CEL too, hold. `request.dryRun` and `request.operation` tell
-// the writes apart. It returns once the policy is in force.
-func (s *Sandbox) Mutate(t *testing.T, resource, patch string, conditions ...string) (lift func()) {
+// Mutate has the API server change, by a MutatingAdmissionPolicy, what is written to
+// a resource, dry runs included. The patch is a CEL expression for a list of
+// JSONPatch; it is applied where all conditions, CEL too, hold. `request.dryRun` and
+// `request.operation` tell the writes apart.
+func (a *Admission) Mutate(t *testing.T, resource, patch string, conditions ...string) (lift func()) {
 	t.Helper()
-	name := s.Namespace + "-" + resource
+	name := a.objects.Namespace + "-" + resource
 	// The conditions stand in the expression, not in matchConditions: the probe
 	// must be changed in any case.
 	expression := `request.resource.resource == "configmaps"
 ? (object.metadata.name == "` + mutationProbe(resource) + `" ? [JSONPatch{op: "add", path: "/data", value: {"in": "force"}}] : [])
 : ((` + strings.Join(append(conditions, "true"), ") && (") + `) ? (` + patch + `) : [])`
 	policy := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": mutatingPolicies.GroupVersion().String(), "kind": "MutatingAdmissionPolicy", "metadata": map[string]any{"name": name},
+		"apiVersion": mutatingPolicies.policies.GroupVersion().String(), "kind": "MutatingAdmissionPolicy",
+		"metadata": map[string]any{"name": name},
 		"spec": map[string]any{
 			"matchConstraints": map[string]any{
 				"resourceRules": []any{map[string]any{
-					"apiGroups": []any{"*"}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE"}, "resources": []any{resource, "configmaps"},
+					"apiGroups": []any{"*"}, "apiVersions": []any{"*"}, "operations": []any{"CREATE", "UPDATE"},
+					"resources": []any{resource, "configmaps"},
 				}},
-				"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": s.Namespace}},
+				"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": a.objects.Namespace}},
 			},
 			"failurePolicy":      "Fail",
 			"reinvocationPolicy": "Never",
-			"mutations":          []any{map[string]any{"patchType": "JSONPatch", "jsonPatch": map[string]any{"expression": expression}}},
+			"mutations": []any{
+				map[string]any{"patchType": "JSONPatch", "jsonPatch": map[string]any{"expression": expression}},
+			},
 		},
 	}}
 	binding := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": mutatingBindings.GroupVersion().String(), "kind": "MutatingAdmissionPolicyBinding", "metadata": map[string]any{"name": name},
-		"spec": map[string]any{"policyName": name},
+		"apiVersion": mutatingPolicies.bindings.GroupVersion().String(), "kind": "MutatingAdmissionPolicyBinding",
+		"metadata": map[string]any{"name": name},
+		"spec":     map[string]any{"policyName": name},
 	}}
-	remove := s.enforce(t, mutatingPolicies, policy, mutatingBindings, binding)
-	s.awaitMutation(t, resource, true)
-	return func() { remove(); s.awaitMutation(t, resource, false) }
+	remove := a.enforce(t, mutatingPolicies, policy, binding)
+	a.awaitMutation(t, resource, true)
+	return func() { remove(); a.awaitMutation(t, resource, false) }
 }
 
 // awaitMutation waits until the probe is changed, or is not any more.
-func (s *Sandbox) awaitMutation(t *testing.T, resource string, inForce bool) {
+func (a *Admission) awaitMutation(t *testing.T, resource string, inForce bool) {
 	t.Helper()
 	probe := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": mutationProbe(resource)},
 	}}
-	client := s.objects("ConfigMap")
+	client := a.objects.of("ConfigMap")
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, Patience, true, func(ctx context.Context) (bool, error) {
 		result, err := client.Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err != nil {

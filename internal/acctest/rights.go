@@ -1,43 +1,72 @@
 package acctest
 
 import (
-	"path/filepath"
+	"context"
+	"encoding/json"
 	"slices"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// GrantIn gives the sandbox's account the same rights on clients in another
-// namespace.
-func (s *Sandbox) GrantIn(t *testing.T, namespace string) {
+// clientRole is the name of the Role on clients in examples/rbac.
+const clientRole = "mira-clients"
+
+// Rights are those of the account that a sandbox's provider runs as. The API server
+// learns of a change with a delay: the methods return when the change is in force.
+type Rights struct {
+	objects *Objects // of the sandbox
+}
+
+// grant gives the account the rights that examples/rbac documents, with the sandbox
+// in the place of both namespaces that it names.
+func (r *Rights) grant(t *testing.T) {
 	t.Helper()
-	for _, object := range s.clientRights(t) {
-		object.SetName(object.GetName() + "-of-" + s.Namespace)
+	for _, object := range documentedRights(t) {
+		object.SetNamespace(r.objects.Namespace)
+		if subjects, found, _ := unstructured.NestedSlice(object.Object, "subjects"); found {
+			for _, subject := range subjects {
+				if fields, ok := subject.(map[string]any); ok {
+					fields["namespace"] = r.objects.Namespace
+				}
+			}
+			_ = unstructured.SetNestedSlice(object.Object, subjects, "subjects")
+		}
+		createIn(t, r.objects, object)
+	}
+}
+
+// GrantIn gives the account the same rights on clients in another namespace.
+func (r *Rights) GrantIn(t *testing.T, namespace string) {
+	t.Helper()
+	for _, object := range r.onClients(t) {
 		object.SetNamespace(namespace)
 		if object.GetKind() == "RoleBinding" {
-			s.bind(object, "Role")
+			r.bind(object, "Role")
 		}
-		if _, err := s.Admin.Resource(resources[object.GetKind()]).Namespace(namespace).Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+		client := r.objects.Admin.Resource(resources[object.GetKind()]).Namespace(namespace)
+		if _, err := client.Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
 			t.Fatalf("granting rights in %s: %v", namespace, err)
 		}
 	}
-	s.awaitRight(t, namespace, "apps", "statefulsets", "patch", true)
+	r.await(t, namespace, "apps", "statefulsets", "patch", true)
 }
 
-// GrantEverywhere gives the sandbox's account the same rights on clients in
-// every namespace, for the time of the test.
-func (s *Sandbox) GrantEverywhere(t *testing.T) {
+// GrantEverywhere gives the account the same rights on clients in every namespace,
+// for the time of the test.
+func (r *Rights) GrantEverywhere(t *testing.T) {
 	t.Helper()
-	for _, object := range s.clientRights(t) {
-		object.SetName(object.GetName() + "-of-" + s.Namespace)
+	for _, object := range r.onClients(t) {
 		object.SetNamespace("")
 		object.SetKind("Cluster" + object.GetKind())
 		if object.GetKind() == "ClusterRoleBinding" {
-			s.bind(object, "ClusterRole")
+			r.bind(object, "ClusterRole")
 		}
-		client := s.Admin.Resource(resources[object.GetKind()])
+		client := r.objects.Admin.Resource(resources[object.GetKind()])
 		if _, err := client.Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
 			t.Fatalf("granting rights in all namespaces: %v", err)
 		}
@@ -47,63 +76,101 @@ func (s *Sandbox) GrantEverywhere(t *testing.T) {
 			}
 		})
 	}
-	s.awaitRight(t, "any-other", "apps", "statefulsets", "patch", true)
+	r.await(t, "any-other", "apps", "statefulsets", "patch", true)
 }
 
-// Withdraw takes verbs on a resource from the sandbox's account.
-func (s *Sandbox) Withdraw(t *testing.T, resource string, verbs ...string) {
+// Withdraw takes verbs on a resource of clients from the account.
+func (r *Rights) Withdraw(t *testing.T, resource string, verbs ...string) {
 	t.Helper()
-	role := s.Get(t, "Role", "mira-clients")
+	role := r.objects.Get(t, "Role", clientRole)
 	rules, _, _ := unstructured.NestedSlice(role.Object, "rules")
 	found, group := false, ""
+	var left []any
 	for _, rule := range rules {
-		fields, ok := rule.(map[string]any)
-		if !ok {
-			continue
-		}
+		fields := rule.(map[string]any)
 		resources, _, _ := unstructured.NestedStringSlice(fields, "resources")
-		if !slices.Contains(resources, resource) {
-			continue
+		keeps, _, _ := unstructured.NestedStringSlice(fields, "verbs")
+		if slices.Contains(resources, resource) {
+			groups, _, _ := unstructured.NestedStringSlice(fields, "apiGroups")
+			group, found = groups[0], true
+			keeps = slices.DeleteFunc(keeps, func(verb string) bool { return slices.Contains(verbs, verb) })
+			_ = unstructured.SetNestedStringSlice(fields, keeps, "verbs")
 		}
-		groups, _, _ := unstructured.NestedStringSlice(fields, "apiGroups")
-		group, found = groups[0], true
-		left, _, _ := unstructured.NestedStringSlice(fields, "verbs")
-		left = slices.DeleteFunc(left, func(verb string) bool { return slices.Contains(verbs, verb) })
-		_ = unstructured.SetNestedStringSlice(fields, left, "verbs")
+		if len(keeps) > 0 { // a rule without verbs is not valid
+			left = append(left, fields)
+		}
 	}
-	// A rule without verbs is not valid.
-	rules = slices.DeleteFunc(rules, func(rule any) bool {
-		verbs, _, _ := unstructured.NestedStringSlice(rule.(map[string]any), "verbs")
-		return len(verbs) == 0
-	})
 	if !found {
 		t.Fatalf("the Role has no rule on %s", resource)
 	}
-	rules = slices.DeleteFunc(rules, func(rule any) bool { // one without verbs is not allowed
-		fields, ok := rule.(map[string]any)
-		left, _, _ := unstructured.NestedStringSlice(fields, "verbs")
-		return ok && len(left) == 0
-	})
-	_ = unstructured.SetNestedSlice(role.Object, rules, "rules")
-	if _, err := s.objects("Role").Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {
+	_ = unstructured.SetNestedSlice(role.Object, left, "rules")
+	if _, err := r.objects.of("Role").Update(t.Context(), role, metav1.UpdateOptions{}); err != nil {
 		t.Fatalf("withdrawing rights: %v", err)
 	}
 	for _, verb := range verbs {
-		s.awaitRight(t, s.Namespace, group, resource, verb, false)
+		r.await(t, r.objects.Namespace, group, resource, verb, false)
 	}
 }
 
-// clientRights are the Role on clients and its binding.
-func (s *Sandbox) clientRights(t *testing.T) []*unstructured.Unstructured {
+// Suspend takes a verb on a resource of clients from the account, and returns the
+// function that gives it back.
+func (r *Rights) Suspend(t *testing.T, group, resource, verb string) (restore func()) {
 	t.Helper()
-	objects := readManifests(t, filepath.Join(Root(), "examples", "rbac", "controller.yaml"))
-	return slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return o.GetName() != "mira-clients" })
+	role := r.objects.Get(t, "Role", clientRole)
+	rules, err := json.Marshal(map[string]any{"rules": role.Object["rules"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Withdraw(t, resource, verb)
+	return func() {
+		t.Helper()
+		r.objects.Patch(t, "Role", clientRole, "test", string(rules))
+		r.await(t, r.objects.Namespace, group, resource, verb, true)
+	}
 }
 
-func (s *Sandbox) bind(binding *unstructured.Unstructured, kind string) {
+// await waits until the API server allows the account a verb on a resource, or does
+// not.
+func (r *Rights) await(t *testing.T, namespace, group, resource, verb string, allowed bool) {
+	t.Helper()
+	endpoint := schema.GroupVersionResource{Group: "authorization.k8s.io", Version: "v1", Resource: "subjectaccessreviews"}
+	reviews := r.objects.Admin.Resource(endpoint)
+	review := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+		"spec": map[string]any{
+			"user":               "system:serviceaccount:" + r.objects.Namespace + ":" + ServiceAccount,
+			"resourceAttributes": map[string]any{"namespace": namespace, "group": group, "resource": resource, "verb": verb},
+		},
+	}}
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, Patience, true, func(ctx context.Context) (bool, error) {
+		answer, err := reviews.Create(ctx, review, metav1.CreateOptions{})
+		if err != nil {
+			return false, err
+		}
+		now, _, _ := unstructured.NestedBool(answer.Object, "status", "allowed")
+		return now == allowed, nil
+	})
+	if err != nil {
+		t.Fatalf("waiting until %s on %s is allowed: %t: %v", verb, resource, allowed, err)
+	}
+}
+
+// onClients returns the documented Role on clients and its binding, under a name that
+// no other test uses.
+func (r *Rights) onClients(t *testing.T) []*unstructured.Unstructured {
+	t.Helper()
+	objects := slices.DeleteFunc(documentedRights(t), func(o *unstructured.Unstructured) bool { return o.GetName() != clientRole })
+	for _, object := range objects {
+		object.SetName(clientRole + "-of-" + r.objects.Namespace)
+	}
+	return objects
+}
+
+// bind has a binding give the role of its own name to the account.
+func (r *Rights) bind(binding *unstructured.Unstructured, kind string) {
 	_ = unstructured.SetNestedField(binding.Object, kind, "roleRef", "kind")
 	_ = unstructured.SetNestedField(binding.Object, binding.GetName(), "roleRef", "name")
 	_ = unstructured.SetNestedSlice(binding.Object, []any{
-		map[string]any{"kind": "ServiceAccount", "name": ServiceAccount, "namespace": s.Namespace},
+		map[string]any{"kind": "ServiceAccount", "name": ServiceAccount, "namespace": r.objects.Namespace},
 	}, "subjects")
 }

@@ -99,7 +99,7 @@ func TestClientAPI_errorsHaveTypes(t *testing.T) {
 		}
 	})
 	t.Run("a namespace that does not exist", func(t *testing.T) {
-		s.GrantEverywhere(t)
+		s.Rights.GrantEverywhere(t)
 		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil), nil)
 		var missing *kube.NamespaceNotFoundError
 		if !errors.As(err, &missing) {

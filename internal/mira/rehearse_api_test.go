@@ -42,8 +42,8 @@ func TestFleetAPI_rejectedThirdObject(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s.Deny(t, "statefulsets", "true", acctest.StatefulSetProbe())
-	before, writes := s.Snapshot(t), s.Writes(t, "Service")
+	s.Admission.Deny(t, "statefulsets", "true", acctest.StatefulSetProbe())
+	before, writes := s.Snapshot(t), s.FollowServices(t)
 	changed := fleet(strings.NewReplacer("type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", "mira:3.0", "mira:3.1").Replace(sample))
 	for _, test := range []struct {
 		name  string

@@ -78,7 +78,7 @@ func (w *walk) ask(ctx context.Context, rpc string, call func(context.Context, t
 		w.fastAnswers[rpc]++
 	}
 	if diff := w.compare(served, call(ctx, w.reference)); diff != "" {
-		return served, fmt.Errorf("%s, answered by %s, differs from the answer of the server without the fast path (-under test +reference):\n%s", rpc, by, diff)
+		return served, fmt.Errorf("%s, answered by %s, differs from the reference (-under test +reference):\n%s", rpc, by, diff)
 	}
 	return served, failure(served.diagnostics, served.err)
 }

@@ -41,8 +41,8 @@ func newClient(t *testing.T, s *acctest.Sandbox) (c *protocoltest.Core, acme map
 	return c, acme
 }
 
-// A StatefulSet that came to let Kubernetes delete claims is not deleted, whatever
-// the template says by then: the claims would go with it. Nothing else is deleted
+// A StatefulSet by whose policy Kubernetes deletes claims is not deleted, even if the
+// policy is not in the template: the claims would go with it. Nothing else is deleted
 // either.
 func TestCore_deleteKeepsClaimsOfAPolicy(t *testing.T) {
 	t.Parallel()
@@ -51,7 +51,8 @@ func TestCore_deleteKeepsClaimsOfAPolicy(t *testing.T) {
 	s.Patch(t, "StatefulSet", "mira-acme", "kubectl-edit", `{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Delete"}}}`)
 	before := s.Snapshot(t)
 	_, err := c.Apply(t.Context(), nil)
-	if err == nil || !strings.Contains(err.Error(), "Kubernetes Would Delete Claims") || !strings.Contains(err.Error(), "kubectl patch statefulset -n "+s.Namespace+" mira-acme") {
+	wayOut := "kubectl patch statefulset -n " + s.Namespace + " mira-acme"
+	if err == nil || !strings.Contains(err.Error(), "Kubernetes Would Delete Claims") || !strings.Contains(err.Error(), wayOut) {
 		t.Errorf("error %v, want a refusal with the way out", err)
 	}
 	if c.State == nil {
@@ -72,8 +73,8 @@ func TestCore_deleteKeepsClaimsOfAPolicy(t *testing.T) {
 	}
 }
 
-// What somebody deletes between the look of a destroy and the destroy itself counts
-// as done.
+// What somebody deletes between the plan of a destroy and the destroy itself counts as
+// done.
 func TestCore_deleteOfWhatIsGone(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -93,8 +94,8 @@ func TestCore_deleteOfWhatIsGone(t *testing.T) {
 	}
 }
 
-// An operator who interrupts an apply in the very moment of a recreation does not
-// lose the StatefulSet: it is finished first. The pods run on, and nothing is left
+// An operator who interrupts an apply in the middle of a recreation does not lose the
+// StatefulSet: the recreation is finished first. The pods run on, and nothing is left
 // to do.
 func TestCore_recreationOutlastsAnInterrupt(t *testing.T) {
 	t.Parallel()
@@ -103,7 +104,8 @@ func TestCore_recreationOutlastsAnInterrupt(t *testing.T) {
 	defer interrupt()
 	var isDeleted atomic.Bool
 	s.Intercept(t, func(r *http.Request) {
-		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/statefulsets") && !r.URL.Query().Has("dryRun") && isDeleted.CompareAndSwap(false, true) {
+		isCreate := r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/statefulsets") && !r.URL.Query().Has("dryRun")
+		if isCreate && isDeleted.CompareAndSwap(false, true) {
 			interrupt()
 		}
 	})

@@ -123,8 +123,8 @@ func (c *Core) ApplyPlan(ctx context.Context, plan *Plan) error {
 
 // keep stores the answer to a refresh or an apply. It checks that the answer has an
 // identity, and that the identity is the one before.
-func (c *Core) keep(typ tftypes.Type, state *tfprotov6.DynamicValue, private []byte, identity *tfprotov6.ResourceIdentityData) (tftypes.Value, error) {
-	value, err := state.Unmarshal(typ)
+func (c *Core) keep(typ tftypes.Type, stored answer) (tftypes.Value, error) {
+	value, err := stored.state.Unmarshal(typ)
 	if err != nil {
 		return value, err
 	}
@@ -136,12 +136,12 @@ func (c *Core) keep(typ tftypes.Type, state *tfprotov6.DynamicValue, private []b
 		return value, fmt.Errorf("unknown values are left: %v", value)
 	}
 	switch {
-	case identity == nil || identity.IdentityData == nil:
+	case stored.identity == nil || stored.identity.IdentityData == nil:
 		return value, errors.New("missing resource identity")
-	case c.identity != nil && !bytes.Equal(c.identity.IdentityData.MsgPack, identity.IdentityData.MsgPack):
+	case c.identity != nil && !bytes.Equal(c.identity.IdentityData.MsgPack, stored.identity.IdentityData.MsgPack):
 		return value, errors.New("the resource identity changed")
 	}
 	c.State, err = json.Marshal(plain(value))
-	c.Private, c.identity = private, identity
+	c.Private, c.identity = stored.private, stored.identity
 	return value, err
 }

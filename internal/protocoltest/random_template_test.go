@@ -8,12 +8,8 @@ import (
 	"strings"
 )
 
-// recreates adds template edits that no StatefulSet takes in place, so that it
-// has to be deleted and created anew around its running pods.
-const recreates = true
-
-// choices is a client template, as the decisions of those who maintain it, and
-// what the configuration says of the client.
+// choices are the decisions that a client template is made of, and what the
+// configuration says about the client.
 type choices struct {
 	Style, Order uint64 // of the text: keys, quotes and comments; documents
 
@@ -55,7 +51,7 @@ type port struct {
 	Protocol string
 }
 
-// bare stands in YAML without quotes whatever it looks like.
+// bare is written to YAML without quotes, whatever it looks like.
 type bare string
 
 const clientName, extraName = "mira-%CLIENT_NAME%", "mira-%CLIENT_NAME%-"
@@ -64,20 +60,26 @@ const clientName, extraName = "mira-%CLIENT_NAME%", "mira-%CLIENT_NAME%-"
 var places = []string{"Service labels", "Service annotations", "Ingress labels", "Ingress annotations",
 	"StatefulSet labels", "StatefulSet annotations", "Pod labels", "Pod annotations"}
 
-// What edits choose from: values that YAML would take for something else than
-// the strings they are, and such as need care in field paths, included.
+// What edits choose from. Some values are strings that YAML would read as something
+// else, and some keys need care in field paths.
 var (
-	markKeys   = map[string][]string{"labels": {"team", "tier", "app.kubernetes.io/part-of"}, "annotations": {"note", "nginx.ingress.kubernetes.io/proxy-body-size", "a.b/c.d"}}
-	markValues = map[string][]string{"labels": {"a", "true", "42", "1e3", "%CLIENT_NAME%"}, "annotations": {"10m", "yes", "{\"a\": [1]}", "two\nlines", "of %CLIENT_NAME%: # 50%", ""}}
-	envNames   = []string{"LOG_LEVEL", "FEATURE.X", "SMTP_HOST", "WORKERS", "DEBUG"}
-	envValues  = []string{"info", "8", "on", "null", "", "smtp.%CLUSTER_DOMAIN%", "two\nlines", "[a]", "%EMAIL_ADMIN%", "x: y # z"}
-	tags       = []string{"1.0", "1.1", "2.0"}
-	sidecars   = []string{"backup", "metrics", "logs"}
-	extras     = []string{"metrics", "headless"}
-	hosts      = []string{"%CLIENT_NAME%.%CLUSTER_DOMAIN%", "www.%CLIENT_NAME%.%CLUSTER_DOMAIN%", "%CLIENT_NAME%.alias.example"}
-	paths      = []string{"/", "/api", "/static"}
-	scratches  = []string{"cache", "tmp"}
-	ports      = []port{{"http", 80, ""}, {"https", 443, "TCP"}, {"h3", 443, "UDP"}, {"admin", 8000, "TCP"}}
+	markKeys = map[string][]string{
+		"labels":      {"team", "tier", "app.kubernetes.io/part-of"},
+		"annotations": {"note", "nginx.ingress.kubernetes.io/proxy-body-size", "a.b/c.d"},
+	}
+	markValues = map[string][]string{
+		"labels":      {"a", "true", "42", "1e3", "%CLIENT_NAME%"},
+		"annotations": {"10m", "yes", "{\"a\": [1]}", "two\nlines", "of %CLIENT_NAME%: # 50%", ""},
+	}
+	envNames  = []string{"LOG_LEVEL", "FEATURE.X", "SMTP_HOST", "WORKERS", "DEBUG"}
+	envValues = []string{"info", "8", "on", "null", "", "smtp.%CLUSTER_DOMAIN%", "two\nlines", "[a]", "%EMAIL_ADMIN%", "x: y # z"}
+	tags      = []string{"1.0", "1.1", "2.0"}
+	sidecars  = []string{"backup", "metrics", "logs"}
+	extras    = []string{"metrics", "headless"}
+	hosts     = []string{"%CLIENT_NAME%.%CLUSTER_DOMAIN%", "www.%CLIENT_NAME%.%CLUSTER_DOMAIN%", "%CLIENT_NAME%.alias.example"}
+	paths     = []string{"/", "/api", "/static"}
+	scratches = []string{"cache", "tmp"}
+	ports     = []port{{"http", 80, ""}, {"https", 443, "TCP"}, {"h3", 443, "UDP"}, {"admin", 8000, "TCP"}}
 )
 
 func firstTemplate(r *rand.Rand) choices {
@@ -102,8 +104,8 @@ func (c choices) clone() choices {
 	return c
 }
 
-// edits is the grammar. Each edit changes one thing, and can be undone by
-// another draw of itself, but for the storage, which only grows.
+// edits are the ways to change a template. Each changes one thing, and drawing it again
+// may undo it.
 var edits = []struct {
 	name   string
 	weight int
@@ -178,7 +180,8 @@ var edits = []struct {
 	{"variable of the fleet", 1, func(_ *rand.Rand, c *choices) { c.FleetUnusual = !c.FleetUnusual }},
 }
 
-// recreatingEdits change what is immutable.
+// recreatingEdits change what no StatefulSet takes in place: it has to be deleted and
+// created again around its running pods. The storage only grows.
 var recreatingEdits = []func(r *rand.Rand, c *choices) string{
 	func(r *rand.Rand, c *choices) string {
 		c.ServiceName = pick(r, []string{"mira", clientName})
@@ -191,9 +194,9 @@ var recreatingEdits = []func(r *rand.Rand, c *choices) string{
 	func(_ *rand.Rand, c *choices) string { c.Storage++; return "storage" },
 }
 
-// edit makes one random edit, and says which.
+// edit makes one random edit, and returns its name.
 func (c *choices) edit(r *rand.Rand) string {
-	if recreates && r.IntN(20) == 0 {
+	if r.IntN(20) == 0 {
 		return pick(r, recreatingEdits)(r, c)
 	}
 	total := 0
@@ -212,8 +215,8 @@ func (c *choices) edit(r *rand.Rand) string {
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// toggle takes an item out of a list, or puts it in at a random place; at least
-// so many stay.
+// toggle takes an item out of a list, or puts it in at a random place. The list keeps at
+// least so many items.
 func toggle[T comparable](r *rand.Rand, list []T, item T, least int) []T {
 	isPort := func(has T) bool {
 		a, ok := any(has).(port)
@@ -237,7 +240,7 @@ func (c choices) fleetVariables() map[string]string {
 	return map[string]string{"IMAGE_TAG": tag, "REPLICAS": fmt.Sprint(c.Replicas)}
 }
 
-// values replaces the placeholders as a reader of the template would.
+// values returns a replacer of the placeholders by their values, as text.
 func (c choices) values(client, domain string) *strings.Replacer {
 	var pairs []string
 	variables := c.fleetVariables()
@@ -268,7 +271,7 @@ func (c choices) cpu() any {
 	return fmt.Sprintf("%dm", c.CPU)
 }
 
-// metadata of an object; the pod template's for "Pod".
+// metadata returns that of an object, or for "Pod" that of the pod template.
 func (c choices) metadata(place, name string) map[string]any {
 	metadata := map[string]any{}
 	for _, sort := range []string{"labels", "annotations"} {

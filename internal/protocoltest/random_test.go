@@ -18,12 +18,12 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/protocoltest"
 )
 
-// Whatever is done to a template and to a client's objects: an apply brings the
-// client to what the template says, the plan is empty then, no pod was restarted
-// without need, and no claim replaced. Each seed is a client of its own.
+// Whatever is done to a template and to a client's objects, an apply makes the client
+// what the template says, and the plan is empty afterwards. No pod is restarted without
+// need, and no claim is replaced. Each seed is a client of its own.
 //
-// MIRA_RANDOM_SEED runs another seed alone, such as that of a failure elsewhere,
-// and MIRA_RANDOM_STEPS sets the number of steps.
+// MIRA_RANDOM_SEED runs one other seed, such as that of a failure elsewhere, and
+// MIRA_RANDOM_STEPS sets the number of steps.
 func TestCore_random(t *testing.T) {
 	t.Parallel()
 	acctest.RequireCluster(t)
@@ -50,7 +50,7 @@ func TestCore_random(t *testing.T) {
 	}
 }
 
-// runner plays one client.
+// runner takes one client through random steps.
 type runner struct {
 	t      *testing.T
 	s      *acctest.Sandbox
@@ -58,20 +58,20 @@ type runner struct {
 	core   *protocoltest.Core
 	client string
 
-	template, applied choices
-	began             snapshot // when the last step had settled
-	foreign           map[string]map[string]any
+	template, applied choices                   // for the next apply, and of the last one
+	began             snapshot                  // of the cluster, when the last step had settled
+	foreign           map[string]map[string]any // what controllers have added: path to value, by object
 	step              stepFacts
 }
 
-// stepFacts are what the checks of a step have to know of it.
+// stepFacts are what the checks of a step have to know about it.
 type stepFacts struct {
-	touched     bool            // something that the template says was changed by hand
-	touchedPods bool            // or something of the pod template
-	deleted     map[string]bool // objects
-	killed      bool            // the pods were deleted, too
-	low         int             // the least number of replicas meanwhile
-	lost        map[string]bool // pods
+	touched     bool            // what the template says was changed by hand
+	touchedPods bool            // the pod template was changed by hand
+	deleted     map[string]bool // objects deleted by hand
+	killed      bool            // their pods were deleted, too
+	low         int             // the least number of replicas in between
+	lost        map[string]bool // pods deleted by hand
 }
 
 func newRunner(t *testing.T, seed uint64) *runner {
@@ -111,7 +111,7 @@ func (k *runner) run(steps int) {
 		k.step.low = min(k.step.low, k.template.Replicas)
 		k.t.Logf("step %d: %s", step, strings.Join(slices.DeleteFunc(did, func(what string) bool { return what == "" }), "; "))
 		k.s.PutTemplate(k.t, k.template.text())
-		if step == 0 && k.client == "acme" { // the Django controller could not have made the others
+		if step == 0 && k.client == "acme" { // the Django controller could not create the others
 			k.s.DjangoSave(k.t, k.template.text(), k.client, k.template.Email)
 		}
 		if err := k.converge(); err != nil {
@@ -168,7 +168,7 @@ func (k *runner) converge() error {
 	ctx := k.t.Context()
 	isFirst := k.began.objects == nil
 	generation := int64(0)
-	for _, set := range k.list("StatefulSet") {
+	for _, set := range k.s.List(k.t, "StatefulSet") {
 		generation = set.GetGeneration()
 	}
 	wanted, wasWanted := k.wanted(k.template), k.wanted(k.applied)
@@ -183,7 +183,7 @@ func (k *runner) converge() error {
 		return fmt.Errorf("nothing changed, but the plan does:\n%v", plan)
 	}
 	applied := k.core.State
-	after := k.look()
+	after := k.snapshot()
 	if isRolledOut := k.ready(); k.template.Wait && generation != after.generation && isRolledOut != nil {
 		return fmt.Errorf("the apply was to wait for the rollout: %w", isRolledOut)
 	}
@@ -209,11 +209,11 @@ func (k *runner) converge() error {
 	}
 	k.settle()
 	last := k.began
-	k.began = k.look()
+	k.began = k.snapshot()
 	return errors.Join(k.samePods(last, samePodTemplate && !isFirst), k.checkClaims(last))
 }
 
-// wanted gives the fields of the objects that a template says, by object.
+// wanted returns the fields that a template says, by object.
 func (k *runner) wanted(c choices) map[string]map[string]any {
 	wanted := map[string]map[string]any{}
 	if c.Tags == nil {
@@ -239,10 +239,10 @@ func podFields(wanted map[string]map[string]any) map[string]any {
 	return fields
 }
 
-// defaulted are fields that the server sets where nobody does.
+// defaulted are fields that the server sets where nobody else does.
 var defaulted = []string{"terminationGracePeriodSeconds", "protocol"}
 
-// dropped gives the fields that the template had and has no longer.
+// dropped returns the fields that the template had and does not have any more.
 func dropped(before, now map[string]any) []string {
 	var paths []string
 	for path := range before {
@@ -258,34 +258,12 @@ func dropped(before, now map[string]any) []string {
 func (k *runner) checkObjects(before, wanted map[string]map[string]any, after snapshot) error {
 	var wrong []error
 	for key, fields := range wanted {
-		kind, _, _ := strings.Cut(key, "/")
 		object := after.objects[key]
 		if object == nil {
 			wrong = append(wrong, fmt.Errorf("%s is not there", key))
 			continue
 		}
-		live, others := flatten(object.Object, nil), ownersOf(k.t, object)
-		for path, value := range fields {
-			if has, ok := live[path]; has != value && (ok || value != "") { // an empty text is the same as none
-				wrong = append(wrong, fmt.Errorf("%s %s is %v, not %v", key, path, has, value))
-			}
-		}
-		for _, path := range dropped(before[key], fields) {
-			if value, ok := live[path]; ok && others[path] == "" {
-				wrong = append(wrong, fmt.Errorf("%s %s is still %v, although the template has dropped it", key, path, value))
-			}
-		}
-		isRecreated := recreated(k.applied, k.template) && kind == "StatefulSet"
-		if k.step.deleted[key] {
-			delete(k.foreign, key)
-		} else if was, ok := k.began.objects[key]; ok && was.GetUID() != object.GetUID() && !isRecreated {
-			wrong = append(wrong, fmt.Errorf("%s was replaced", key))
-		}
-		for path, value := range k.foreign[key] {
-			if live[path] != value {
-				wrong = append(wrong, fmt.Errorf("%s %s, which is a controller's, is %v, not %v", key, path, live[path], value))
-			}
-		}
+		wrong = append(wrong, k.checkFields(key, before[key], fields, object), k.checkReplaced(key, object))
 	}
 	for key := range after.objects {
 		if wanted[key] == nil {
@@ -300,12 +278,50 @@ func (k *runner) checkObjects(before, wanted map[string]map[string]any, after sn
 	return errors.Join(wrong...)
 }
 
-// recreated tells whether a StatefulSet cannot be changed in place.
+// checkFields compares one object with what the template says, and with what it said
+// before.
+func (k *runner) checkFields(key string, before, wanted map[string]any, object *unstructured.Unstructured) error {
+	var wrong []error
+	live, others := flatten(object.Object, nil), ownersOf(k.t, object)
+	for path, value := range wanted {
+		if has, ok := live[path]; has != value && (ok || value != "") { // an empty text is the same as none
+			wrong = append(wrong, fmt.Errorf("%s %s is %v, not %v", key, path, has, value))
+		}
+	}
+	for _, path := range dropped(before, wanted) {
+		if value, ok := live[path]; ok && others[path] == "" {
+			wrong = append(wrong, fmt.Errorf("%s %s is still %v, although the template has dropped it", key, path, value))
+		}
+	}
+	if k.step.deleted[key] {
+		delete(k.foreign, key)
+	}
+	for path, value := range k.foreign[key] {
+		if live[path] != value {
+			wrong = append(wrong, fmt.Errorf("%s %s, which is a controller's, is %v, not %v", key, path, live[path], value))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// checkReplaced returns an error for an object that was replaced although nobody
+// deleted it, and it could be changed in place.
+func (k *runner) checkReplaced(key string, object *unstructured.Unstructured) error {
+	isRecreated := recreated(k.applied, k.template) && object.GetKind() == "StatefulSet"
+	was, ok := k.began.objects[key]
+	if ok && was.GetUID() != object.GetUID() && !k.step.deleted[key] && !isRecreated {
+		return fmt.Errorf("%s was replaced", key)
+	}
+	return nil
+}
+
+// recreated reports whether the StatefulSet cannot be changed in place.
 func recreated(a, b choices) bool {
 	return a.ServiceName != b.ServiceName || a.PodManagement != b.PodManagement || a.Storage != b.Storage
 }
 
-// checkPods: an unchanged pod template stays as it is to the last default.
+// checkPods returns an error where nothing asked for another pod template, and the live
+// one has changed all the same, if only in a default.
 func (k *runner) checkPods(after snapshot, same bool) error {
 	if !same || k.step.deleted["StatefulSet/mira-"+k.client] {
 		return nil
@@ -316,9 +332,9 @@ func (k *runner) checkPods(after snapshot, same bool) error {
 	return nil
 }
 
-// samePods: no pod is replaced, or restarted, that need not be.
+// samePods returns an error for a pod that was replaced without need, or restarted.
 func (k *runner) samePods(last snapshot, same bool) error {
-	for _, pod := range k.list("Pod") {
+	for _, pod := range k.s.List(k.t, "Pod") {
 		statuses, _, _ := unstructured.NestedSlice(pod.Object, "status", "containerStatuses")
 		for _, status := range statuses {
 			if count, _, _ := unstructured.NestedInt64(status.(map[string]any), "restartCount"); count > 0 {
@@ -339,7 +355,7 @@ func (k *runner) samePods(last snapshot, same bool) error {
 	return nil
 }
 
-// checkClaims: no claim is ever replaced or made smaller.
+// checkClaims returns an error for a claim that was replaced, or is smaller than it was.
 func (k *runner) checkClaims(last snapshot) error {
 	asked := resource.MustParse(fmt.Sprintf("%dGi", k.template.Storage))
 	for name, uid := range last.claims {

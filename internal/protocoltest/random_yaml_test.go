@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// objects are the template's documents, with placeholders.
+// objects returns the template's documents, with placeholders.
 func (c choices) objects() []map[string]any {
 	all := []map[string]any{c.service(), c.ingress(), c.statefulSet()}
 	for _, name := range c.Extra {
@@ -18,7 +18,8 @@ func (c choices) objects() []map[string]any {
 		if name == "headless" {
 			spec["clusterIP"] = "None"
 		}
-		all = append(all, map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": extraName + name}, "spec": spec})
+		metadata := map[string]any{"name": extraName + name}
+		all = append(all, map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 	}
 	rand.New(rand.NewPCG(c.Order, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all
@@ -89,7 +90,10 @@ func (c choices) statefulSet() map[string]any {
 			"template": map[string]any{"metadata": c.metadata("Pod", ""), "spec": pod},
 			"volumeClaimTemplates": []any{map[string]any{
 				"metadata": map[string]any{"name": "mira-data"},
-				"spec":     map[string]any{"accessModes": []any{"ReadWriteOnce"}, "resources": map[string]any{"requests": map[string]any{"storage": storage}}},
+				"spec": map[string]any{
+					"accessModes": []any{"ReadWriteOnce"},
+					"resources":   map[string]any{"requests": map[string]any{"storage": storage}},
+				},
 			}},
 		},
 	}
@@ -144,7 +148,7 @@ func (c choices) containers() []any {
 	return all
 }
 
-// text writes the template down as someone would, in a style drawn at random.
+// text returns the template as someone might write it, in a style drawn at random.
 func (c choices) text() string {
 	w := &writer{r: rand.New(rand.NewPCG(c.Style, 1))}
 	for i, object := range c.objects() {
@@ -156,7 +160,7 @@ func (c choices) text() string {
 	return w.String()
 }
 
-// writer writes YAML in as many ways as there are.
+// writer writes YAML, and draws how: quotes, indents, comments, the order of keys.
 type writer struct {
 	strings.Builder
 	r *rand.Rand
@@ -227,8 +231,8 @@ func (w *writer) flow(fields map[string]any) (string, bool) {
 	return "{" + strings.Join(parts, ", ") + "}", len(parts) == 0 || w.r.IntN(4) == 0
 }
 
-// Strings that YAML takes for strings without quotes, also when a placeholder's
-// value does not look like one.
+// safe matches what YAML reads as a string without quotes, whatever the value of its
+// placeholders; words are what it does not.
 var (
 	safe  = regexp.MustCompile(`^[A-Za-z%/][A-Za-z0-9%_./-]*(:[A-Za-z0-9%_./-]+)*$`)
 	words = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|true|false|null)$`)

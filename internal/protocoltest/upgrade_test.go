@@ -8,9 +8,9 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-// A state that an earlier version has written is taken over as it stands: nothing
-// is planned for it, and it is enough for an update and a delete. The references
-// in its private part may be lost, as a state that was edited loses them.
+// A state that an earlier version of the provider wrote works as it is: the plan is
+// empty, and an update and a delete succeed. That holds without the references in its
+// private part, too, which are lost when someone edits the state.
 func TestCore_stateUpgrade(t *testing.T) {
 	t.Parallel()
 	stored, err := os.ReadFile("testdata/state-0.1.0.json")

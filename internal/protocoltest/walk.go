@@ -74,7 +74,7 @@ func (w *walk) refresh(ctx context.Context) (tftypes.Value, error) {
 	if err != nil {
 		return null, err
 	}
-	return w.keep(w.typ, read.state, read.private, read.identity)
+	return w.keep(w.typ, read)
 }
 
 // plan validates and plans, and checks the answer as core does. A plan that replaces
@@ -82,7 +82,9 @@ func (w *walk) refresh(ctx context.Context) (tftypes.Value, error) {
 func (w *walk) plan(ctx context.Context, config, prior tftypes.Value) (*Plan, error) {
 	proposed := tftypes.NewValue(w.typ, nil)
 	if !config.IsNull() {
-		validated, err := w.served.ValidateResourceConfig(ctx, &tfprotov6.ValidateResourceConfigRequest{TypeName: w.Resource, Config: dynamic(config)})
+		validated, err := w.served.ValidateResourceConfig(ctx, &tfprotov6.ValidateResourceConfigRequest{
+			TypeName: w.Resource, Config: dynamic(config),
+		})
 		if err := failure(validated.Diagnostics, err); err != nil {
 			return nil, err
 		}
@@ -139,16 +141,16 @@ func (w *walk) propose(config, prior tftypes.Value) tftypes.Value {
 
 // apply applies a plan with the server under test only: a change is made once.
 func (w *walk) apply(ctx context.Context, plan *Plan) error {
-	answer, err := w.served.ApplyResourceChange(ctx, &tfprotov6.ApplyResourceChangeRequest{
+	resp, err := w.served.ApplyResourceChange(ctx, &tfprotov6.ApplyResourceChangeRequest{
 		TypeName: w.Resource, PriorState: dynamic(plan.prior), PlannedState: dynamic(plan.planned), Config: dynamic(plan.config),
 		PlannedPrivate: plan.private, PlannedIdentity: plan.identity,
 	})
-	if answer == nil || answer.NewState == nil {
+	if resp == nil || resp.NewState == nil {
 		return errors.Join(err, errors.New("no answer to the apply"))
 	}
-	failed := failure(answer.Diagnostics, err)
+	failed := failure(resp.Diagnostics, err)
 	// The state that comes with an error is kept, too.
-	applied, err := w.keep(w.typ, answer.NewState, answer.Private, answer.NewIdentity)
+	applied, err := w.keep(w.typ, answer{state: resp.NewState, private: resp.Private, identity: resp.NewIdentity})
 	switch {
 	case failed != nil:
 		return fmt.Errorf("applying: %w", errors.Join(failed, err))

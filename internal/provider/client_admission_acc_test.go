@@ -159,7 +159,7 @@ func TestAccClient_mutatingAdmission(t *testing.T) {
 		config += client(test.client, fmt.Sprintf("name = %q", test.client), `admin_email = "admin@mira.example"`, fmt.Sprintf("template = { key = %q }", test.client))
 	}
 	for resource, patch := range patches {
-		s.Mutate(t, resource, patch+"[]")
+		s.Admission.Mutate(t, resource, patch+"[]")
 	}
 	s.PutConfigMap(t, "templates-yaml", first)
 	c := commandLine(t, env, config)
@@ -218,7 +218,7 @@ func TestAccClient_mutatedAtCreationOnly(t *testing.T) {
 	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	s.Mutate(t, "statefulsets", mirrorImage, `request.operation == "CREATE"`)
+	s.Admission.Mutate(t, "statefulsets", mirrorImage, `request.operation == "CREATE"`)
 	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
 	wantAdmission(t, c.plan(t).warnings, []string{"StatefulSet/mira-acme", image, "mira:3.0", "mirror.example/mira:3.0"})
 	wantNoWarning(t, c.applyPlan(t), storedWarning)
@@ -244,7 +244,7 @@ func TestAccClient_mutatedBehindThePlan(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	lift := s.Mutate(t, "statefulsets", mirrorImage, `!(has(request.dryRun) && request.dryRun)`)
+	lift := s.Admission.Mutate(t, "statefulsets", mirrorImage, `!(has(request.dryRun) && request.dryRun)`)
 	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
 	drift := func(version string) []string {
 		return []string{fmt.Sprintf("~ StatefulSet/mira-acme %s: mirror.example/mira:%[2]s -> mira:%[2]s", image, version)}
@@ -285,7 +285,7 @@ func TestAccClient_adoptUnderMutatingAdmission(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	s.Mutate(t, "statefulsets", mirrorImage)
+	s.Admission.Mutate(t, "statefulsets", mirrorImage)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	pods := s.UIDs(t, "Pod")
 	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))

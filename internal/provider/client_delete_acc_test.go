@@ -23,7 +23,7 @@ func TestAccClient_deleteFailsHalfWay(t *testing.T) {
 		Steps: []resource.TestStep{
 			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)},
 			{
-				PreConfig:   func() { restore = s.Suspend(t, "", "services", "delete") },
+				PreConfig:   func() { restore = s.Rights.Suspend(t, "", "services", "delete") },
 				Config:      s.Provider(),
 				ExpectError: message(`may not delete services in namespace "` + s.Namespace + `"`),
 			},
@@ -57,7 +57,7 @@ func TestAccClient_deleteNamesClaims(t *testing.T) {
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
 	c.run(t, "apply", "-auto-approve")
-	s.MakeAnew(t, "Ingress", "mira-acme", "kubectl-create", nil)
+	s.DeleteAndCreate(t, "Ingress", "mira-acme", "kubectl-create", nil)
 	found := warnings(t, c.run(t, "destroy", "-auto-approve", "-json"))
 	wantWarning(t, found, "Client Data Kept: ", `Client "acme" is deleted; its data stays in namespace "`+s.Namespace+`", in PersistentVolumeClaim `+acctest.ClaimName)
 	if !s.Exists(t, "PersistentVolumeClaim", acctest.ClaimName) {

@@ -101,7 +101,7 @@ func TestAccClient_drift(t *testing.T) {
 		{
 			"ingress-made-anew",
 			func(object string) {
-				s.MakeAnew(t, "Ingress", object, "kubectl-create", map[string]string{passthrough: "true", "extra": "by hand"})
+				s.DeleteAndCreate(t, "Ingress", object, "kubectl-create", map[string]string{passthrough: "true", "extra": "by hand"})
 			},
 			[]string{
 				"+ Ingress/mira-NAME metadata.labels[app.kubernetes.io/managed-by]: terraform-provider-mira",
@@ -110,7 +110,7 @@ func TestAccClient_drift(t *testing.T) {
 		},
 		{
 			"set-made-anew",
-			func(object string) { s.MakeAnew(t, "StatefulSet", object, "kubectl-create", nil) },
+			func(object string) { s.DeleteAndCreate(t, "StatefulSet", object, "kubectl-create", nil) },
 			[]string{
 				"+ StatefulSet/mira-NAME metadata.labels[app.kubernetes.io/managed-by]: terraform-provider-mira",
 				"+ StatefulSet/mira-NAME metadata.labels[mira-cluster.io/client]: NAME",

@@ -124,7 +124,7 @@ func TestAccClient_missingNamespace(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	absent := s.Namespace + "-absent"
-	s.GrantEverywhere(t)
+	s.Rights.GrantEverywhere(t)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             func(*terraform.State) error { return nil },

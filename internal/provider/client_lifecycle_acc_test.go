@@ -293,7 +293,7 @@ func TestAccClient_namespace(t *testing.T) {
 	t.Parallel()
 	s, other := acctest.NewSandbox(t), acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	s.GrantIn(t, other.Namespace)
+	s.Rights.GrantIn(t, other.Namespace)
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,

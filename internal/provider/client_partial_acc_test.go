@@ -29,7 +29,7 @@ func TestAccClient_createFailsHalfWay(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	lift := s.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
+	lift := s.Admission.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -65,7 +65,7 @@ func TestAccClient_adoptionFailsHalfWay(t *testing.T) {
 	s.PutTemplate(t, sample)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	pods := s.UIDs(t, "Pod")
-	lift := s.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
+	lift := s.Admission.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
 	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -105,7 +105,7 @@ func TestAccClient_updateFailsHalfWay(t *testing.T) {
 				PreConfig: func() {
 					pods = s.UIDs(t, "Pod")
 					s.PutTemplate(t, extra+acctest.Edit(t, sample, `ssl-passthrough: "true"`, `ssl-passthrough: "false"`))
-					lift = s.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
+					lift = s.Admission.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
 				},
 				Config:      config,
 				ExpectError: message("Written before the error, and still there: Service " + s.Namespace + "/mira-acme-metrics"),

@@ -84,7 +84,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			name:     "a quota",
 			template: changed + extra,
 			arrange: func(s *acctest.Sandbox) func() {
-				return s.Quota(t, "few", map[string]string{"services": "1"}, serviceProbe())
+				return s.Admission.Quota(t, "few", map[string]string{"services": "1"}, serviceProbe())
 			},
 			update: []string{
 				`Error: Quota Exceeded`,
@@ -95,7 +95,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 		refusal{
 			name:     "an admission policy",
 			template: changed,
-			arrange:  func(s *acctest.Sandbox) func() { return s.Deny(t, "ingresses", "true", ingressProbe()) },
+			arrange:  func(s *acctest.Sandbox) func() { return s.Admission.Deny(t, "ingresses", "true", ingressProbe()) },
 			update: []string{
 				`Error: Denied By Admission Policy`,
 				`Client "CLIENT": Ingress NS/mira-CLIENT: denied by ValidatingAdmissionPolicy "NS-ingresses" (binding "NS-ingresses"): forbidden by the test.`,
@@ -111,7 +111,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 		refusal{
 			name:     "the right to create",
 			template: changed,
-			arrange:  func(s *acctest.Sandbox) func() { return s.Suspend(t, "", "services", "create") },
+			arrange:  func(s *acctest.Sandbox) func() { return s.Rights.Suspend(t, "", "services", "create") },
 			create: []string{
 				`Error: Right Missing`,
 				`Client "CLIENT": Service NS/mira-CLIENT: user "system:serviceaccount:NS:controller" may not create services in namespace "NS". Compare with the Role in the guide "Getting started"`,
@@ -121,7 +121,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 		refusal{
 			name:     "the right to change",
 			template: changed,
-			arrange:  func(s *acctest.Sandbox) func() { return s.Suspend(t, "networking.k8s.io", "ingresses", "patch") },
+			arrange:  func(s *acctest.Sandbox) func() { return s.Rights.Suspend(t, "networking.k8s.io", "ingresses", "patch") },
 			update:   []string{`Error: Right Missing`, `Client "CLIENT": Ingress NS/mira-CLIENT:`, `may not patch ingresses.networking.k8s.io in namespace "NS".`},
 			create:   []string{`Error: Right Missing`, `Client "CLIENT": Ingress NS/mira-CLIENT:`, `may not patch ingresses.networking.k8s.io in namespace "NS".`},
 		},
@@ -147,7 +147,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 	steps := []resource.TestStep{{
 		Config: acme,
 		ConfigStateChecks: []statecheck.StateCheck{inCluster(func() error {
-			written, serviceWrites = s.Snapshot(t), s.Writes(t, "Service")
+			written, serviceWrites = s.Snapshot(t), s.FollowServices(t)
 			return nil
 		})},
 	}}
@@ -158,7 +158,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 				t.Log(r.name)
 				if r.arrange != nil {
 					lift = r.arrange(s)
-					serviceWrites = s.Writes(t, "Service") // without the probes
+					serviceWrites = s.FollowServices(t) // without the probes
 				}
 				s.PutTemplate(t, r.template)
 			},
@@ -216,8 +216,8 @@ func TestAccClient_serverRefusesAfterPlan(t *testing.T) {
 					plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionUpdate),
 					plancheck.ExpectResourceAction("mira_client.globex", plancheck.ResourceActionCreate),
 					afterPlan(func() {
-						lift = s.Deny(t, "statefulsets", "true", acctest.StatefulSetProbe())
-						written, serviceWrites = s.Snapshot(t), s.Writes(t, "Service")
+						lift = s.Admission.Deny(t, "statefulsets", "true", acctest.StatefulSetProbe())
+						written, serviceWrites = s.Snapshot(t), s.FollowServices(t)
 					}),
 				}},
 				ExpectError: refused(s, refusal{update: says, create: says}),

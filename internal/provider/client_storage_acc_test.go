@@ -182,7 +182,7 @@ func resized(t *testing.T, s *acctest.Sandbox, status string) {
 			requested, _, _ := unstructured.NestedString(claims[0].Object, "spec", "resources", "requests", "storage")
 			return requested == "8Gi"
 		})
-		s.PatchStatus(t, "PersistentVolumeClaim", acctest.ClaimName, status)
+		s.PatchSubresource(t, "PersistentVolumeClaim", acctest.ClaimName, "status", "controller", status)
 	}()
 }
 

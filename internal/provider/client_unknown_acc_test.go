@@ -247,7 +247,7 @@ func TestAccClient_replacedForUnknown(t *testing.T) {
 			t.Parallel()
 			s, other := acctest.NewSandbox(t), acctest.NewSandbox(t)
 			s.PutTemplate(t, acctest.SampleTemplate(t))
-			s.GrantIn(t, other.Namespace)
+			s.Rights.GrantIn(t, other.Namespace)
 			before := s.Provider() + client("acme", lines(`"acme"`, fmt.Sprintf("%q", s.Namespace))...)
 			var after, id string
 			switch attribute {
@@ -295,7 +295,7 @@ func TestAccClient_unknownNamespaceOfProvider(t *testing.T) {
 	t.Parallel()
 	s, other := acctest.NewSandbox(t), acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	s.GrantIn(t, other.Namespace)
+	s.Rights.GrantIn(t, other.Namespace)
 	acme := client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
 	unknown := func(namespace string, again int) string {
 		return later("later", namespace, again) + acctest.Edit(t, s.Provider(), fmt.Sprintf("namespace      = %q", s.Namespace), "namespace = terraform_data.later.output") + acme

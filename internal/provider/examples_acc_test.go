@@ -161,7 +161,7 @@ func TestAccExamples(t *testing.T) {
 		c := newCLI(t, env, "quickstart")
 		wantOutput(t, c.apply(t), "3 added, 0 changed, 0 destroyed", `"acme" = "https://acme.`+acctest.Domain+`"`)
 		wantOutput(t, c.destroy(t), "Client Data Kept", "mira-data-mira-acme-0")
-		s.Empty(t)
+		s.DeleteClaims(t)
 	})
 
 	t.Run("provider and resource", func(t *testing.T) {
@@ -171,15 +171,15 @@ func TestAccExamples(t *testing.T) {
 		if diff := cmp.Diff([]string{"mira-data-mira-acme-0"}, s.Names(t, "PersistentVolumeClaim")); diff != "" {
 			t.Errorf("claims after the destroy, of which that of the trial has delete_data (-want +got):\n%s", diff)
 		}
-		s.Empty(t)
+		s.DeleteClaims(t)
 	})
 
 	t.Run("import by id", func(t *testing.T) {
-		djangoClient(t, s, sample, "acme", "admin@acme.example")
+		djangoClient(t, s.Sandbox, sample, "acme", "admin@acme.example")
 		c := newCLI(t, env, "provider/provider.tf", "resources/mira_client/resource.tf", "resources/mira_client/import-by-string-id.tf")
 		wantOutput(t, c.apply(t), "1 imported, 1 added, 1 changed, 0 destroyed")
 		c.destroy(t)
-		s.Empty(t)
+		s.DeleteClaims(t)
 	})
 
 	t.Run("import by identity", func(t *testing.T) {
@@ -187,15 +187,15 @@ func TestAccExamples(t *testing.T) {
 		if !c.isAtLeast(t, "1.12.0") {
 			t.Skip("Terraform and OpenTofu know resource identity in import blocks from 1.12 on")
 		}
-		djangoClient(t, s, sample, "acme", "admin@acme.example")
+		djangoClient(t, s.Sandbox, sample, "acme", "admin@acme.example")
 		c = newCLI(t, env, "provider/provider.tf", "resources/mira_client/resource.tf", "resources/mira_client/import-by-identity.tf")
 		wantOutput(t, c.apply(t), "1 imported, 1 added, 1 changed, 0 destroyed")
 		c.destroy(t)
-		s.Empty(t)
+		s.DeleteClaims(t)
 	})
 
 	t.Run("import command", func(t *testing.T) {
-		djangoClient(t, s, sample, "acme", "admin@acme.example")
+		djangoClient(t, s.Sandbox, sample, "acme", "admin@acme.example")
 		c := newCLI(t, env, "provider/provider.tf", "resources/mira_client/resource.tf")
 		script, err := os.ReadFile(filepath.Join(acctest.Root(), "examples", "resources", "mira_client", "import.sh"))
 		if err != nil {
@@ -212,23 +212,23 @@ func TestAccExamples(t *testing.T) {
 		}
 		c.apply(t)
 		c.destroy(t)
-		s.Empty(t)
+		s.DeleteClaims(t)
 	})
 
 	t.Run("module per client", func(t *testing.T) {
 		c := newCLI(t, env, "scenarios/module-per-client")
 		wantOutput(t, c.apply(t), "MIRA is ready at https://globex."+acctest.Domain)
 		c.destroy(t)
-		s.Empty(t)
+		s.DeleteClaims(t)
 	})
 
 	t.Run("canary template", func(t *testing.T) {
 		next := acctest.Edit(t, sample, "mira:3.0", "mira:3.1")
 		c := newCLI(t, env, "scenarios/canary-template")
 		c.apply(t)
-		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": sample, "client_template_next.yaml": next})
+		s.PutTemplates(t, map[string]string{"client_template.yaml": sample, "client_template_next.yaml": next})
 		wantOutput(t, c.apply(t, "-var", "candidate=client_template_next.yaml"), "0 added, 1 changed")
-		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": next})
+		s.PutTemplates(t, map[string]string{"client_template.yaml": next})
 		wantOutput(t, c.apply(t), "0 added, 3 changed")
 		for _, name := range []string{"acme", "globex", "initech"} {
 			if err := s.CheckPodImage(t, "mira-"+name+"-0", "mira:3.1"); err != nil {
@@ -236,33 +236,33 @@ func TestAccExamples(t *testing.T) {
 			}
 		}
 		c.destroy(t)
-		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": sample})
-		s.Empty(t)
+		s.PutTemplates(t, map[string]string{"client_template.yaml": sample})
+		s.DeleteClaims(t)
 	})
 
 	t.Run("ship a new version", func(t *testing.T) {
 		c := newCLI(t, env, "scenarios/ship-new-version")
 		c.apply(t)
-		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1")})
+		s.PutTemplates(t, map[string]string{"client_template.yaml": acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1")})
 		output := c.fail(t, "apply", "-auto-approve")
 		wantOutput(t, output, "Rollout Failed And Was Rolled Back", "mira-badpull:3.1", "The former revision serves again", "This client is untouched")
-		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": acctest.Edit(t, sample, "mira:3.0", "mira:3.1")})
+		s.PutTemplates(t, map[string]string{"client_template.yaml": acctest.Edit(t, sample, "mira:3.0", "mira:3.1")})
 		wantOutput(t, c.apply(t), "0 added, 3 changed")
 		c.destroy(t)
-		s.PutFleetTemplates(t, map[string]string{"client_template.yaml": sample})
-		s.Empty(t)
+		s.PutTemplates(t, map[string]string{"client_template.yaml": sample})
+		s.DeleteClaims(t)
 	})
 
 	t.Run("existing clients", func(t *testing.T) {
-		djangoClient(t, s, sample, "acme", "admin@acme.example")
-		djangoClient(t, s, sample, "globex", "it@globex.example")
+		djangoClient(t, s.Sandbox, sample, "acme", "admin@acme.example")
+		djangoClient(t, s.Sandbox, sample, "globex", "it@globex.example")
 		pods := s.UIDs(t, "Pod")
 		c := newCLI(t, env, "scenarios/existing-clients-import")
 		wantOutput(t, c.apply(t), "2 imported, 0 added, 2 changed, 0 destroyed")
-		if err := samePods(t, s, pods); err != nil {
+		if err := samePods(t, s.Sandbox, pods); err != nil {
 			t.Error(err)
 		}
 		c.destroy(t)
-		s.Empty(t)
+		s.DeleteClaims(t)
 	})
 }

@@ -229,7 +229,7 @@ func TestAPIWaitSaysThatItMayNotFreeAPod(t *testing.T) {
 	c := newCluster(t)
 	sts := newStatefulSet(t, "mira-acme")
 	_ = c.fails(t, c.apply(t, with(t, sts, field{"image", "mira:badpull"})), hasty)
-	c.Withdraw(t, "pods", "delete")
+	c.Rights.Withdraw(t, "pods", "delete")
 	generation := c.apply(t, sts)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
@@ -240,8 +240,8 @@ func TestAPIWaitSaysThatItMayNotFreeAPod(t *testing.T) {
 func TestAPIWaitFailsWithoutTheRightsToSayWhy(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	c.Withdraw(t, "events", "list")
-	c.Withdraw(t, "persistentvolumeclaims", "get")
+	c.Rights.Withdraw(t, "events", "list")
+	c.Rights.Withdraw(t, "persistentvolumeclaims", "get")
 	err := c.fails(t, c.apply(t, newStatefulSet(t, "mira-acme", field{"storageClass", "none"})), hasty)
 	wantSays(t, err, "pod mira-acme-0: Unschedulable: ", "claims could not be read", "events could not be listed", "forbidden")
 }

@@ -424,7 +424,7 @@ func TestAPIWaitNamesNoPodOfAnotherClient(t *testing.T) {
 func TestAPIWaitDoesWithoutTheRightToSeePods(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	c.Withdraw(t, "pods", "get", "list", "watch")
+	c.Rights.Withdraw(t, "pods", "get", "list", "watch")
 	sts := newStatefulSet(t, "mira-acme")
 	c.rollOut(t, sts)
 
@@ -437,7 +437,7 @@ func TestAPIWaitDoesWithoutTheRightToSeePods(t *testing.T) {
 func TestAPIWaitPassesOnThatTheRightToWatchIsMissing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	c.Withdraw(t, "statefulsets", "watch")
+	c.Rights.Withdraw(t, "statefulsets", "watch")
 	generation := c.apply(t, newStatefulSet(t, "mira-acme", field{"image", "mira:badpull"}))
 	_, err := c.watcher.Wait(t.Context(), c.target(generation), rollout.Options{})
 	if !apierrors.IsForbidden(err) {

@@ -13,9 +13,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Intercept has the sandbox's provider talk to the API server through a proxy
-// that calls a function before it passes on each request: so something can happen
-// between two requests of the provider.
+// Intercept puts a proxy between the sandbox's provider and the API server. It calls a
+// function before it passes on each request, so that a test can act between two
+// requests of the provider. Only a provider whose configuration is made afterwards
+// goes through it.
 func (s *Sandbox) Intercept(t *testing.T, before func(*http.Request)) {
 	t.Helper()
 	s.proxy(t, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {

@@ -10,15 +10,15 @@ import (
 	"testing"
 )
 
-// Traffic is what the sandbox's provider has asked the API server for.
+// Traffic counts what the sandbox's provider asks the API server for.
 type Traffic struct {
 	mu    sync.Mutex
 	kinds map[string]int
 	bytes int64
 }
 
-// Count has the sandbox's provider talk to the API server through a proxy that
-// counts.
+// Count puts a proxy that counts between the sandbox's provider and the API server.
+// Only a provider whose configuration is made afterwards goes through it.
 func (s *Sandbox) Count(t *testing.T) *Traffic {
 	t.Helper()
 	traffic := &Traffic{kinds: make(map[string]int)}
@@ -31,7 +31,7 @@ func (s *Sandbox) Count(t *testing.T) *Traffic {
 	return traffic
 }
 
-// kindOf tells what a request asks for, such as `list statefulsets` or `dry-run
+// kindOf returns what a request asks for, such as `list statefulsets` or `dry-run
 // patch services`.
 func kindOf(r *http.Request) string {
 	segments := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
@@ -58,15 +58,15 @@ func (f *Traffic) Reset() {
 	f.kinds, f.bytes = make(map[string]int), 0
 }
 
-// Bytes of the answers' bodies, as they went over the wire.
+// Bytes returns the length of all answers' bodies, as they went over the wire.
 func (f *Traffic) Bytes() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.bytes
 }
 
-// Requests gives how many there were, of all kinds or of those that begin with one
-// of some words.
+// Requests returns how many requests there were: all, or those whose kind begins with
+// one of the prefixes.
 func (f *Traffic) Requests(prefixes ...string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -79,7 +79,7 @@ func (f *Traffic) Requests(prefixes ...string) int {
 	return total
 }
 
-// String gives a line for each kind of request.
+// String returns a line for each kind of request.
 func (f *Traffic) String() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
