@@ -189,7 +189,7 @@ func (f *Fleet) apply(ctx context.Context, spec Spec, before *State, options App
 	}
 	outcome.Warnings = append(outcome.Warnings, d.warnings...)
 	f.fill(&outcome.State, d, steps, before)
-	f.holdPlan(options.Planned, outcome)
+	f.holdPlan(spec.Name, options.Planned, outcome)
 	return outcome, steps, nil
 }
 
@@ -202,40 +202,37 @@ func (f *Fleet) checkPlan(planned map[string]managedfields.Fields, steps trial) 
 	for _, s := range steps {
 		now[kube.RefOf(s.result).Key()] = f.fieldsOf(s)
 	}
-	if lines := differences(planned, now); len(lines) > 0 {
-		return &OutdatedPlanError{Changes: lines}
+	if changed := differences(planned, now); len(changed) > 0 {
+		return &OutdatedPlanError{Changes: changed}
 	}
 	return nil
 }
 
 // holdPlan keeps to what was planned where the server stored something else than
 // it said in its dry run: the next refresh shows the difference as drift.
-func (f *Fleet) holdPlan(planned map[string]managedfields.Fields, outcome *Outcome) {
+func (f *Fleet) holdPlan(client string, planned map[string]managedfields.Fields, outcome *Outcome) {
 	if planned == nil {
 		return
 	}
-	lines := differences(planned, outcome.Objects)
-	if len(lines) == 0 {
+	changed := differences(planned, outcome.Objects)
+	if len(changed) == 0 {
 		return
 	}
 	outcome.Objects = planned
 	outcome.Images = imagesOf(planned)
 	outcome.Fingerprints = make(map[string]managedfields.Fingerprint) // it is not settled
-	detail := "The server stored other values than its dry run had promised, which an admission webhook can do:"
-	for _, line := range lines {
-		detail += "\n" + line
-	}
-	outcome.Warnings = append(outcome.Warnings, Warning{Summary: "Server Changed Applied Fields", Detail: detail})
+	outcome.Warnings = append(outcome.Warnings, StoredValuesWarning{Client: client, Changes: changed})
 }
 
-func differences(from, to map[string]managedfields.Fields) []string {
+// differences lists what differs between the fields of two sets of objects.
+func differences(from, to map[string]managedfields.Fields) []FieldChange {
 	keys := maps.Clone(from)
 	maps.Copy(keys, to)
-	var lines []string
+	var changed []FieldChange
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		lines = append(lines, changes(key, from[key], to[key])...)
+		changed = append(changed, fieldChanges(key, from[key], to[key])...)
 	}
-	return lines
+	return changed
 }
 
 // write adopts and applies one object.
@@ -333,7 +330,7 @@ func (f *Fleet) prune(ctx context.Context, spec Spec, before *State, wanted []ku
 			return err
 		}
 		if left != nil {
-			outcome.Warnings = append(outcome.Warnings, *left)
+			outcome.Warnings = append(outcome.Warnings, left)
 		}
 	}
 	return nil
@@ -356,7 +353,7 @@ func (f *Fleet) wait(ctx context.Context, spec Spec, steps trial, outcome *Outco
 		err := f.awaitGrowth(ctx, spec, s, outcome)
 		if err != nil && !isInterrupt(err) && s.live == nil {
 			// The client serves: that is no reason to taint it.
-			outcome.Warnings = append(outcome.Warnings, Warning{Summary: "Claim Has Not Grown", Detail: fmt.Sprintf("Client %q serves, but %v.", spec.Name, err)})
+			outcome.Warnings = append(outcome.Warnings, ClaimNotGrownWarning{Client: spec.Name, Err: err})
 			err = nil
 		}
 		if err != nil {

@@ -3,7 +3,6 @@ package mira
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -29,11 +28,7 @@ func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Stat
 	turn.mu.Lock()
 	defer turn.mu.Unlock()
 	if turn.created {
-		return &Deleted{Warnings: []Warning{{
-			Summary: "Objects Belong To Another Address",
-			Detail: fmt.Sprintf("Client %q was created, or adopted, under another address in this very run: its objects are that one's now, and nothing was deleted. "+
-				"A `moved` block renames a client without this detour.", name),
-		}}}, nil
+		return &Deleted{Warnings: []Warning{AppliedElsewhereWarning{Client: name}}}, nil
 	}
 	live := make(map[string]*unstructured.Unstructured, len(record.Refs))
 	var refused []error
@@ -56,10 +51,7 @@ func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Stat
 		if deleteData {
 			return nil, err
 		}
-		deleted.Warnings = append(deleted.Warnings, Warning{
-			Summary: "Claims Not Listed",
-			Detail:  fmt.Sprintf("The claims of client %q are kept, but which ones there are could not be read: %v", name, err),
-		})
+		deleted.Warnings = append(deleted.Warnings, ClaimsUnreadableWarning{Client: name, Err: err})
 		deleted.KeptClaims = record.Claims
 	}
 	for _, ref := range slices.Backward(record.Refs) {
@@ -71,7 +63,7 @@ func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Stat
 			return nil, err
 		}
 		if left != nil {
-			deleted.Warnings = append(deleted.Warnings, *left)
+			deleted.Warnings = append(deleted.Warnings, left)
 			delete(claims, ref.Key()) // they hold somebody else's data now
 		}
 	}
@@ -92,7 +84,7 @@ func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *Stat
 
 // remove deletes one recorded object if it still is the client's. Otherwise it
 // leaves it alone and says so.
-func (f *Fleet) remove(ctx context.Context, ref kube.Ref, client string) (*Warning, error) {
+func (f *Fleet) remove(ctx context.Context, ref kube.Ref, client string) (Warning, error) {
 	live, err := f.kube.Get(ctx, ref)
 	if err != nil || live == nil {
 		return nil, err
@@ -100,14 +92,7 @@ func (f *Fleet) remove(ctx context.Context, ref kube.Ref, client string) (*Warni
 	owner := live.GetLabels()[ClientLabel]
 	isRecreated := owner == "" && ref.UID != "" && live.GetUID() != ref.UID
 	if owner != client && owner != "" || isRecreated {
-		reason := fmt.Sprintf("it belongs to client %q now", owner)
-		if isRecreated {
-			reason = "somebody deleted it and created another one of that name, which does not carry the client's label"
-		}
-		return &Warning{
-			Summary: "Object Left Alone",
-			Detail:  fmt.Sprintf("%s was not deleted with client %q: %s.", ref, client, reason),
-		}, nil
+		return ObjectKeptWarning{Client: client, Object: ref, Owner: owner}, nil
 	}
 	return nil, f.kube.Delete(ctx, kube.RefOf(live))
 }

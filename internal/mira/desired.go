@@ -62,11 +62,7 @@ func (f *Fleet) desire(ctx context.Context, spec Spec) (*desired, error) {
 	}
 	d.url = urlOf(d.objects)
 	if unused := t.Unused(spec.Variables); len(unused) > 0 {
-		d.warnings = append(d.warnings, Warning{
-			Summary: "Unused Template Variable",
-			Detail: fmt.Sprintf("Client %q sets %s, which the template does not use (%s).",
-				spec.Name, "%"+strings.Join(unused, "%, %")+"%", spec.Template),
-		})
+		d.warnings = append(d.warnings, UnusedVariablesWarning{Client: spec.Name, Variables: unused, Template: spec.Template})
 	}
 	return d, nil
 }

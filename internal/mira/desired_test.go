@@ -46,8 +46,9 @@ func TestDesireWarnsOfUnusedVariables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(d.warnings) != 1 || !strings.Contains(d.warnings[0].Detail, "%IMAGE_TAG%") {
-		t.Errorf("warnings %v, want one about %%IMAGE_TAG%%", d.warnings)
+	want := []Warning{UnusedVariablesWarning{Client: "acme", Variables: []string{"IMAGE_TAG"}}}
+	if diff := cmp.Diff(want, d.warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
 
@@ -68,8 +69,8 @@ func TestRenamedStatefulSetLeavesItsData(t *testing.T) {
 	if got := dataWarnings(Spec{Name: "acme"}, before, trial{set("mira-acme")}); len(got) > 0 {
 		t.Errorf("warnings for a StatefulSet that stays: %v", got)
 	}
-	got := dataWarnings(Spec{Name: "acme"}, before, trial{set("m-acme")})
-	if len(got) != 1 || !strings.Contains(got[0].Detail, "data-mira-acme-0") {
-		t.Errorf("warnings %v, want one that names the claim", got)
+	want := []Warning{RenamedStatefulSetWarning{Client: "acme", StatefulSet: before.Refs[0], Claims: before.Claims}}
+	if diff := cmp.Diff(want, dataWarnings(Spec{Name: "acme"}, before, trial{set("m-acme")})); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }

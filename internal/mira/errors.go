@@ -118,9 +118,8 @@ func (e *ClaimShrinksError) Error() string {
 
 // ClaimGrowthError says that a claim may not grow.
 type ClaimGrowthError struct {
-	Claim    kube.Ref
-	From, To resource.Quantity
-	Err      error
+	ClaimGrowth
+	Err error
 }
 
 func (e *ClaimGrowthError) Error() string {
@@ -132,11 +131,15 @@ func (e *ClaimGrowthError) Unwrap() error { return e.Err }
 // OutdatedPlanError says that applying now would not give what was planned.
 // Nothing was written.
 type OutdatedPlanError struct {
-	Changes []string // one line a field
+	Changes []FieldChange
 }
 
 func (e *OutdatedPlanError) Error() string {
-	return "the result would differ from the plan:\n" + strings.Join(e.Changes, "\n")
+	text := "the result would differ from the plan:"
+	for _, change := range e.Changes {
+		text += "\n" + change.String()
+	}
+	return text
 }
 
 // PartialWriteError says that a write failed after others had been done.

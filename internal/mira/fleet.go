@@ -96,12 +96,6 @@ type Spec struct {
 	DeleteData bool
 }
 
-// Warning is something the operator should know that stops nothing.
-type Warning struct {
-	Summary string // a title of a few words
-	Detail  string
-}
-
 // Fleet does the work for all clients of one provider configuration. It is safe
 // for concurrent use, and reads the template and the settings once.
 type Fleet struct {

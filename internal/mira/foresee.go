@@ -3,7 +3,6 @@ package mira
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -102,23 +101,19 @@ func (d *desired) claims(before *State) []string {
 // all, or it still is the one that the client was pinned to before.
 func notYet(spec Spec, before *State, err error) (Warning, bool) {
 	if spec.Revision == "" {
-		return Warning{}, false
+		return nil, false
 	}
+	pending := TemplatePendingWarning{Client: spec.Name, Template: spec.Template, Revision: spec.Revision}
 	var other *RevisionError
 	var missing *TemplateUnavailableError
 	var noObject *kube.NotFoundError
 	var noKey *kube.MissingKeyError
-	detail := fmt.Sprintf("Client %q is pinned to revision %s of its template (%s), which ", spec.Name, spec.Revision, spec.Template)
 	switch {
 	case errors.As(err, &other) && before != nil && before.Pinned == other.Found:
-		detail += fmt.Sprintf("still has revision %s, that of the former pin. ", other.Found)
+		pending.Found = other.Found
+		return pending, true
 	case errors.As(err, &missing) && (errors.As(err, &noObject) || errors.As(err, &noKey)):
-		detail += "is not there yet. "
-	default:
-		return Warning{}, false
+		return pending, true
 	}
-	return Warning{
-		Summary: "Template Not There Yet",
-		Detail:  detail + "Unless this run writes it before the client is applied, that will fail, and nothing will be changed. What the client's objects will be is known only then.",
-	}, true
+	return nil, false
 }

@@ -3,7 +3,6 @@ package mira
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
@@ -45,11 +44,7 @@ func (f *Fleet) Plan(ctx context.Context, spec Spec, before *State) (*Plan, erro
 	var noNamespace *kube.NamespaceNotFoundError
 	if errors.As(err, &noNamespace) {
 		plan.Unknown = true
-		plan.Warnings = append(plan.Warnings, Warning{
-			Summary: "Namespace Not There Yet",
-			Detail: fmt.Sprintf("Namespace %q of client %q does not exist. Unless something creates it before the client is applied, that will fail. "+
-				"What the client's objects will be is known only then.", spec.Namespace, spec.Name),
-		})
+		plan.Warnings = append(plan.Warnings, NamespacePendingWarning{Client: spec.Name, Namespace: spec.Namespace})
 		return plan, nil
 	}
 	if err != nil {
@@ -89,9 +84,9 @@ type step struct {
 	reclaimed  managedfields.Fields // that stand beside the template's by hand, and go
 	refusal    error                // why its objects cannot be recreated around its pods
 	recreation *kube.Recreation     // nil where the object can be changed in place
-	growth     []growth
+	growth     []ClaimGrowth
 	replaced   []rollout.Pod // that lack a claim of the recreated StatefulSet
-	small      []growth      // that the server does not let grow
+	small      []ClaimGrowth // that the server does not let grow
 }
 
 // trial is the outcome of dry runs, in template order.

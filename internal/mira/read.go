@@ -2,10 +2,8 @@ package mira
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 
@@ -182,17 +180,10 @@ func (f *Fleet) fillImported(ctx context.Context, spec Spec, imported *Imported,
 func recoveryWarnings(spec Spec, recovered template.Recovered) []Warning {
 	var warnings []Warning
 	if len(recovered.Missing) > 0 {
-		warnings = append(warnings, Warning{
-			Summary: "Value Not Recovered",
-			Detail: fmt.Sprintf("The live objects of client %q do not tell the value of %s. The next plan shows the value from the configuration as a change.",
-				spec.Name, "%"+strings.Join(recovered.Missing, "%, %")+"%"),
-		})
+		warnings = append(warnings, UnknownValuesWarning{Client: spec.Name, Placeholders: recovered.Missing})
 	}
 	for _, conflict := range recovered.Conflicts {
-		warnings = append(warnings, Warning{
-			Summary: "Value Not Recovered",
-			Detail:  fmt.Sprintf("The live objects of client %q disagree: %v. The next plan shows the value from the configuration as a change.", spec.Name, conflict),
-		})
+		warnings = append(warnings, ConflictingValuesWarning{Client: spec.Name, Conflict: conflict})
 	}
 	return warnings
 }

@@ -27,16 +27,6 @@ import (
 // being there again, which an interrupt does not cut short.
 const recreateTimeout = 3 * time.Minute
 
-// growth is more storage for a claim that exists.
-type growth struct {
-	claim *kube.Claim
-	size  resource.Quantity
-}
-
-func (g growth) String() string {
-	return fmt.Sprintf("%s from %s to %s", g.claim.Name, g.claim.Requested.String(), g.size.String())
-}
-
 // recreation plans to recreate a StatefulSet around its pods, when the server
 // refused its apply for an immutable field. Otherwise it gives the refusal back.
 func (f *Fleet) recreation(ctx context.Context, s *step, before *State, refusal error) error {
@@ -243,14 +233,15 @@ func cutClaimName(claim, statefulSet string) (template, ordinal string, ok bool)
 
 // grow notes that a claim is to grow, if the server agrees.
 func (f *Fleet) grow(ctx context.Context, s *step, claim *kube.Claim, size resource.Quantity) error {
+	growth := ClaimGrowth{Claim: claim.Ref, From: claim.Requested, To: size}
 	if !claim.Bound {
-		s.small = append(s.small, growth{claim: claim, size: size})
+		s.small = append(s.small, growth)
 		return nil
 	}
 	if err := f.kube.GrowClaim(ctx, claim.Ref, size, true); err != nil {
-		return &ClaimGrowthError{Claim: claim.Ref, From: claim.Requested, To: size, Err: err}
+		return &ClaimGrowthError{ClaimGrowth: growth, Err: err}
 	}
-	s.growth = append(s.growth, growth{claim: claim, size: size})
+	s.growth = append(s.growth, growth)
 	return nil
 }
 
@@ -292,41 +283,21 @@ func recreationWarnings(spec Spec, t trial, isCreate bool) []Warning {
 	for _, s := range t {
 		switch {
 		case s.refusal != nil:
-			warnings = append(warnings, Warning{
-				Summary: "Client Must Be Deleted First",
-				Detail: fmt.Sprintf("Client %q: %v. This plan can be applied if it replaces the client, whose objects are deleted first then. Otherwise nothing will be changed.",
-					spec.Name, s.refusal),
-			})
+			warnings = append(warnings, ReplaceRequiredWarning{Client: spec.Name, Err: s.refusal})
 		case s.recreation != nil && (!isCreate || !s.isOwn(spec)):
-			pods := "which go on running"
-			if !s.sameTemplate() {
-				pods = "which its new revision then replaces one after the other"
+			recreated := RecreationWarning{
+				Client: spec.Name, StatefulSet: kube.RefOf(s.live), Fields: s.recreation.Fields, NewRevision: !s.sameTemplate(),
 			}
-			if len(s.replaced) > 0 {
-				var names []string
-				for _, pod := range s.replaced {
-					names = append(names, pod.Name)
-				}
-				pods = fmt.Sprintf("which are then replaced one after the other, as they lack the new claim (%s)", strings.Join(names, ", "))
+			for _, pod := range s.replaced {
+				recreated.WithoutClaim = append(recreated.WithoutClaim, pod.Name)
 			}
-			warnings = append(warnings, Warning{
-				Summary: "StatefulSet Will Be Recreated",
-				Detail: fmt.Sprintf("Client %q: Kubernetes does not let %s change on %s. It will be deleted and created again around its pods, %s. "+
-					"The claims stay.", spec.Name, strings.Join(s.recreation.Fields, ", "), kube.RefOf(s.live), pods),
-			})
+			warnings = append(warnings, recreated)
 		}
 		if len(s.growth) > 0 {
-			warnings = append(warnings, Warning{
-				Summary: "Claims Will Grow",
-				Detail:  fmt.Sprintf("Client %q: PersistentVolumeClaim %s. Storage cannot be taken back later.", spec.Name, listGrowth(s.growth)),
-			})
+			warnings = append(warnings, ClaimGrowthWarning{Client: spec.Name, Claims: s.growth})
 		}
 		if len(s.small) > 0 {
-			warnings = append(warnings, Warning{
-				Summary: "Claims Stay Smaller Than The Template Asks",
-				Detail: fmt.Sprintf("Client %q: PersistentVolumeClaim %s cannot grow, as the claim is not bound to a volume yet. "+
-					"If it holds no data, delete it by hand: the StatefulSet makes a new one.", spec.Name, listGrowth(s.small)),
-			})
+			warnings = append(warnings, ClaimsTooSmallWarning{Client: spec.Name, Claims: s.small})
 		}
 	}
 	return warnings
@@ -339,23 +310,15 @@ func (s *step) sameTemplate() bool {
 	return equality.Semantic.DeepEqual(before, after)
 }
 
-func listGrowth(all []growth) string {
-	texts := make([]string, 0, len(all))
-	for _, g := range all {
-		texts = append(texts, g.String())
-	}
-	return strings.Join(texts, ", ")
-}
-
 // growClaims asks for the storage that the plan announced. It comes before the
 // StatefulSet is written: as long as that one has the former size, the next plan
 // shows what is left to do.
 func (f *Fleet) growClaims(ctx context.Context, s *step, outcome *Outcome) error {
 	for _, g := range s.growth {
-		if err := f.kube.GrowClaim(ctx, g.claim.Ref, g.size, false); err != nil {
-			return &ClaimGrowthError{Claim: g.claim.Ref, From: g.claim.Requested, To: g.size, Err: err}
+		if err := f.kube.GrowClaim(ctx, g.Claim, g.To, false); err != nil {
+			return &ClaimGrowthError{ClaimGrowth: g, Err: err}
 		}
-		outcome.Grown = append(outcome.Grown, g.claim.Ref)
+		outcome.Grown = append(outcome.Grown, g.Claim)
 	}
 	return nil
 }
@@ -363,16 +326,12 @@ func (f *Fleet) growClaims(ctx context.Context, s *step, outcome *Outcome) error
 // awaitGrowth waits until the claims have grown.
 func (f *Fleet) awaitGrowth(ctx context.Context, spec Spec, s *step, outcome *Outcome) error {
 	for _, g := range s.growth {
-		deferred, err := f.kube.AwaitGrowth(ctx, g.claim.Ref, g.size)
+		deferred, err := f.kube.AwaitGrowth(ctx, g.Claim, g.To)
 		if err != nil {
 			return &RolloutError{Err: err}
 		}
 		if deferred {
-			outcome.Warnings = append(outcome.Warnings, Warning{
-				Summary: "File System Grows Later",
-				Detail: fmt.Sprintf("Client %q: the volume of PersistentVolumeClaim %s has grown to %s; its file system follows at the next start of the pod that uses it.",
-					spec.Name, g.claim.Name, g.size.String()),
-			})
+			outcome.Warnings = append(outcome.Warnings, FileSystemPendingWarning{Client: spec.Name, Claim: g})
 		}
 	}
 	return nil
@@ -410,8 +369,8 @@ func (f *Fleet) recreate(ctx context.Context, spec Spec, s *step, before *State)
 		if s.recreation == nil {
 			return changed
 		}
-		if lines := changes(kube.RefOf(s.desired).Key(), planned, f.fields.Owned(s.result)); len(lines) > 0 {
-			return &OutdatedPlanError{Changes: lines}
+		if changed := fieldChanges(kube.RefOf(s.desired).Key(), planned, f.fields.Owned(s.result)); len(changed) > 0 {
+			return &OutdatedPlanError{Changes: changed}
 		}
 	}
 }

@@ -86,33 +86,6 @@ func (f *Fleet) claimsOf(ctx context.Context, namespace, client string, objects 
 	return slices.Compact(names)
 }
 
-// changes lists the differences between two sets of fields, a line a field,
-// sorted.
-func changes(key string, from, to managedfields.Fields) []string {
-	paths := make(map[string]bool)
-	for path := range from {
-		paths[path] = true
-	}
-	for path := range to {
-		paths[path] = true
-	}
-	var lines []string
-	for _, path := range slices.Sorted(maps.Keys(paths)) {
-		before, had := from[path]
-		after, has := to[path]
-		switch {
-		case had && has && before == after:
-		case had && has:
-			lines = append(lines, fmt.Sprintf("  ~ %s %s: %q -> %q", key, path, before, after))
-		case has:
-			lines = append(lines, fmt.Sprintf("  + %s %s: %q", key, path, after))
-		default:
-			lines = append(lines, fmt.Sprintf("  - %s %s: %q", key, path, before))
-		}
-	}
-	return lines
-}
-
 // RefsOf names objects by their keys alone, for a state that has lost its
 // references. The order is that in which Kubernetes likes to have them: what
 // others refer to first.
@@ -126,4 +99,63 @@ func RefsOf(namespace string, objects map[string]managedfields.Fields) []kube.Re
 		}
 	}
 	return refs
+}
+
+// ChangeKind says what becomes of a field.
+type ChangeKind int
+
+// The kinds of changes of a field.
+const (
+	FieldAdded ChangeKind = iota + 1
+	FieldChanged
+	FieldRemoved
+)
+
+// FieldChange is the change of one field of an object.
+type FieldChange struct {
+	Kind   ChangeKind
+	Object string // Kind/name
+	Field  string
+	// Before is empty for a field that is added, After for one that is removed.
+	Before, After string
+}
+
+// String is the change as one line of a plan.
+func (c FieldChange) String() string {
+	switch c.Kind {
+	case FieldAdded:
+		return fmt.Sprintf("  + %s %s: %q", c.Object, c.Field, c.After)
+	case FieldRemoved:
+		return fmt.Sprintf("  - %s %s: %q", c.Object, c.Field, c.Before)
+	default:
+		return fmt.Sprintf("  ~ %s %s: %q -> %q", c.Object, c.Field, c.Before, c.After)
+	}
+}
+
+// fieldChanges lists the differences between two sets of fields of an object, in the
+// order of their paths.
+func fieldChanges(object string, from, to managedfields.Fields) []FieldChange {
+	paths := make(map[string]bool)
+	for path := range from {
+		paths[path] = true
+	}
+	for path := range to {
+		paths[path] = true
+	}
+	var changed []FieldChange
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		before, had := from[path]
+		after, has := to[path]
+		change := FieldChange{Kind: FieldChanged, Object: object, Field: path, Before: before, After: after}
+		switch {
+		case had && has && before == after:
+			continue
+		case !had:
+			change.Kind = FieldAdded
+		case !has:
+			change.Kind = FieldRemoved
+		}
+		changed = append(changed, change)
+	}
+	return changed
 }

@@ -100,9 +100,20 @@ func TestRefsOfAStateWithoutReferences(t *testing.T) {
 func TestDifferences(t *testing.T) {
 	from := map[string]managedfields.Fields{"Service/a": {"x": "1", "y": "2"}, "Ingress/a": {"z": "3"}}
 	to := map[string]managedfields.Fields{"Service/a": {"x": "1", "y": "4", "w": "5"}}
-	want := []string{`  - Ingress/a z: "3"`, `  + Service/a w: "5"`, `  ~ Service/a y: "2" -> "4"`}
-	if diff := cmp.Diff(want, differences(from, to)); diff != "" {
+	want := []FieldChange{
+		{Kind: FieldRemoved, Object: "Ingress/a", Field: "z", Before: "3"},
+		{Kind: FieldAdded, Object: "Service/a", Field: "w", After: "5"},
+		{Kind: FieldChanged, Object: "Service/a", Field: "y", Before: "2", After: "4"},
+	}
+	got := differences(from, to)
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("differences (-want +got):\n%s", diff)
+	}
+	lines := []string{`  - Ingress/a z: "3"`, `  + Service/a w: "5"`, `  ~ Service/a y: "2" -> "4"`}
+	for i, line := range lines {
+		if got[i].String() != line {
+			t.Errorf("line %q, want %q", got[i], line)
+		}
 	}
 	if lines := differences(from, from); len(lines) > 0 {
 		t.Errorf("an object differs from itself: %v", lines)

@@ -2,7 +2,6 @@ package mira
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,71 +11,65 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 )
 
-// listed is a warning that names the fields of a client, a line a field; none where
-// there are no lines.
-func listed(spec Spec, summary, what string, lines []string) []Warning {
-	if len(lines) == 0 {
-		return nil
-	}
-	return []Warning{{Summary: summary, Detail: fmt.Sprintf("Client %q: %s\n%s", spec.Name, what, strings.Join(lines, "\n"))}}
-}
-
 // takeoverWarnings tells what applying takes from whom.
 func (f *Fleet) takeoverWarnings(spec Spec, t trial) []Warning {
-	var lines []string
+	var taken []OwnedField
 	for _, s := range t {
 		if s.live == nil || s.isNoOp {
 			continue
 		}
-		for _, taken := range f.fields.Adoption(s.live, s.result, s.before).FieldsTaken() {
-			lines = append(lines, fmt.Sprintf("  %s %s, set by %s", kube.RefOf(s.live).Key(), taken.Field, taken.Manager))
+		for _, field := range f.fields.Adoption(s.live, s.result, s.before).FieldsTaken() {
+			taken = append(taken, OwnedField{Object: kube.RefOf(s.live).Key(), FieldOwner: field})
 		}
 	}
-	return listed(spec, "Fields Taken From Other Managers", "these fields were set by others since the last apply, and go back to what the template says:", lines)
+	if len(taken) == 0 {
+		return nil
+	}
+	return []Warning{TakeoverWarning{Client: spec.Name, Fields: taken}}
 }
 
 // reclaimWarnings tells what goes that somebody has put by hand beside what the
 // template gives. The plan does not show it: it never was ours.
 func reclaimWarnings(spec Spec, t trial) []Warning {
-	var lines []string
+	var removed []FieldChange
 	for _, s := range t {
-		lines = append(lines, changes(kube.RefOf(s.desired).Key(), s.reclaimed, nil)...)
+		removed = append(removed, fieldChanges(kube.RefOf(s.desired).Key(), s.reclaimed, nil)...)
 	}
-	return listed(spec, "Fields Set By Hand Will Be Removed", "somebody has added these fields by hand, and the server does not take them beside those of the template:", lines)
+	if len(removed) == 0 {
+		return nil
+	}
+	return []Warning{ManualFieldsWarning{Client: spec.Name, Changes: removed}}
 }
 
 // admissionWarnings tells where the server will store something else than the
 // template gives. A value that it has stored already was told when it came.
 func (f *Fleet) admissionWarnings(spec Spec, t trial) []Warning {
-	var lines []string
+	var changed []AdmittedField
 	for _, s := range t {
 		if s.settled != nil && managedfields.FieldsEqual(s.before, s.settled) {
 			continue // it has been told
 		}
-		key := kube.RefOf(s.desired).Key()
-		for _, a := range f.fields.AdmissionChanges(s.desired, s.result) {
-			if had, ok := s.before[a.Field]; s.before != nil && ok != a.Removed && had == a.Got {
+		for _, change := range f.fields.AdmissionChanges(s.desired, s.result) {
+			if had, ok := s.before[change.Field]; s.before != nil && ok != change.Removed && had == change.Got {
 				continue
 			}
-			got := fmt.Sprintf("becomes %q", a.Got)
-			if a.Removed {
-				got = "is removed"
-			}
-			lines = append(lines, fmt.Sprintf("  %s %s: %q %s", key, a.Field, a.Wanted, got))
+			changed = append(changed, AdmittedField{Object: kube.RefOf(s.desired).Key(), AdmissionChange: change})
 		}
 	}
-	return listed(spec, "Admission Changes Fields", "the server, most likely an admission policy or webhook of the cluster, changes these fields of the template:", lines)
+	if len(changed) == 0 {
+		return nil
+	}
+	return []Warning{AdmissionWarning{Client: spec.Name, Fields: changed}}
 }
 
 // stayingWarnings tells which of the fields that the plan shows as going stay on
 // the object, as others own them, too.
 func (f *Fleet) stayingWarnings(spec Spec, t trial) []Warning {
-	var lines []string
+	var shared []OwnedField
 	for _, s := range t {
 		if s.live == nil || s.isNoOp {
 			continue
 		}
-		key := kube.RefOf(s.live).Key()
 		var dropped []string
 		owned := f.fields.Owned(s.result)
 		for path := range s.before {
@@ -84,11 +77,14 @@ func (f *Fleet) stayingWarnings(spec Spec, t trial) []Warning {
 				dropped = append(dropped, path)
 			}
 		}
-		for _, staying := range f.fields.Adoption(s.live, s.result, s.before).FieldsShared(dropped) {
-			lines = append(lines, fmt.Sprintf("  %s %s, also set by %s", key, staying.Field, staying.Manager))
+		for _, field := range f.fields.Adoption(s.live, s.result, s.before).FieldsShared(dropped) {
+			shared = append(shared, OwnedField{Object: kube.RefOf(s.live).Key(), FieldOwner: field})
 		}
 	}
-	return listed(spec, "Dropped Fields Stay", "the template does not have these fields any more, but they stay on the objects, as others own them, too:", lines)
+	if len(shared) == 0 {
+		return nil
+	}
+	return []Warning{SharedFieldsWarning{Client: spec.Name, Fields: shared}}
 }
 
 // dataWarnings tells when a StatefulSet gets another name: the new one begins
@@ -103,11 +99,7 @@ func dataWarnings(spec Spec, before *State, t trial) []Warning {
 		if ref.Kind != statefulSetKind || isKept {
 			continue
 		}
-		warnings = append(warnings, Warning{
-			Summary: "Client Leaves Its Data Behind",
-			Detail: fmt.Sprintf("Client %q: the template does not have %s any more, which will be deleted. Its PersistentVolumeClaims stay (%s), "+
-				"but a StatefulSet of another name does not find them: it begins with empty ones.", spec.Name, ref, strings.Join(before.Claims, ", ")),
-		})
+		warnings = append(warnings, RenamedStatefulSetWarning{Client: spec.Name, StatefulSet: ref, Claims: before.Claims})
 	}
 	return warnings
 }
@@ -132,42 +124,31 @@ func (f *Fleet) before(ctx context.Context, s *step) (managedfields.Fields, erro
 // what it changes on them: a plan of a create shows only what will be. Of an update
 // it tells of objects that somebody has made anew since the last apply.
 func (f *Fleet) adoptionWarnings(ctx context.Context, spec Spec, before *State, t trial) ([]Warning, error) {
-	var names, lines []string
-	isOurs := before == nil
+	adopted := AdoptionWarning{Client: spec.Name, Origin: AdoptedLabelled}
+	if before != nil {
+		adopted.Origin = AdoptedRecreated
+	}
 	for _, s := range t {
 		if s.live == nil || before != nil && (len(s.settled) > 0 || f.fields.Adopted(s.live)) {
 			continue
 		}
 		ref := kube.RefOf(s.live)
-		names = append(names, ref.String())
-		isOurs = isOurs && s.isOwn(spec)
+		adopted.Objects = append(adopted.Objects, ref)
+		if before == nil && !s.isOwn(spec) {
+			adopted.Origin = AdoptedUnlabelled
+		}
 		had, err := f.before(ctx, s)
 		if err != nil {
 			return nil, err
 		}
-		for _, line := range changes(ref.Key(), had, f.fields.Owned(s.result)) {
-			if !strings.Contains(line, managedByLabel) && !strings.Contains(line, ClientLabel) {
-				lines = append(lines, line)
+		for _, change := range fieldChanges(ref.Key(), had, f.fields.Owned(s.result)) {
+			if line := change.String(); !strings.Contains(line, managedByLabel) && !strings.Contains(line, ClientLabel) {
+				adopted.Changes = append(adopted.Changes, change)
 			}
 		}
 	}
-	if len(names) == 0 {
+	if len(adopted.Objects) == 0 {
 		return nil, nil
 	}
-	detail := fmt.Sprintf("Objects of client %q exist already and will be adopted: %s.", spec.Name, strings.Join(names, ", "))
-	if before != nil {
-		detail = fmt.Sprintf("Objects of client %q were made anew since the last apply, by others, and will be adopted: %s.", spec.Name, strings.Join(names, ", "))
-	}
-	if isOurs {
-		detail += " They carry the client's label already: they are left of a tainted client, which this plan replaces, or they are managed under another address or in another state. " +
-			"If the resource was renamed in the configuration, use a `moved` block instead."
-	}
-	switch {
-	case len(lines) == 0 && isOurs:
-	case len(lines) == 0:
-		detail += " They match the template; only the ownership labels are added, and no pod restarts."
-	default:
-		detail += " These fields change:\n" + strings.Join(lines, "\n")
-	}
-	return []Warning{{Summary: "Existing Objects Will Be Adopted", Detail: detail}}, nil
+	return []Warning{adopted}, nil
 }

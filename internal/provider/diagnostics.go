@@ -212,12 +212,6 @@ func addInterrupted(diags *diag.Diagnostics, spec mira.Spec, err error) {
 	diags.AddWarning("Rollout Goes On", fmt.Sprintf("Client %q: its objects are written, and recorded in the state. %s", spec.Name, err))
 }
 
-func addWarnings(diags *diag.Diagnostics, warnings []mira.Warning) {
-	for _, warning := range warnings {
-		diags.AddWarning(warning.Summary, warning.Detail)
-	}
-}
-
 // sentence makes an error's text one: a capital at the beginning, unless it
 // begins with a name, and a full stop at the end.
 func sentence(text string) string {

@@ -1,0 +1,224 @@
+package mira
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
+)
+
+// Warning is something that the operator should know and that stops nothing. Each
+// kind of warning is a type of this file. Their texts are in package provider.
+type Warning interface{ isWarning() }
+
+// UnusedVariablesWarning says that a client sets variables that its template does
+// not use.
+type UnusedVariablesWarning struct {
+	Client    string
+	Variables []string
+	Template  TemplateSource
+}
+
+// TemplatePendingWarning says that the template is not the one that the client is
+// pinned to, but may become it in the same run.
+type TemplatePendingWarning struct {
+	Client   string
+	Template TemplateSource
+	Revision string // the pinned one
+	Found    string // that of the former pin; empty when there is no template yet
+}
+
+// NamespacePendingWarning says that the client's namespace does not exist, but may
+// be created in the same run.
+type NamespacePendingWarning struct {
+	Client, Namespace string
+}
+
+// AdoptionOrigin says where existing objects that are adopted come from.
+type AdoptionOrigin int
+
+const (
+	// AdoptedUnlabelled objects are not all known to be the client's.
+	AdoptedUnlabelled AdoptionOrigin = iota
+	// AdoptedLabelled objects all carry the client's label: they are left of a
+	// tainted client, or are managed under another address or in another state.
+	AdoptedLabelled
+	// AdoptedRecreated objects were created again by others since the last apply.
+	AdoptedRecreated
+)
+
+// AdoptionWarning names the objects that exist and that an apply adopts, and what it
+// changes on them: the plan of a create shows only what will be.
+type AdoptionWarning struct {
+	Client  string
+	Origin  AdoptionOrigin
+	Objects []kube.Ref
+	Changes []FieldChange // but for the labels of ownership
+}
+
+// OwnedField is a field of an object, and who owns it.
+type OwnedField struct {
+	Object string // Kind/name
+	managedfields.FieldOwner
+}
+
+// TakeoverWarning names the fields that an apply takes from other managers.
+type TakeoverWarning struct {
+	Client string
+	Fields []OwnedField
+}
+
+// ManualFieldsWarning names the fields that somebody has added by hand and that an
+// apply removes, as the server does not accept them together with the template's.
+type ManualFieldsWarning struct {
+	Client  string
+	Changes []FieldChange
+}
+
+// SharedFieldsWarning names the fields that the template does not have any more, and
+// that stay on the objects because others own them, too.
+type SharedFieldsWarning struct {
+	Client string
+	Fields []OwnedField
+}
+
+// AdmittedField is a field of an object that the server stores with another value
+// than the template has.
+type AdmittedField struct {
+	Object string // Kind/name
+	managedfields.AdmissionChange
+}
+
+// AdmissionWarning names the fields that the server stores with another value than
+// the template has.
+type AdmissionWarning struct {
+	Client string
+	Fields []AdmittedField
+}
+
+// StoredValuesWarning names the fields that the server stored with another value than
+// its dry run had promised.
+type StoredValuesWarning struct {
+	Client  string
+	Changes []FieldChange
+}
+
+// ReplaceRequiredWarning says that a change can be applied only if the client is
+// deleted first.
+type ReplaceRequiredWarning struct {
+	Client string
+	Err    error // why
+}
+
+// RecreationWarning says that a StatefulSet will be deleted and created again around
+// its pods.
+type RecreationWarning struct {
+	Client      string
+	StatefulSet kube.Ref
+	Fields      []string // that cannot be changed in place
+	// NewRevision: the pod template changes, too, so that the pods are replaced.
+	NewRevision bool
+	// WithoutClaim are the pods that lack a claim which the StatefulSet gets. They are
+	// replaced for that.
+	WithoutClaim []string
+}
+
+// ClaimGrowth is more storage for a claim that exists.
+type ClaimGrowth struct {
+	Claim    kube.Ref
+	From, To resource.Quantity
+}
+
+// ClaimGrowthWarning names the claims that will grow.
+type ClaimGrowthWarning struct {
+	Client string
+	Claims []ClaimGrowth
+}
+
+// ClaimsTooSmallWarning names the claims that stay smaller than the template asks, as
+// they are not bound to a volume yet.
+type ClaimsTooSmallWarning struct {
+	Client string
+	Claims []ClaimGrowth
+}
+
+// ClaimNotGrownWarning says that a new client serves, but that a claim has not grown.
+type ClaimNotGrownWarning struct {
+	Client string
+	Err    error
+}
+
+// FileSystemPendingWarning says that a volume has grown, and that its file system
+// grows when the pod that uses it starts the next time.
+type FileSystemPendingWarning struct {
+	Client string
+	Claim  ClaimGrowth
+}
+
+// RenamedStatefulSetWarning says that a StatefulSet goes whose claims stay, and that
+// no other StatefulSet will find them.
+type RenamedStatefulSetWarning struct {
+	Client      string
+	StatefulSet kube.Ref
+	Claims      []string
+}
+
+// UnknownValuesWarning names the placeholders whose values the live objects of an
+// imported client do not tell.
+type UnknownValuesWarning struct {
+	Client       string
+	Placeholders []string
+}
+
+// ConflictingValuesWarning says that the live objects of an imported client tell
+// different values of one placeholder.
+type ConflictingValuesWarning struct {
+	Client   string
+	Conflict template.Conflict
+}
+
+// ObjectKeptWarning says that a recorded object was not deleted, as it is not the
+// client's any more.
+type ObjectKeptWarning struct {
+	Client string
+	Object kube.Ref
+	// Owner is the client that it belongs to. It is empty where somebody has deleted
+	// the object and created another one of that name, without the label.
+	Owner string
+}
+
+// AppliedElsewhereWarning says that nothing was deleted, as the client was created or
+// adopted under another address in the same run.
+type AppliedElsewhereWarning struct {
+	Client string
+}
+
+// ClaimsUnreadableWarning says that a deleted client's claims stay, but that it could
+// not be read which ones there are.
+type ClaimsUnreadableWarning struct {
+	Client string
+	Err    error
+}
+
+func (UnusedVariablesWarning) isWarning()    {}
+func (TemplatePendingWarning) isWarning()    {}
+func (NamespacePendingWarning) isWarning()   {}
+func (AdoptionWarning) isWarning()           {}
+func (TakeoverWarning) isWarning()           {}
+func (ManualFieldsWarning) isWarning()       {}
+func (SharedFieldsWarning) isWarning()       {}
+func (AdmissionWarning) isWarning()          {}
+func (StoredValuesWarning) isWarning()       {}
+func (ReplaceRequiredWarning) isWarning()    {}
+func (RecreationWarning) isWarning()         {}
+func (ClaimGrowthWarning) isWarning()        {}
+func (ClaimsTooSmallWarning) isWarning()     {}
+func (ClaimNotGrownWarning) isWarning()      {}
+func (FileSystemPendingWarning) isWarning()  {}
+func (RenamedStatefulSetWarning) isWarning() {}
+func (UnknownValuesWarning) isWarning()      {}
+func (ConflictingValuesWarning) isWarning()  {}
+func (ObjectKeptWarning) isWarning()         {}
+func (AppliedElsewhereWarning) isWarning()   {}
+func (ClaimsUnreadableWarning) isWarning()   {}

@@ -1,0 +1,215 @@
+package provider
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+)
+
+// warningText is how one kind of warning is told to the operator.
+type warningText struct {
+	kind   reflect.Type // of the warning
+	title  string
+	detail func(mira.Warning) string
+}
+
+// warns makes the text of a kind of warning.
+func warns[W mira.Warning](title string, detail func(W) string) warningText {
+	return warningText{kind: reflect.TypeFor[W](), title: title, detail: func(warning mira.Warning) string {
+		typed, _ := warning.(W)
+		return detail(typed)
+	}}
+}
+
+// warningTexts holds the text of every kind of warning: those of a plan, in the order in
+// which a plan has them, then those of an apply, of a delete and of an import.
+var warningTexts = []warningText{
+	warns("Unused Template Variable", func(w mira.UnusedVariablesWarning) string {
+		return fmt.Sprintf("Client %q sets %s, which the template does not use (%s).", w.Client, placeholders(w.Variables), w.Template)
+	}),
+	warns("Template Not There Yet", templatePendingDetail),
+	warns("Namespace Not There Yet", func(w mira.NamespacePendingWarning) string {
+		return fmt.Sprintf("Namespace %q of client %q does not exist. Unless something creates it before the client is applied, that will fail. "+
+			"What the client's objects will be is known only then.", w.Namespace, w.Client)
+	}),
+	warns("Fields Taken From Other Managers", func(w mira.TakeoverWarning) string {
+		return fmt.Sprintf("Client %q: these fields were set by others since the last apply, and go back to what the template says:", w.Client) +
+			indented(w.Fields, func(f mira.OwnedField) string { return fmt.Sprintf("%s %s, set by %s", f.Object, f.Field, f.Manager) })
+	}),
+	warns("Fields Set By Hand Will Be Removed", func(w mira.ManualFieldsWarning) string {
+		return fmt.Sprintf("Client %q: somebody has added these fields by hand, and the server does not take them beside those of the template:", w.Client) +
+			changeLines(w.Changes)
+	}),
+	warns("Client Must Be Deleted First", func(w mira.ReplaceRequiredWarning) string {
+		return fmt.Sprintf("Client %q: %v. This plan can be applied if it replaces the client, whose objects are deleted first then. "+
+			"Otherwise nothing will be changed.", w.Client, w.Err)
+	}),
+	warns("StatefulSet Will Be Recreated", recreationDetail),
+	warns("Claims Will Grow", func(w mira.ClaimGrowthWarning) string {
+		return fmt.Sprintf("Client %q: PersistentVolumeClaim %s. Storage cannot be taken back later.", w.Client, growths(w.Claims))
+	}),
+	warns("Claims Stay Smaller Than The Template Asks", func(w mira.ClaimsTooSmallWarning) string {
+		return fmt.Sprintf("Client %q: PersistentVolumeClaim %s cannot grow, as the claim is not bound to a volume yet. "+
+			"If it holds no data, delete it by hand: the StatefulSet makes a new one.", w.Client, growths(w.Claims))
+	}),
+	warns("Admission Changes Fields", func(w mira.AdmissionWarning) string {
+		return fmt.Sprintf("Client %q: the server, most likely an admission policy or webhook of the cluster, changes these fields of the template:", w.Client) +
+			indented(w.Fields, admittedField)
+	}),
+	warns("Dropped Fields Stay", func(w mira.SharedFieldsWarning) string {
+		return fmt.Sprintf("Client %q: the template does not have these fields any more, but they stay on the objects, as others own them, too:", w.Client) +
+			indented(w.Fields, func(f mira.OwnedField) string {
+				return fmt.Sprintf("%s %s, also set by %s", f.Object, f.Field, f.Manager)
+			})
+	}),
+	warns("Client Leaves Its Data Behind", func(w mira.RenamedStatefulSetWarning) string {
+		return fmt.Sprintf("Client %q: the template does not have %s any more, which will be deleted. Its PersistentVolumeClaims stay (%s), "+
+			"but a StatefulSet of another name does not find them: it begins with empty ones.", w.Client, w.StatefulSet, strings.Join(w.Claims, ", "))
+	}),
+	warns("Existing Objects Will Be Adopted", adoptionDetail),
+
+	warns("Server Changed Applied Fields", func(w mira.StoredValuesWarning) string {
+		return "The server stored other values than its dry run had promised, which an admission webhook can do:" + changeLines(w.Changes)
+	}),
+	warns("Claim Has Not Grown", func(w mira.ClaimNotGrownWarning) string {
+		return fmt.Sprintf("Client %q serves, but %v.", w.Client, w.Err)
+	}),
+	warns("File System Grows Later", func(w mira.FileSystemPendingWarning) string {
+		return fmt.Sprintf("Client %q: the volume of PersistentVolumeClaim %s has grown to %s; its file system follows at the next start of the pod that uses it.",
+			w.Client, w.Claim.Claim.Name, w.Claim.To.String())
+	}),
+
+	warns("Object Left Alone", func(w mira.ObjectKeptWarning) string {
+		reason := fmt.Sprintf("it belongs to client %q now", w.Owner)
+		if w.Owner == "" {
+			reason = "somebody deleted it and created another one of that name, which does not carry the client's label"
+		}
+		return fmt.Sprintf("%s was not deleted with client %q: %s.", w.Object, w.Client, reason)
+	}),
+	warns("Objects Belong To Another Address", func(w mira.AppliedElsewhereWarning) string {
+		return fmt.Sprintf("Client %q was created, or adopted, under another address in this very run: its objects are that one's now, and nothing was deleted. "+
+			"A `moved` block renames a client without this detour.", w.Client)
+	}),
+	warns("Claims Not Listed", func(w mira.ClaimsUnreadableWarning) string {
+		return fmt.Sprintf("The claims of client %q are kept, but which ones there are could not be read: %v", w.Client, w.Err)
+	}),
+
+	warns("Value Not Recovered", func(w mira.UnknownValuesWarning) string {
+		return fmt.Sprintf("The live objects of client %q do not tell the value of %s. The next plan shows the value from the configuration as a change.",
+			w.Client, placeholders(w.Placeholders))
+	}),
+	warns("Value Not Recovered", func(w mira.ConflictingValuesWarning) string {
+		return fmt.Sprintf("The live objects of client %q disagree: %v. The next plan shows the value from the configuration as a change.", w.Client, w.Conflict)
+	}),
+}
+
+// addWarnings reports warnings in the order in which they come.
+func addWarnings(diags *diag.Diagnostics, warnings []mira.Warning) {
+	for _, warning := range warnings {
+		title, detail := textOfWarning(warning)
+		diags.AddWarning(title, detail)
+	}
+}
+
+// textOfWarning returns the title and the detail of a warning. A kind without a text,
+// which a test forbids, still shows its data.
+func textOfWarning(warning mira.Warning) (title, detail string) {
+	for _, text := range warningTexts {
+		if text.kind == reflect.TypeOf(warning) {
+			return text.title, text.detail(warning)
+		}
+	}
+	return "Something Worth Knowing", fmt.Sprintf("%T: %+[1]v", warning)
+}
+
+func templatePendingDetail(w mira.TemplatePendingWarning) string {
+	what := "is not there yet"
+	if w.Found != "" {
+		what = fmt.Sprintf("still has revision %s, that of the former pin", w.Found)
+	}
+	return fmt.Sprintf("Client %q is pinned to revision %s of its template (%s), which %s. "+
+		"Unless this run writes it before the client is applied, that will fail, and nothing will be changed. What the client's objects will be is known only then.",
+		w.Client, w.Revision, w.Template, what)
+}
+
+func recreationDetail(w mira.RecreationWarning) string {
+	pods := "which go on running"
+	switch {
+	case len(w.WithoutClaim) > 0:
+		pods = fmt.Sprintf("which are then replaced one after the other, as they lack the new claim (%s)", strings.Join(w.WithoutClaim, ", "))
+	case w.NewRevision:
+		pods = "which its new revision then replaces one after the other"
+	}
+	return fmt.Sprintf("Client %q: Kubernetes does not let %s change on %s. It will be deleted and created again around its pods, %s. The claims stay.",
+		w.Client, strings.Join(w.Fields, ", "), w.StatefulSet, pods)
+}
+
+func adoptionDetail(w mira.AdoptionWarning) string {
+	objects := joined(w.Objects, kube.Ref.String)
+	detail := fmt.Sprintf("Objects of client %q exist already and will be adopted: %s.", w.Client, objects)
+	switch w.Origin {
+	case mira.AdoptedRecreated:
+		detail = fmt.Sprintf("Objects of client %q were made anew since the last apply, by others, and will be adopted: %s.", w.Client, objects)
+	case mira.AdoptedLabelled:
+		detail += " They carry the client's label already: they are left of a tainted client, which this plan replaces, " +
+			"or they are managed under another address or in another state. If the resource was renamed in the configuration, use a `moved` block instead."
+	case mira.AdoptedUnlabelled:
+	}
+	switch {
+	case len(w.Changes) > 0:
+		detail += " These fields change:" + changeLines(w.Changes)
+	case w.Origin != mira.AdoptedLabelled:
+		detail += " They match the template; only the ownership labels are added, and no pod restarts."
+	}
+	return detail
+}
+
+func admittedField(f mira.AdmittedField) string {
+	if f.Removed {
+		return fmt.Sprintf("%s %s: %q is removed", f.Object, f.Field, f.Wanted)
+	}
+	return fmt.Sprintf("%s %s: %q becomes %q", f.Object, f.Field, f.Wanted, f.Got)
+}
+
+// placeholders lists names as a template has them.
+func placeholders(names []string) string {
+	return joined(names, func(name string) string { return "%" + name + "%" })
+}
+
+func growths(claims []mira.ClaimGrowth) string {
+	return joined(claims, func(g mira.ClaimGrowth) string {
+		return fmt.Sprintf("%s from %s to %s", g.Claim.Name, g.From.String(), g.To.String())
+	})
+}
+
+func changeLines(changes []mira.FieldChange) string {
+	return lines(changes, mira.FieldChange.String)
+}
+
+// joined lists things in one line.
+func joined[T any](things []T, text func(T) string) string {
+	texts := make([]string, 0, len(things))
+	for _, thing := range things {
+		texts = append(texts, text(thing))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// lines lists things, each on a new line.
+func lines[T any](things []T, text func(T) string) string {
+	var all strings.Builder
+	for _, thing := range things {
+		all.WriteString("\n" + text(thing))
+	}
+	return all.String()
+}
+
+// indented lists things, each on a new line of its own that is indented.
+func indented[T any](things []T, text func(T) string) string {
+	return lines(things, func(thing T) string { return "  " + text(thing) })
+}

@@ -1,0 +1,205 @@
+package provider
+
+import (
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+)
+
+// Every kind of warning has a text, and only one.
+func TestWarnings_everyKindHasAText(t *testing.T) {
+	texts := make(map[string]int)
+	for _, text := range warningTexts {
+		texts[text.kind.Name()]++
+	}
+	for _, kind := range warningKinds(t) {
+		if texts[kind] != 1 {
+			t.Errorf("mira.%s has %d texts in warningTexts, want 1", kind, texts[kind])
+		}
+		delete(texts, kind)
+	}
+	for kind := range texts {
+		t.Errorf("warningTexts has a text for %s, which is no warning of package mira", kind)
+	}
+}
+
+// warningKinds reads the names of the types that are warnings out of the source of
+// package mira: those with the method isWarning.
+func warningKinds(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../mira/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, declaration := range file.Decls {
+			method, ok := declaration.(*ast.FuncDecl)
+			if !ok || method.Recv == nil || method.Name.Name != "isWarning" {
+				continue
+			}
+			receiver, ok := method.Recv.List[0].Type.(*ast.Ident)
+			if !ok {
+				t.Fatalf("%s: isWarning has a pointer as its receiver, which textOfWarning does not know", name)
+			}
+			kinds = append(kinds, receiver.Name)
+		}
+	}
+	if len(kinds) == 0 {
+		t.Fatal("package mira has no warnings: has the method isWarning another name?")
+	}
+	return kinds
+}
+
+func TestWarnings(t *testing.T) {
+	source := mira.TemplateSource{Namespace: "controller", ConfigMap: "templates-yaml", Key: "client_template.yaml"}
+	set := kube.NewRef(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "StatefulSet"}, "default", "mira-acme")
+	service := kube.NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Service"}, "default", "mira-acme")
+	claim := mira.ClaimGrowth{
+		Claim: kube.NewRef(kube.ClaimKind, "default", "data-mira-acme-0"), From: resource.MustParse("5Gi"), To: resource.MustParse("6Gi"),
+	}
+	changes := []mira.FieldChange{
+		{Kind: mira.FieldAdded, Object: "Service/mira-acme", Field: "spec.a", After: "1"},
+		{Kind: mira.FieldChanged, Object: "Service/mira-acme", Field: "spec.b", Before: "1", After: "2"},
+		{Kind: mira.FieldRemoved, Object: "Service/mira-acme", Field: "spec.c", Before: "2"},
+	}
+	owned := []mira.OwnedField{{Object: "StatefulSet/mira-acme", FieldOwner: managedfields.FieldOwner{Field: "spec.replicas", Manager: "kubectl"}}}
+	for _, test := range []struct {
+		name          string
+		warning       mira.Warning
+		title, detail string
+	}{
+		{
+			"unused variables", mira.UnusedVariablesWarning{Client: "acme", Variables: []string{"A", "B"}, Template: source},
+			"Unused Template Variable",
+			`Client "acme" sets %A%, %B%, which the template does not use (ConfigMap controller/templates-yaml, key client_template.yaml).`,
+		},
+		{
+			"a template that is not there", mira.TemplatePendingWarning{Client: "acme", Template: source, Revision: "r2"},
+			"Template Not There Yet",
+			`Client "acme" is pinned to revision r2 of its template (ConfigMap controller/templates-yaml, key client_template.yaml), which is not there yet. ` +
+				"Unless this run writes it before the client is applied, that will fail, and nothing will be changed. What the client's objects will be is known only then.",
+		},
+		{
+			"a template of the former pin", mira.TemplatePendingWarning{Client: "acme", Template: source, Revision: "r2", Found: "r1"},
+			"Template Not There Yet",
+			`Client "acme" is pinned to revision r2 of its template (ConfigMap controller/templates-yaml, key client_template.yaml), which still has revision r1, that of the former pin. ` +
+				"Unless this run writes it before the client is applied, that will fail, and nothing will be changed. What the client's objects will be is known only then.",
+		},
+		{
+			"fields of other managers", mira.TakeoverWarning{Client: "acme", Fields: owned},
+			"Fields Taken From Other Managers",
+			`Client "acme": these fields were set by others since the last apply, and go back to what the template says:` +
+				"\n  StatefulSet/mira-acme spec.replicas, set by kubectl",
+		},
+		{
+			"fields added by hand", mira.ManualFieldsWarning{Client: "acme", Changes: changes[2:]},
+			"Fields Set By Hand Will Be Removed",
+			`Client "acme": somebody has added these fields by hand, and the server does not take them beside those of the template:` +
+				"\n  - Service/mira-acme spec.c: \"2\"",
+		},
+		{
+			"a change that needs a new client", mira.ReplaceRequiredWarning{Client: "acme", Err: errors.New("no")},
+			"Client Must Be Deleted First",
+			`Client "acme": no. This plan can be applied if it replaces the client, whose objects are deleted first then. Otherwise nothing will be changed.`,
+		},
+		{
+			"a recreation around pods that run on", mira.RecreationWarning{Client: "acme", StatefulSet: set, Fields: []string{"spec.serviceName"}},
+			"StatefulSet Will Be Recreated",
+			`Client "acme": Kubernetes does not let spec.serviceName change on StatefulSet default/mira-acme. ` +
+				"It will be deleted and created again around its pods, which go on running. The claims stay.",
+		},
+		{
+			"a recreation with other pods", mira.RecreationWarning{Client: "acme", StatefulSet: set, Fields: []string{"spec.serviceName"}, NewRevision: true},
+			"StatefulSet Will Be Recreated",
+			`Client "acme": Kubernetes does not let spec.serviceName change on StatefulSet default/mira-acme. ` +
+				"It will be deleted and created again around its pods, which its new revision then replaces one after the other. The claims stay.",
+		},
+		{
+			"a recreation with a new claim",
+			mira.RecreationWarning{Client: "acme", StatefulSet: set, Fields: []string{"spec.a", "spec.b"}, NewRevision: true, WithoutClaim: []string{"mira-acme-0"}},
+			"StatefulSet Will Be Recreated",
+			`Client "acme": Kubernetes does not let spec.a, spec.b change on StatefulSet default/mira-acme. ` +
+				"It will be deleted and created again around its pods, which are then replaced one after the other, as they lack the new claim (mira-acme-0). The claims stay.",
+		},
+		{
+			"claims that grow", mira.ClaimGrowthWarning{Client: "acme", Claims: []mira.ClaimGrowth{claim, claim}},
+			"Claims Will Grow",
+			`Client "acme": PersistentVolumeClaim data-mira-acme-0 from 5Gi to 6Gi, data-mira-acme-0 from 5Gi to 6Gi. Storage cannot be taken back later.`,
+		},
+		{
+			"fields that admission changes",
+			mira.AdmissionWarning{Client: "acme", Fields: []mira.AdmittedField{
+				{Object: "Service/mira-acme", AdmissionChange: managedfields.AdmissionChange{Field: "spec.a", Wanted: "1", Got: "2"}},
+				{Object: "Service/mira-acme", AdmissionChange: managedfields.AdmissionChange{Field: "spec.b", Wanted: "1", Removed: true}},
+			}},
+			"Admission Changes Fields",
+			`Client "acme": the server, most likely an admission policy or webhook of the cluster, changes these fields of the template:` +
+				"\n  Service/mira-acme spec.a: \"1\" becomes \"2\"\n  Service/mira-acme spec.b: \"1\" is removed",
+		},
+		{
+			"fields that stay", mira.SharedFieldsWarning{Client: "acme", Fields: owned},
+			"Dropped Fields Stay",
+			`Client "acme": the template does not have these fields any more, but they stay on the objects, as others own them, too:` +
+				"\n  StatefulSet/mira-acme spec.replicas, also set by kubectl",
+		},
+		{
+			"objects adopted with changes", mira.AdoptionWarning{Client: "acme", Objects: []kube.Ref{service, set}, Changes: changes},
+			"Existing Objects Will Be Adopted",
+			`Objects of client "acme" exist already and will be adopted: Service default/mira-acme, StatefulSet default/mira-acme. These fields change:` +
+				"\n  + Service/mira-acme spec.a: \"1\"\n  ~ Service/mira-acme spec.b: \"1\" -> \"2\"\n  - Service/mira-acme spec.c: \"2\"",
+		},
+		{
+			"objects adopted as they are", mira.AdoptionWarning{Client: "acme", Objects: []kube.Ref{set}},
+			"Existing Objects Will Be Adopted",
+			`Objects of client "acme" exist already and will be adopted: StatefulSet default/mira-acme. ` +
+				"They match the template; only the ownership labels are added, and no pod restarts.",
+		},
+		{
+			"objects adopted that are the client's", mira.AdoptionWarning{Client: "acme", Origin: mira.AdoptedLabelled, Objects: []kube.Ref{set}},
+			"Existing Objects Will Be Adopted",
+			`Objects of client "acme" exist already and will be adopted: StatefulSet default/mira-acme. ` +
+				"They carry the client's label already: they are left of a tainted client, which this plan replaces, or they are managed under another address or in another state. " +
+				"If the resource was renamed in the configuration, use a `moved` block instead.",
+		},
+		{
+			"an object that belongs to another client", mira.ObjectKeptWarning{Client: "acme", Object: service, Owner: "globex"},
+			"Object Left Alone", `Service default/mira-acme was not deleted with client "acme": it belongs to client "globex" now.`,
+		},
+		{
+			"an object that somebody has created again", mira.ObjectKeptWarning{Client: "acme", Object: service},
+			"Object Left Alone", `Service default/mira-acme was not deleted with client "acme": ` +
+				"somebody deleted it and created another one of that name, which does not carry the client's label.",
+		},
+		{
+			"a file system that follows", mira.FileSystemPendingWarning{Client: "acme", Claim: claim},
+			"File System Grows Later", `Client "acme": the volume of PersistentVolumeClaim data-mira-acme-0 has grown to 6Gi; ` +
+				"its file system follows at the next start of the pod that uses it.",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var diags diag.Diagnostics
+			addWarnings(&diags, []mira.Warning{test.warning})
+			want := diag.Diagnostics{diag.NewWarningDiagnostic(test.title, test.detail)}
+			if diff := cmp.Diff(want, diags); diff != "" {
+				t.Errorf("diagnostics (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
