@@ -86,7 +86,7 @@ func (f *Fleet) Create(ctx context.Context, spec Spec, options ApplyOptions) (*O
 	if !isFailed {
 		return outcome, err
 	}
-	f.gate.Fail(spec.Name, reason)
+	f.gate.Fail(ctx, spec.Name, reason)
 	if f.settings.Rollout.Keep {
 		return outcome, err
 	}
@@ -107,7 +107,7 @@ func (f *Fleet) Update(ctx context.Context, spec Spec, before *State, options Ap
 	if err != nil {
 		return nil, err
 	}
-	defer pass.Leave()
+	defer pass.Leave(ctx)
 	bounded, cancel := options.bound(ctx)
 	defer cancel()
 	turn := f.turn(spec.Namespace, spec.Name)
@@ -124,7 +124,7 @@ func (f *Fleet) Update(ctx context.Context, spec Spec, before *State, options Ap
 	}
 	reason, isFailed := failure(err)
 	if isFailed {
-		pass.Fail(reason)
+		pass.Fail(ctx, reason)
 	}
 	if isFailed && !f.settings.Rollout.Keep {
 		turn.mu.Lock()

@@ -41,12 +41,21 @@ type contact struct {
 	refusals int
 }
 
-// note takes in the outcome of a request. It reports whether the server has refused
-// for good, and whether anything has changed for those who wait.
-func (c *contact) note(isWatch bool, err error) (isRefused, isNews bool) {
+// contactChange is what a request changes about the contact with the server.
+type contactChange int
+
+const (
+	contactUnchanged contactChange = iota
+	contactLost
+	contactRegained
+	contactRefused // for good
+)
+
+// note takes in the outcome of a request.
+func (c *contact) note(isWatch bool, err error) contactChange {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	isNews = c.lost != nil || err != nil
+	wasLost := c.lost != nil
 	c.lost = err
 	switch {
 	case err == nil:
@@ -56,9 +65,16 @@ func (c *contact) note(isWatch bool, err error) (isRefused, isNews bool) {
 		c.refusals++
 		if c.refusals >= c.tolerated(err) {
 			c.refused, c.lost = err, nil
+			return contactRefused
 		}
 	}
-	return c.refused != nil, isNews
+	switch isLost := err != nil; {
+	case isLost == wasLost:
+		return contactUnchanged
+	case isLost:
+		return contactLost
+	}
+	return contactRegained
 }
 
 // tolerated is how many refusals in a row are needed to believe one.

@@ -88,7 +88,7 @@ func (r detailReader) read(ctx context.Context, subjects []subject) []Details {
 			both.Go(func() { all[i].Logs, ofLogs = r.logsOf(ctx, s) })
 			both.Go(func() { all[i].Events, ofEvents = r.eventsOf(ctx, s) })
 			both.Wait()
-			all[i].Notes = append(ofLogs, ofEvents...)
+			all[i].Notes = slices.Concat(ofLogs, ofEvents)
 		})
 	}
 	reading.Wait()

@@ -45,16 +45,26 @@ func newFailureTracker(now time.Time, options Options) *failureTracker {
 	}
 }
 
-// observe takes in the pods of a StatefulSet as they are now. It returns the failures
-// that have lasted longer than their grace, together with the other failures of the
-// same pods, and when to call it again if nothing happens; the zero time for never.
+// observation is what a look at the pods of a StatefulSet has shown.
+type observation struct {
+	// fatal are the failures that have lasted longer than their grace, together with
+	// the other failures of the same pods.
+	fatal []Failure
+	// fresh are the failures that were not there at the last look.
+	fresh []Failure
+	// next is when to look again if nothing changes; the zero time for never.
+	next time.Time
+}
+
+// observe takes in the pods of a StatefulSet as they are now.
 //
 // A container that crashed remains under suspicion while it runs again, until it has
 // been ready for the time of the grace. It is not reported while it runs. A container
 // that could not be started is cleared as soon as it runs.
 func (t *failureTracker) observe(
 	now time.Time, sts *appsv1.StatefulSet, pods []*corev1.Pod, terminated []terminatedPod,
-) (fatal []Failure, next time.Time) {
+) observation {
+	var o observation
 	newest := newestPods(sts, pods)
 	exists := make(map[types.UID]bool, len(newest))
 	for _, pod := range newest {
@@ -68,15 +78,18 @@ func (t *failureTracker) observe(
 		isFatal := false
 		for _, f := range found {
 			failing[f.Container] = true
-			entry := t.note(now, f)
+			entry, isFresh := t.note(now, f)
+			if isFresh && f.Reason != "" {
+				o.fresh = append(o.fresh, f)
+			}
 			if due := entry.since.Add(t.graceOf(f)); due.After(now) {
-				next = earlier(next, due)
+				o.next = earlier(o.next, due)
 			} else {
 				isFatal = true
 			}
 		}
 		if isFatal {
-			fatal = append(fatal, found...)
+			o.fatal = append(o.fatal, found...)
 		}
 		t.clear(now, pod, failing)
 		if isReady(pod) {
@@ -89,7 +102,8 @@ func (t *failureTracker) observe(
 		}
 	}
 	recurring, due := t.recurring(now, sts, terminated)
-	return append(fatal, recurring...), earlier(next, due)
+	o.fatal, o.next = append(o.fatal, recurring...), earlier(o.next, due)
+	return o
 }
 
 func (t *failureTracker) graceOf(f Failure) time.Duration {
@@ -99,16 +113,17 @@ func (t *failureTracker) graceOf(f Failure) time.Duration {
 	return t.grace
 }
 
-// note records that a failure is there now.
-func (t *failureTracker) note(now time.Time, f Failure) *tracked {
+// note records that a failure is there now, and reports whether it is a fresh one.
+func (t *failureTracker) note(now time.Time, f Failure) (entry *tracked, isFresh bool) {
 	key := trackedKey{f.UID, f.Container}
-	entry := t.seen[key]
-	if entry == nil || t.isOver(now, entry) || entry.failure.Unschedulable != f.Unschedulable {
+	entry = t.seen[key]
+	isFresh = entry == nil || t.isOver(now, entry) || entry.failure.Unschedulable != f.Unschedulable
+	if isFresh {
 		entry = &tracked{since: now}
 		t.seen[key] = entry
 	}
 	entry.failure, entry.readySince = f, time.Time{}
-	return entry
+	return entry, isFresh
 }
 
 // isOver reports whether the container has been ready for so long that another failure

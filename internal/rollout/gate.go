@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
 // GateOptions say how fast a change spreads over a fleet, and when it stops.
@@ -78,24 +81,30 @@ func NewGate(options GateOptions) *Gate {
 // cause of the context's end. A [*GateClosedError] says why the others failed, because
 // the CLI prints errors in no particular order.
 func (g *Gate) Enter(ctx context.Context, client string) (*Pass, error) {
-	for {
+	start := time.Now()
+	for isFirst := true; ; isFirst = false {
 		if ctx.Err() != nil {
+			logging.Debug(ctx, "Stopped waiting at the gate", "client", client, "waited", time.Since(start))
 			return nil, context.Cause(ctx)
 		}
 		g.mu.Lock()
-		switch {
-		case g.isClosed():
-			failed := slices.Clone(g.failures)
-			g.mu.Unlock()
-			return nil, &GateClosedError{Failed: failed}
-		case g.admitted < g.size:
+		isClosed, isAdmitted := g.isClosed(), !g.isClosed() && g.admitted < g.size
+		if isAdmitted {
 			g.admitted++
 			g.running++
-			g.mu.Unlock()
-			return &Pass{gate: g, client: client}, nil
 		}
-		changed := g.changed
+		size, running, failures, changed := g.size, g.running, slices.Clone(g.failures), g.changed
 		g.mu.Unlock()
+		switch {
+		case isClosed:
+			logging.Debug(ctx, "The gate is closed", "client", client, "failedClients", names(failures))
+			return nil, &GateClosedError{Failed: failures}
+		case isAdmitted:
+			logging.Debug(ctx, "Admitted by the gate", "client", client, "waited", time.Since(start), "waveSize", size, "running", running)
+			return &Pass{gate: g, client: client}, nil
+		case isFirst:
+			logging.Debug(ctx, "Waiting at the gate", "client", client, "waveSize", size, "running", running)
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -103,14 +112,25 @@ func (g *Gate) Enter(ctx context.Context, client string) (*Pass, error) {
 	}
 }
 
+func names(clients []FailedClient) []string {
+	names := make([]string, 0, len(clients))
+	for _, client := range clients {
+		names = append(names, client.Name)
+	}
+	return names
+}
+
 // Fail records the failure of a rollout that needed no pass, for example that of a new
 // client.
-func (g *Gate) Fail(client, reason string) {
+func (g *Gate) Fail(ctx context.Context, client, reason string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.failures = append(g.failures, FailedClient{Name: client, Reason: reason})
 	g.imperfect = true
 	g.notify()
+	if g.isClosed() {
+		logging.Debug(ctx, "Closed the gate", "client", client, "failedClients", names(g.failures), "maxFailures", g.options.MaxFailures)
+	}
 }
 
 func (g *Gate) isClosed() bool { return len(g.failures) >= g.options.MaxFailures }
@@ -122,7 +142,7 @@ func (g *Gate) notify() {
 }
 
 // leave ends a rollout. The last one of a wave ends the wave.
-func (g *Gate) leave(p *Pass) {
+func (g *Gate) leave(ctx context.Context, p *Pass) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.running--
@@ -134,6 +154,7 @@ func (g *Gate) leave(p *Pass) {
 				g.size = min(g.size, bound)
 			}
 		}
+		logging.Debug(ctx, "The wave ended", "succeeded", !g.imperfect, "nextWaveSize", g.size)
 		g.admitted, g.imperfect = 0, false
 	}
 	g.notify()
@@ -158,20 +179,20 @@ func (p *Pass) Succeed() {
 
 // Fail records that the rollout failed. If that was one failure too many, no more
 // rollouts are admitted. The pass stays valid while the rollout is rolled back.
-func (p *Pass) Fail(reason string) {
+func (p *Pass) Fail(ctx context.Context, reason string) {
 	if p == nil || p.failed || p.left {
 		return
 	}
 	p.failed = true
-	p.gate.Fail(p.client, reason)
+	p.gate.Fail(ctx, p.client, reason)
 }
 
 // Leave ends the pass. The next wave does not grow after a rollout that neither
 // succeeded nor failed, for example because it was cancelled.
-func (p *Pass) Leave() {
+func (p *Pass) Leave(ctx context.Context) {
 	if p == nil || p.left {
 		return
 	}
 	p.left = true
-	p.gate.leave(p)
+	p.gate.leave(ctx, p)
 }

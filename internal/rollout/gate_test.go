@@ -12,8 +12,8 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
-// arrivals lets clients come to a gate, each in a goroutine of its own, and shows
-// who was admitted.
+// arrivals lets clients arrive at a gate, each in a goroutine of its own, and holds who
+// was admitted and who was refused.
 type arrivals struct {
 	t    *testing.T
 	gate *rollout.Gate
@@ -23,7 +23,7 @@ type arrivals struct {
 	refused  []error
 }
 
-func (a *arrivals) come(ctx context.Context, clients int) {
+func (a *arrivals) arrive(ctx context.Context, clients int) {
 	for i := range clients {
 		go func() {
 			pass, err := a.gate.Enter(ctx, fmt.Sprintf("client-%d", i))
@@ -39,18 +39,18 @@ func (a *arrivals) come(ctx context.Context, clients int) {
 	synctest.Wait()
 }
 
-// end gives the passes back of all who are inside, and tells how many they were.
+// end ends the rollouts of all who were admitted, and returns how many they were.
 func (a *arrivals) end(how func(*rollout.Pass)) int {
 	a.mu.Lock()
-	inside := a.admitted
+	admitted := a.admitted
 	a.admitted = nil
 	a.mu.Unlock()
-	for _, pass := range inside {
+	for _, pass := range admitted {
 		how(pass)
-		pass.Leave()
+		pass.Leave(a.t.Context())
 	}
 	synctest.Wait()
-	return len(inside)
+	return len(admitted)
 }
 
 func succeed(pass *rollout.Pass) { pass.Succeed() }
@@ -64,30 +64,30 @@ func TestGate_waves(t *testing.T) {
 		waves   []int
 	}{
 		{"twice as many each time", rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: 1}, 20, []int{1, 2, 4, 8, 5}},
-		{"from three on", rollout.GateOptions{Start: 3, Factor: 3, MaxFailures: 1}, 20, []int{3, 9, 8}},
+		{"three at first", rollout.GateOptions{Start: 3, Factor: 3, MaxFailures: 1}, 20, []int{3, 9, 8}},
 		{"never more than two", rollout.GateOptions{Start: 1, Factor: 2, MaxConcurrent: 2, MaxFailures: 1}, 7, []int{1, 2, 2, 2}},
 		{"one after the other", rollout.GateOptions{Start: 1, Factor: 1, MaxFailures: 1}, 3, []int{1, 1, 1}},
-		{"a start above the bound", rollout.GateOptions{Start: 9, Factor: 2, MaxConcurrent: 2, MaxFailures: 1}, 4, []int{2, 2}},
-		{"options out of bounds", rollout.GateOptions{}, 2, []int{1, 1}},
+		{"a start above the maximum", rollout.GateOptions{Start: 9, Factor: 2, MaxConcurrent: 2, MaxFailures: 1}, 4, []int{2, 2}},
+		{"options below their minimum", rollout.GateOptions{}, 2, []int{1, 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := &arrivals{t: t, gate: rollout.NewGate(test.options)}
-				a.come(t.Context(), test.clients)
+				a.arrive(t.Context(), test.clients)
 				for i, want := range test.waves {
 					if got := a.end(succeed); got != want {
 						t.Fatalf("wave %d had %d clients, want %d", i, got, want)
 					}
 				}
 				if len(a.refused) > 0 || a.end(succeed) != 0 {
-					t.Errorf("refused %v, or clients after the last", a.refused)
+					t.Errorf("refused %v, or clients after the last wave", a.refused)
 				}
 			})
 		})
 	}
 }
 
-// With -parallelism=1 the next client comes when the one before has ended.
+// With -parallelism=1 the next client arrives when the one before has ended.
 func TestGate_oneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := rollout.NewGate(rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: 1})
@@ -97,7 +97,7 @@ func TestGate_oneAtATime(t *testing.T) {
 				t.Fatal(err)
 			}
 			pass.Succeed()
-			pass.Leave()
+			pass.Leave(t.Context())
 		}
 	})
 }
@@ -106,60 +106,63 @@ func TestGate_closes(t *testing.T) {
 	for _, test := range []struct {
 		maxFailures, touched int
 	}{{1, 1}, {3, 3}} {
-		synctest.Test(t, func(t *testing.T) {
-			a := &arrivals{t: t, gate: rollout.NewGate(rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: test.maxFailures})}
-			a.come(t.Context(), 30)
-			touched := 0
-			for n := -1; n != 0; touched += n {
-				n = a.end(func(pass *rollout.Pass) { pass.Fail("cannot pull mira:bad") })
-			}
-			if touched != test.touched || len(a.refused) != 30-touched {
-				t.Fatalf("max_failures %d: touched %d, refused %d", test.maxFailures, touched, len(a.refused))
-			}
-			var closed *rollout.GateClosedError
-			if err := a.refused[0]; !errors.As(err, &closed) || len(closed.Failed) != test.maxFailures || !strings.Contains(err.Error(), "cannot pull mira:bad") {
-				t.Errorf("refused with %v", err)
-			}
-			if _, err := a.gate.Enter(t.Context(), "late"); !errors.As(err, &closed) {
-				t.Errorf("a late client was refused with %v", err)
-			}
+		t.Run(fmt.Sprintf("after %d", test.maxFailures), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := &arrivals{t: t, gate: rollout.NewGate(rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: test.maxFailures})}
+				a.arrive(t.Context(), 30)
+				touched := 0
+				for n := -1; n != 0; touched += n {
+					n = a.end(func(pass *rollout.Pass) { pass.Fail(t.Context(), "cannot pull mira:bad") })
+				}
+				if touched != test.touched || len(a.refused) != 30-touched {
+					t.Fatalf("touched %d, refused %d", touched, len(a.refused))
+				}
+				var closed *rollout.GateClosedError
+				err := a.refused[0]
+				if !errors.As(err, &closed) || len(closed.Failed) != test.maxFailures || !strings.Contains(err.Error(), "cannot pull mira:bad") {
+					t.Errorf("refused with %v", err)
+				}
+				if _, err := a.gate.Enter(t.Context(), "late"); !errors.As(err, &closed) {
+					t.Errorf("a late client was refused with %v", err)
+				}
+			})
 		})
 	}
 }
 
-// Whoever waits is refused as soon as it is clear that a rollout failed, without
-// waiting for its roll back, or for others.
+// Those who wait are refused as soon as a rollout has failed. They do not wait for its
+// roll back or for other rollouts.
 func TestGate_refusesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &arrivals{t: t, gate: rollout.NewGate(rollout.GateOptions{Start: 2, Factor: 2, MaxFailures: 1})}
-		a.come(t.Context(), 3)
+		a.arrive(t.Context(), 3)
 		first, second := a.admitted[0], a.admitted[1]
-		first.Fail("crashes")
+		first.Fail(t.Context(), "crashes")
 		synctest.Wait()
 		if len(a.refused) != 1 {
 			t.Fatal("not refused though a rollout has failed")
 		}
-		first.Leave()
+		first.Leave(t.Context())
 		second.Succeed()
-		second.Leave()
-		second.Leave()
+		second.Leave(t.Context())
+		second.Leave(t.Context())
 	})
 }
 
-// A client that is cancelled, or refused by the server before its rollout begins,
-// neither blocks the others nor speeds them up.
+// A client that is cancelled, or refused by the server before its rollout starts, neither
+// blocks the others nor makes the next wave larger.
 func TestGate_cancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &arrivals{t: t, gate: rollout.NewGate(rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: 1})}
-		a.come(t.Context(), 1)
+		a.arrive(t.Context(), 1)
 		ctx, cancel := context.WithCancel(t.Context())
-		a.come(ctx, 5)
+		a.arrive(ctx, 5)
 		cancel()
 		synctest.Wait()
 		if len(a.refused) != 5 || !errors.Is(a.refused[0], context.Canceled) {
 			t.Fatalf("refused %v", a.refused)
 		}
-		a.come(t.Context(), 5)
+		a.arrive(t.Context(), 5)
 		for i, want := range []int{1, 1, 1, 2, 1} {
 			how := succeed
 			if i < 2 {
@@ -175,7 +178,7 @@ func TestGate_cancelled(t *testing.T) {
 // A failure of a client that needed no pass counts.
 func TestGate_failsWithoutAPass(t *testing.T) {
 	gate := rollout.NewGate(rollout.GateOptions{MaxFailures: 1})
-	gate.Fail("new", "crashes")
+	gate.Fail(t.Context(), "new", "crashes")
 	_, err := gate.Enter(t.Context(), "acme")
 	var closed *rollout.GateClosedError
 	if !errors.As(err, &closed) || closed.Failed[0].Name != "new" {
@@ -183,6 +186,6 @@ func TestGate_failsWithoutAPass(t *testing.T) {
 	}
 	var none *rollout.Pass
 	none.Succeed()
-	none.Fail("whatever")
-	none.Leave()
+	none.Fail(t.Context(), "ignored")
+	none.Leave(t.Context())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -12,6 +13,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
 // informer holds the newest copies of the objects of one kind in one scope. It needs
@@ -22,11 +25,12 @@ import (
 // does not report: whether the server answers or refuses, and which pods have
 // terminated.
 type informer[T object] struct {
-	shared  cache.TypedSharedIndexInformer[T]
-	scope   scope
-	users   int // guarded by the Watcher
-	stop    context.CancelFunc
-	contact contact
+	shared   cache.TypedSharedIndexInformer[T]
+	scope    scope
+	resource string // the name of the kind in the API
+	users    int    // guarded by the Watcher
+	stop     context.CancelFunc
+	contact  contact
 	// wake makes the waiters of a StatefulSet look again; all waiters if the name is
 	// empty.
 	wake func(statefulSet string)
@@ -46,7 +50,9 @@ func ownerOf[T object](object T) ([]string, error) {
 
 // startInformer starts an informer, which runs until its stop function is called.
 func startInformer[T object](ctx context.Context, client dynamic.Interface, k kind[T], s scope, wake func(statefulSet string)) *informer[T] {
-	i := &informer[T]{scope: s, users: 1, wake: wake}
+	// Without a logger, client-go writes its log to standard error.
+	logger := logr.FromContextOrDiscard(ctx)
+	i := &informer[T]{scope: s, resource: k.resource.Resource, users: 1, wake: wake}
 	i.shared = cache.NewTypedSharedIndexInformer[T](cache.NewSharedIndexInformerWithOptions(
 		i.requests(client.Resource(k.resource).Namespace(s.namespace)), &unstructured.Unstructured{},
 		cache.SharedIndexInformerOptions{Indexers: cache.TypedIndexersToIndexers(cache.TypedIndexers[T]{byOwner: ownerOf[T]})}))
@@ -63,10 +69,9 @@ func startInformer[T object](ctx context.Context, client dynamic.Interface, k ki
 		AddFunc:    changed,
 		UpdateFunc: func(_, object T) { changed(object) },
 		DeleteFunc: func(deleted cache.DeletedObject[T]) { changed(deleted.OptionalObj) },
-	}, cache.HandlerOptions{Logger: &klog.Logger{}})
+	}, cache.HandlerOptions{Logger: &logger})
 
-	// Without this, client-go logs to standard error.
-	ctx, i.stop = context.WithCancel(klog.NewContext(ctx, klog.Logger{}))
+	ctx, i.stop = context.WithCancel(klog.NewContext(ctx, logger))
 	go i.shared.RunWithContext(ctx)
 	go func() {
 		select {
@@ -153,11 +158,12 @@ func untilAnswered[T object, R any](ctx context.Context, i *informer[T], isWatch
 		if ctx.Err() != nil {
 			return response, err
 		}
-		isRefused, isNews := i.contact.note(isWatch, err)
-		if isRefused {
+		change := i.contact.note(isWatch, err)
+		i.logContact(ctx, change, err)
+		if change == contactRefused {
 			i.stop()
 		}
-		if isNews {
+		if change == contactRegained || err != nil {
 			i.wake("")
 		}
 		if !isOutage(err) {
@@ -168,5 +174,18 @@ func untilAnswered[T object, R any](ctx context.Context, i *informer[T], isWatch
 		case <-ctx.Done():
 			return response, ctx.Err()
 		}
+	}
+}
+
+func (i *informer[T]) logContact(ctx context.Context, change contactChange, err error) {
+	about := []any{"resource", i.resource, "namespace", i.scope.namespace}
+	switch change {
+	case contactLost:
+		logging.Debug(ctx, "Lost contact with the API server", append(about, "error", err)...)
+	case contactRegained:
+		logging.Debug(ctx, "Regained contact with the API server", about...)
+	case contactRefused:
+		logging.Debug(ctx, "The API server refuses a watch", append(about, "error", err)...)
+	case contactUnchanged:
 	}
 }

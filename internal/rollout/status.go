@@ -168,7 +168,7 @@ func (s *Status) progress(sts *appsv1.StatefulSet, r replicas, exempt int32) (me
 	}
 	if n := len(s.Pending); n > 0 {
 		// The watch shows other pods than those that the controller has counted.
-		return podCount(int32(n)) + " not in the expected state yet", false
+		return podCount(n) + " not in the expected state yet", false
 	}
 	message = fmt.Sprintf("%d of %s at revision %s", s.Updated, podCount(r.desired), s.Revision)
 	switch older := r.desired - s.Updated; {
@@ -184,7 +184,7 @@ func (s *Status) progress(sts *appsv1.StatefulSet, r replicas, exempt int32) (me
 func (s *Status) missing(sts *appsv1.StatefulSet, r replicas, exempt int32) string {
 	switch {
 	case r.desired == 0:
-		if left := max(s.Replicas, int32(len(s.Pending))); left > 0 {
+		if left := max(int(s.Replicas), len(s.Pending)); left > 0 {
 			return podCount(left) + " still to be deleted"
 		}
 	case s.Replicas > r.desired:
@@ -213,7 +213,7 @@ func (s *Status) updatedAsRequired(r replicas) int32 {
 	return min(s.Updated, r.toUpdate()-outdated)
 }
 
-func podCount(n int32) string {
+func podCount[N int | int32](n N) string {
 	if n == 1 {
 		return "1 pod"
 	}

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
 // stuckPodDeleter deletes the pods of older revisions on which a rollout is stuck.
@@ -119,17 +121,22 @@ func (d *stuckPodDeleter) delete(ctx context.Context, pod *corev1.Pod) (pause ti
 	err := d.pods.Delete(ctx, pod.Name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion},
 	})
+	about := []any{"namespace", pod.Namespace, "pod", pod.Name, "revision", revisionOf(pod)}
 	switch {
 	case err == nil:
+		logging.Debug(ctx, "Deleted a stuck pod", about...)
 		d.last, d.pauses = &Pod{Name: pod.Name, UID: pod.UID}, retryPauses()
 		d.tried[pod.UID] = pod.ResourceVersion
 		d.deleted = append(d.deleted, pod.Name)
 	case apierrors.IsNotFound(err), apierrors.IsConflict(err):
+		logging.Debug(ctx, "Did not delete a stuck pod that has changed", about...)
 		// The watch will show the pod as it is now.
 		d.tried[pod.UID] = pod.ResourceVersion
 	case isRefusal(err) && !apierrors.IsUnauthorized(err):
+		logging.Debug(ctx, "May not delete a stuck pod", append(about, "error", err)...)
 		d.refusal = err
 	default:
+		logging.Debug(ctx, "Could not delete a stuck pod", append(about, "error", err)...)
 		return d.pauses.Step()
 	}
 	return 0
@@ -140,5 +147,6 @@ func (d *stuckPodDeleter) notes() []string {
 	if d.refusal == nil {
 		return nil
 	}
-	return []string{fmt.Sprintf("pods of an older revision that are not ready were not deleted, so the rollout may be stuck on them: %v", d.refusal)}
+	return []string{fmt.Sprintf("pods of an older revision that are not ready were not deleted, so the rollout may be stuck on them: %v",
+		d.refusal)}
 }

@@ -20,9 +20,9 @@ import (
 
 func parallel(s *appsv1.StatefulSet) { s.Spec.PodManagementPolicy = appsv1.ParallelPodManagement }
 
-func freeing(o *rollout.Options) { o.DeleteStuckPods = true }
+func deletingStuck(o *rollout.Options) { o.DeleteStuckPods = true }
 
-func freeingUnready(o *rollout.Options) { o.DeleteUnreadyPods = true }
+func deletingUnready(o *rollout.Options) { o.DeleteUnreadyPods = true }
 
 // The StatefulSet controller never replaces a broken pod of an older revision
 // (kubernetes/kubernetes issue 67250): somebody has to delete it.
@@ -46,63 +46,63 @@ func TestWaitFreesStuckPods(t *testing.T) {
 		deleted []string // and after which time
 	}{
 		"a broken pod goes at once": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: freeing,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: deletingStuck,
 			deleted: []string{"0s mira-acme-0"},
 		},
 		"nothing goes unless it is asked for": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: patient,
 		},
 		"a pod without a node is broken, too": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{pod(0, older, unscheduled(noRoom))}, options: freeing,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{pod(0, older, unscheduled(noRoom))}, options: deletingStuck,
 			deleted: []string{"0s mira-acme-0"},
 		},
 		"a pod that is merely not ready gets its time": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: freeing,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: deletingStuck,
 			deleted: []string{"5m0s mira-acme-0"},
 		},
 		"one of a revision that never got through gets less": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, stale)}, options: freeing,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, stale)}, options: deletingStuck,
 			deleted: []string{"20s mira-acme-0"},
 		},
 		"a pod that is merely not ready, and breaks": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: freeing,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: deletingStuck,
 			events:  []event{later(minute, modified(broken(0, older)))},
 			deleted: []string{"1m0s mira-acme-0"},
 		},
 		"a pod that becomes ready is the controller's": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: freeing,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: deletingStuck,
 			events: []event{later(minute, modified(pod(0, older)))},
 		},
 		"a roll back does not wait for what is merely not ready": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: freeingUnready,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: deletingUnready,
 			deleted: []string{"0s mira-acme-0"},
 		},
 		"but not for a pod that is ready either": {
-			sts: statefulSet(1, counts(1, 0, 1)), pods: []corev1.Pod{pod(0, older)}, options: freeingUnready,
+			sts: statefulSet(1, counts(1, 0, 1)), pods: []corev1.Pod{pod(0, older)}, options: deletingUnready,
 		},
 		"a pod of the newest revision stays, however broken": {
-			sts: statefulSet(1, counts(1, 1, 0)), pods: []corev1.Pod{slow(0, newest)}, options: freeingUnready,
+			sts: statefulSet(1, counts(1, 1, 0)), pods: []corev1.Pod{slow(0, newest)}, options: deletingUnready,
 		},
 		"a pod that goes already": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{pod(0, older, deleting, unready())}, options: freeingUnready,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{pod(0, older, deleting, unready())}, options: deletingUnready,
 		},
 		"which revision is the newest is not known yet": {
 			sts:  statefulSet(1, counts(1, 0, 0), func(s *appsv1.StatefulSet) { s.Generation = 5 }),
-			pods: []corev1.Pod{broken(0, older)}, options: freeingUnready,
+			pods: []corev1.Pod{broken(0, older)}, options: deletingUnready,
 		},
 		"OnDelete": {
-			sts: statefulSet(2, onDelete, counts(2, 1, 0)), pods: []corev1.Pod{broken(0, older), pod(1, newest, unready())}, options: freeingUnready,
+			sts: statefulSet(2, onDelete, counts(2, 1, 0)), pods: []corev1.Pod{broken(0, older), pod(1, newest, unready())}, options: deletingUnready,
 		},
 		"below the partition": {
-			sts: statefulSet(2, partition(1), counts(2, 0, 0)), pods: []corev1.Pod{broken(0, older), broken(1, older)}, options: freeing,
+			sts: statefulSet(2, partition(1), counts(2, 0, 0)), pods: []corev1.Pod{broken(0, older), broken(1, older)}, options: deletingStuck,
 			deleted: []string{"0s mira-acme-1"},
 		},
 		"pods of another client": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older), pod(1, older, ownedBy("globex"), unready())}, options: freeingUnready,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older), pod(1, older, ownedBy("globex"), unready())}, options: deletingUnready,
 			deleted: []string{"0s mira-acme-0"},
 		},
 		"one after the other, from the lowest ordinal on": {
-			sts: statefulSet(3, counts(3, 0, 0)), pods: []corev1.Pod{broken(2, older), broken(0, older), broken(1, stale)}, options: freeing,
+			sts: statefulSet(3, counts(3, 0, 0)), pods: []corev1.Pod{broken(2, older), broken(0, older), broken(1, stale)}, options: deletingStuck,
 			events: []event{
 				later(minute, deleted(broken(0, older))), later(minute, added(slow(0, newest))), later(minute, modified(pod(0, newest))),
 				later(minute, modified(broken(1, stale))),
@@ -110,27 +110,27 @@ func TestWaitFreesStuckPods(t *testing.T) {
 			deleted: []string{"0s mira-acme-0", "3m0s mira-acme-1"},
 		},
 		"a successor that is outdated by now goes as well": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: freeing,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: deletingStuck,
 			events:  []event{later(minute, deleted(broken(0, older))), added(successor(broken(0, stale)))},
 			deleted: []string{"0s mira-acme-0", "1m0s mira-acme-0"},
 		},
 		"Parallel: all at once": {
-			sts: statefulSet(3, parallel, counts(3, 0, 0)), pods: []corev1.Pod{broken(0, older), slow(1, older), broken(2, older)}, options: freeing,
+			sts: statefulSet(3, parallel, counts(3, 0, 0)), pods: []corev1.Pod{broken(0, older), slow(1, older), broken(2, older)}, options: deletingStuck,
 			deleted: []string{"0s mira-acme-0", "0s mira-acme-2", "5m0s mira-acme-1"},
 		},
 		"the pod has changed in the meantime": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: freeing,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: deletingStuck,
 			del:     []answer{status(http.StatusConflict, metav1.StatusReasonConflict, "the UID or resource version does not match")},
 			events:  []event{later(minute, modified(changed(broken(0, older))))},
 			deleted: []string{"0s mira-acme-0", "1m0s mira-acme-0"},
 		},
 		"the server does not answer at first": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: freeing,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: deletingStuck,
 			del:     []answer{down, down, status(http.StatusNotFound, metav1.StatusReasonNotFound, "not found")},
 			deleted: []string{"0s mira-acme-0", "500ms mira-acme-0", "1.5s mira-acme-0"},
 		},
 		"the right is missing": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: freeing,
+			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: deletingStuck,
 			del:     []answer{status(http.StatusForbidden, metav1.StatusReasonForbidden, "pods is forbidden")},
 			events:  []event{later(minute, modified(broken(0, older)))},
 			deleted: []string{"0s mira-acme-0"},
@@ -193,7 +193,7 @@ func TestWaitFreesThePodThatItLookedAt(t *testing.T) {
 		}.serve(t)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		_, _ = server.wait(ctx, 4, freeing)
+		_, _ = server.wait(ctx, 4, deletingStuck)
 		if !strings.Contains(body, `"uid":"the-one"`) || !strings.Contains(body, `"resourceVersion":"100"`) {
 			t.Errorf("deleted with %s", body)
 		}

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
 // Target is the StatefulSet whose rollout is waited for.
@@ -71,6 +73,7 @@ func (o Options) withDefaults() Options {
 // It then does not notice failures, and deletes no pods.
 func (w *Watcher) Wait(ctx context.Context, target Target, options Options) (Status, error) {
 	v := newWaiter(w, target, options.withDefaults())
+	v.log(ctx, "Waiting for a rollout", "minGeneration", target.MinGeneration)
 	w.register(v)
 	defer w.unregister(v)
 	v.sets = w.acquireSets(ctx, w.labelScope(target.Namespace))
@@ -84,6 +87,7 @@ func (w *Watcher) Wait(ctx context.Context, target Target, options Options) (Sta
 		err = v.pendingError(ctx)
 	}
 	v.status.DeletedPods = v.deleter.deleted
+	v.log(ctx, "The wait for a rollout ended", "done", err == nil, "status", v.status.Message, "waited", time.Since(v.start))
 	switch err := err.(type) { //nolint:errorlint // our own errors, not wrapped
 	case nil:
 		return v.status, nil
@@ -201,13 +205,21 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 		return v.status.Done, nil
 	}
 	now := time.Now()
-	var fatal []Failure
-	fatal, v.next = v.tracker.observe(now, sts, pods, terminated)
-	if fatal = v.confirm(ctx, now, pods, fatal); len(fatal) > 0 {
+	seen := v.tracker.observe(now, sts, pods, terminated)
+	for _, f := range seen.fresh {
+		v.log(ctx, "A pod of the newest revision fails", "pod", f.Pod, "container", f.Container, "reason", f.Reason, "grace", v.tracker.graceOf(f))
+	}
+	v.next = seen.next
+	if fatal := v.confirm(ctx, now, pods, seen.fatal); len(fatal) > 0 {
 		return false, v.failedError(ctx, sts, pods, fatal)
 	}
 	v.next = earlier(v.next, v.deleter.deleteStuck(ctx, now, sts, pods))
 	return false, ctx.Err()
+}
+
+// log logs a message about the target.
+func (v *waiter) log(ctx context.Context, message string, keysAndValues ...any) {
+	logging.Debug(ctx, message, append([]any{"namespace", v.Namespace, "statefulSet", v.Name}, keysAndValues...)...)
 }
 
 func (v *waiter) acquirePods(ctx context.Context) {
@@ -249,6 +261,9 @@ func (v *waiter) read(ctx context.Context) (*appsv1.StatefulSet, error) {
 	object, err := v.watcher.client.Resource(statefulSets).Namespace(v.Namespace).Get(ctx, v.Name, metav1.GetOptions{})
 	switch {
 	case err == nil:
+		if v.lost != nil {
+			v.log(ctx, "Regained contact with the API server")
+		}
 		v.lost, v.pauses = nil, retryPauses()
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -257,6 +272,9 @@ func (v *waiter) read(ctx context.Context) (*appsv1.StatefulSet, error) {
 	case isRefusal(err) && !apierrors.IsUnauthorized(err):
 		return nil, err
 	default:
+		if v.lost == nil {
+			v.log(ctx, "Lost contact with the API server", "error", err)
+		}
 		v.lost, v.next = err, time.Now().Add(v.pauses.Step())
 		return nil, nil
 	}
