@@ -74,7 +74,7 @@ func (r *clientResource) plan(ctx context.Context, plan, state *clientModel, bef
 	spec.DeleteData = spec.DeleteData || plan.DeleteData.IsUnknown()
 	planned, err := once(ctx, func() (*mira.Plan, error) { return r.provider.fleet.Plan(ctx, spec, before) })
 	if err != nil {
-		addErrors(&diags, spec, err)
+		addErrors(&diags, clientSubject(spec.Name), err)
 		return diags
 	}
 	addWarnings(&diags, planned.Warnings)
@@ -108,7 +108,7 @@ func (r *clientResource) foresee(ctx context.Context, plan *clientModel, before 
 	}
 	foresight, err := r.provider.fleet.PlanPartial(ctx, spec, unknown, before)
 	if err != nil {
-		addErrors(&diags, spec, err)
+		addErrors(&diags, clientSubject(spec.Name), err)
 		return diags
 	}
 	if foresight == nil {

@@ -66,7 +66,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			name:     "an unknown field",
 			template: acctest.Edit(t, changed, "image: mira:3.0\n        imagePullPolicy", "image: mira:3.0\n        imagePullPolicies"),
 			update: []string{
-				`Error: Unknown Field`, `Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it:`,
+				`Error: Unknown Field In Template`, `Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it:`,
 				`spec.template.spec.containers[mira].imagePullPolicies: field not declared in schema. Check the spelling`,
 			},
 		},
@@ -87,7 +87,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 				return s.Admission.Quota(t, "few", map[string]string{"services": "1"}, serviceProbe())
 			},
 			update: []string{
-				`Error: Quota Exceeded`,
+				`Error: Resource Quota Exceeded`,
 				`Client "CLIENT": Service NS/mira-CLIENT-metrics exceeds quota "few": requested services=1, used services=1, limited to services=1.`,
 				`kubectl describe resourcequota -n NS few`,
 			},
@@ -113,7 +113,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			template: changed,
 			arrange:  func(s *acctest.Sandbox) func() { return s.Rights.Suspend(t, "", "services", "create") },
 			create: []string{
-				`Error: Right Missing`,
+				`Error: Permission Denied`,
 				`Client "CLIENT": Service NS/mira-CLIENT: user "system:serviceaccount:NS:controller" may not create services in namespace "NS". Compare with the Role in the guide "Getting started"`,
 				`kubectl auth can-i create services -n NS --as system:serviceaccount:NS:controller`,
 			},
@@ -122,8 +122,8 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			name:     "the right to change",
 			template: changed,
 			arrange:  func(s *acctest.Sandbox) func() { return s.Rights.Suspend(t, "networking.k8s.io", "ingresses", "patch") },
-			update:   []string{`Error: Right Missing`, `Client "CLIENT": Ingress NS/mira-CLIENT:`, `may not patch ingresses.networking.k8s.io in namespace "NS".`},
-			create:   []string{`Error: Right Missing`, `Client "CLIENT": Ingress NS/mira-CLIENT:`, `may not patch ingresses.networking.k8s.io in namespace "NS".`},
+			update:   []string{`Error: Permission Denied`, `Client "CLIENT": Ingress NS/mira-CLIENT:`, `may not patch ingresses.networking.k8s.io in namespace "NS".`},
+			create:   []string{`Error: Permission Denied`, `Client "CLIENT": Ingress NS/mira-CLIENT:`, `may not patch ingresses.networking.k8s.io in namespace "NS".`},
 		},
 	)
 

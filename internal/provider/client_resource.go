@@ -76,7 +76,7 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 	if outcome != nil && err != nil && len(outcome.Existed) > 0 && !isInterrupted {
 		// State and an error together would taint the client, and the next apply
 		// would delete one that served before. Without state it is adopted again.
-		addErrors(&resp.Diagnostics, spec, err)
+		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
 		resp.Diagnostics.AddError("Adopted Client Not In State",
 			fmt.Sprintf("Client %q existed before this apply and stays as it is now, but it is not in the state. The next apply adopts it again.", spec.Name))
 		return
@@ -92,14 +92,14 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 	}
 	switch {
 	case outcome != nil && isInterrupted:
-		addInterrupted(&resp.Diagnostics, spec, err)
+		addInterrupted(&resp.Diagnostics, clientSubject(spec.Name), err)
 	case outcome != nil && err != nil:
-		addErrors(&resp.Diagnostics, spec, err)
+		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
 		resp.Diagnostics.AddError("New Client Is Tainted",
 			fmt.Sprintf("The objects of client %q are written and in the state. As it never served, the next apply deletes and creates it again (its claims stay). "+
 				"If it comes up by itself, `terraform untaint` keeps it.", spec.Name))
 	case err != nil:
-		addErrors(&resp.Diagnostics, spec, err)
+		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
 	}
 }
 
@@ -143,7 +143,7 @@ func (r *clientResource) Read(ctx context.Context, req resource.ReadRequest, res
 		return r.provider.fleet.Read(ctx, state.Namespace.ValueString(), state.Name.ValueString(), before)
 	})
 	if err != nil {
-		addErrors(&resp.Diagnostics, mira.Spec{Namespace: state.Namespace.ValueString(), Name: state.Name.ValueString()}, err)
+		addErrors(&resp.Diagnostics, clientSubject(state.Name.ValueString()), err)
 		return
 	}
 	if live == nil {
@@ -179,7 +179,7 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 		// The attributes stay as they were, so that the next plan shows the same
 		// change; what was created by now must not be forgotten.
 		resp.Diagnostics.Append(saveRefs(ctx, resp.Private, outcome.Refs)...)
-		addErrors(&resp.Diagnostics, spec, err)
+		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
 		return
 	}
 	if outcome != nil {
@@ -188,9 +188,9 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	switch {
 	case outcome != nil && errors.Is(err, context.Canceled):
-		addInterrupted(&resp.Diagnostics, spec, err)
+		addInterrupted(&resp.Diagnostics, clientSubject(spec.Name), err)
 	case err != nil:
-		addErrors(&resp.Diagnostics, spec, err)
+		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
 	}
 }
 
@@ -214,7 +214,7 @@ func (r *clientResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	namespace, name := state.Namespace.ValueString(), state.Name.ValueString()
 	deleted, err := r.provider.fleet.Delete(ctx, namespace, name, record, state.DeleteData.ValueBool())
 	if err != nil {
-		addErrors(&resp.Diagnostics, mira.Spec{Namespace: namespace, Name: name}, err)
+		addErrors(&resp.Diagnostics, clientSubject(name), err)
 		return
 	}
 	addWarnings(&resp.Diagnostics, deleted.Warnings)
@@ -262,7 +262,7 @@ func (r *clientResource) ImportState(ctx context.Context, req resource.ImportSta
 	spec := mira.Spec{Namespace: identity.Namespace.ValueString(), Name: identity.Name.ValueString(), Template: r.provider.template, DeleteData: true}
 	imported, err := r.provider.fleet.Import(ctx, spec)
 	if err != nil {
-		addErrors(&resp.Diagnostics, spec, err)
+		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
 		return
 	}
 	addWarnings(&resp.Diagnostics, imported.Warnings)

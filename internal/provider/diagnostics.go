@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -14,142 +12,231 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
-	"github.com/mira-cluster/terraform-provider-mira/internal/template"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
-// addErrors reports what went wrong with a client, one diagnostic for each error
-// that was joined: an operator mends them one by one.
-func addErrors(diags *diag.Diagnostics, spec mira.Spec, err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, single := range joined.Unwrap() {
-			addErrors(diags, spec, single)
-		}
-		return
-	}
-	diags.Append(diagnostic(spec, err))
-}
+// failures says of each kind of error what it is called and what to do about it. An
+// error often holds several others: the first entry that finds its type among them
+// answers, so the order matters.
+//
+//   - How a rollout ended comes first. It wraps why.
+//   - A write that failed halfway comes next. It adds what was written to the answer
+//     for the error that stopped it.
+//   - Then come the refusals of package mira, before the answers of the server that
+//     they may wrap.
+//   - Of the server's answers the special ones come before the general ones.
+//
+// An error without an entry is reported in its own words, see [subject].
+var failures = []failure{
+	// How a rollout ended.
+	failureOf[*mira.RolledBackError]{
+		title:  "Rollout Failed And Was Rolled Back",
+		when:   (*mira.RolledBackError).IsComplete,
+		detail: rolledBackDetail,
+	},
+	failureOf[*mira.RolledBackError]{
+		title:  "Rollout And Roll Back Failed",
+		detail: rolledBackDetail,
+	},
+	failureOf[*rollout.GateClosedError]{
+		title: "Rollout Not Begun",
+		detail: func(s subject, _ error, closed *rollout.GateClosedError) string {
+			return s.sentence(closed) + "\n\nThis client is untouched, and serves what it served before. Correct the template and apply again."
+		},
+	},
+	failureOf[*mira.NotBegunError]{
+		title: "Rollout Not Begun",
+		detail: func(s subject, _ error, notBegun *mira.NotBegunError) string {
+			return s.sentence(notBegun) + " This client is untouched."
+		},
+	},
+	failureOf[*rollout.FailedError]{
+		title:  "Client Rollout Failed",
+		detail: func(s subject, _ error, failed *rollout.FailedError) string { return rolloutDetail(s, failed) },
+	},
+	failureOf[*rollout.PendingError]{
+		title:  "Rollout Did Not Complete",
+		detail: func(s subject, err error, _ *rollout.PendingError) string { return rolloutDetail(s, err) },
+	},
+	failureOf[*rollout.DeletedError]{
+		title:  "Rollout Did Not Complete",
+		detail: func(s subject, err error, _ *rollout.DeletedError) string { return rolloutDetail(s, err) },
+	},
 
-// diagnostic gives an error its title, and the advice that follows from it.
-func diagnostic(spec mira.Spec, err error) diag.Diagnostic {
-	client := fmt.Sprintf("Client %q: ", spec.Name)
-	if rolled := rolloutDiagnostic(client, err); rolled != nil {
-		return rolled
-	}
-	if recreation := recreationDiagnostic(client, err); recreation != nil && !errors.As(err, new(*mira.PartialWriteError)) {
-		return recreation
-	}
-	var (
-		unreachable  *connection.UnreachableError
-		noTemplate   *mira.TemplateUnavailableError
-		badTemplate  *mira.TemplateError
-		revision     *mira.RevisionError
-		foreign      *mira.ForeignObjectError
-		claimPolicy  *mira.ClaimPolicyError
-		outdated     *mira.OutdatedPlanError
-		partial      *mira.PartialWriteError
-		stillThere   *kube.StillThereError
-		noNamespace  *kube.NamespaceNotFoundError
-		noClient     *mira.NoSuchClientError
-		duplicate    *mira.DuplicateClientError
-		conflict     *kube.ConflictError
-		noRight      *kube.MissingRightError
-		quota        *kube.QuotaError
-		denied       *kube.DeniedError
-		forbidden    *kube.ForbiddenError
-		rejected     *kube.RejectedError
-		badKind      *kube.KindError
-		noObject     *kube.NotFoundError
-		noKey        *kube.MissingKeyError
-		isUnreadable = errors.As(err, &noTemplate)
-	)
-	switch {
-	case errors.As(err, &partial):
-		inner := diagnostic(spec, partial.Err)
-		return diag.NewErrorDiagnostic(inner.Summary(), inner.Detail()+"\n\n"+whatIsThere(partial))
-	case errors.As(err, &unreachable) && unreachable.IsUnauthorized():
-		return diag.NewErrorDiagnostic("Credentials Not Accepted", sentence(client+err.Error()))
-	case errors.As(err, &unreachable) && unreachable.HasNoCredentials():
-		return diag.NewErrorDiagnostic("No Credentials", sentence(client+err.Error()))
-	case errors.As(err, &unreachable):
-		return diag.NewErrorDiagnostic("Cluster Not Reachable", sentence(client+err.Error()))
-	case isUnreadable && errors.As(err, &noKey):
-		return diag.NewErrorDiagnostic("Client Template Not Found", sentence(client+err.Error())+" Check the provider's `template`, or that of the client.")
-	case isUnreadable && errors.As(err, &noObject):
-		return diag.NewErrorDiagnostic("Client Template Not Found", sentence(client+err.Error())+
-			fmt.Sprintf("\n\nThe template is looked for in %s: check the provider's `template`, or create it with\n"+
-				"kubectl create configmap -n %s %s --from-file=%s", noTemplate.Source, noTemplate.Source.Namespace, noTemplate.Source.ConfigMap, noTemplate.Source.Key))
-	case errors.As(err, &badTemplate):
-		return templateDiagnostic(spec, badTemplate)
-	case errors.As(err, &revision):
-		return diag.NewAttributeErrorDiagnostic(path.Root("template").AtName("revision"), "Template Has Another Revision",
-			sentence(client+err.Error())+" Nothing was changed. Set the revision to the one found, or restore the template.")
-	case errors.As(err, &foreign):
-		return diag.NewErrorDiagnostic("Object Belongs To Another Client", sentence(client+err.Error())+
-			" Two clients cannot share an object: check that the template makes the names of the objects differ. "+
-			"If the other client is no more, remove the label mira-cluster.io/client from the object.")
-	case errors.As(err, &claimPolicy) && claimPolicy.Live:
-		return diag.NewErrorDiagnostic("Kubernetes Would Delete Claims", sentence(client+err.Error())+
-			" They would go with the StatefulSet, and the client's data with them. Nothing was deleted. To keep them, take the policy off the live object, and destroy again:\n"+
-			fmt.Sprintf("  kubectl patch statefulset -n %s %s -p '{\"spec\":{\"persistentVolumeClaimRetentionPolicy\":{\"%s\":\"Retain\"}}}'\n",
-				claimPolicy.Ref.Namespace, claimPolicy.Ref.Name, claimPolicy.Policy)+
-			"To delete them, too, apply `delete_data = true` first.")
-	case errors.As(err, &claimPolicy):
-		return diag.NewAttributeErrorDiagnostic(path.Root("delete_data"), "Kubernetes Would Delete Claims", sentence(client+err.Error())+
-			" That would delete the client's data. Remove the policy from the template, or set `delete_data = true`.")
-	case errors.As(err, &outdated):
-		return diag.NewErrorDiagnostic("Plan Is Out Of Date", sentence(client+err.Error())+
-			"\n\nThe template or the objects have changed since the plan was made. Nothing was changed. Plan again, and read the new plan.")
-	case errors.As(err, &stillThere):
-		return diag.NewErrorDiagnostic("Object Not Deleted Yet", sentence(client+err.Error())+
-			" The client stays in the state; the next apply goes on with the deletion. A finalizer or a pod that does not end can hold an object: "+
-			fmt.Sprintf("kubectl get %s -n %s %s -o yaml", strings.ToLower(stillThere.Ref.Kind), stillThere.Ref.Namespace, stillThere.Ref.Name))
-	case errors.As(err, &noNamespace):
-		return diag.NewErrorDiagnostic("Namespace Not Found", sentence(client+err.Error()))
-	case errors.As(err, &noClient):
-		return diag.NewErrorDiagnostic("Client Not Found", sentence(err.Error())+" Check the name and the namespace.")
-	case errors.As(err, &conflict):
-		return diag.NewErrorDiagnostic("Field Owned By Another Manager", sentence(client+err.Error())+
-			" Remove these fields from the template, or set `force_conflicts = true` in the provider's configuration to take them.")
-	case errors.As(err, &noRight):
-		return diag.NewErrorDiagnostic("Right Missing", sentence(client+err.Error())+
-			fmt.Sprintf(" Compare with the Role in the guide \"Getting started\", which has all rights that the provider needs. To check this one:\n"+
-				"  kubectl auth can-i %s %s -n %s --as %s", noRight.Verb, rightOn(noRight), noRight.Namespace, noRight.User))
-	case errors.As(err, &quota):
-		return diag.NewErrorDiagnostic("Quota Exceeded", sentence(client+err.Error())+
-			fmt.Sprintf(" Make room in namespace %q, or raise the quota. To look at it:\n  kubectl describe resourcequota -n %[1]s %s", quota.Ref.Namespace, quota.Quota))
-	case errors.As(err, &denied):
-		return diag.NewErrorDiagnostic("Denied By Admission Policy", sentence(client+err.Error())+
-			" Make the template comply, or ask whoever keeps the policy.")
-	case errors.As(err, &forbidden):
-		return diag.NewErrorDiagnostic("Server Refused Request", sentence(client+err.Error()))
-	case errors.As(err, &rejected) && rejected.IsImmutableField() && rejected.Ref.Kind == "StatefulSet":
-		return diag.NewErrorDiagnostic("Field Cannot Be Changed In Place", sentence(client+err.Error())+
-			" Take the change back, or destroy the client and apply again; its claims stay:\n"+
-			"terraform destroy -refresh=false -target=ADDRESS")
-	case errors.As(err, &rejected) && rejected.IsUnknownField():
-		return diag.NewErrorDiagnostic("Unknown Field", sentence(client+err.Error())+
-			" Check the spelling and the indentation in the template, and whether this version of the server has the field.")
-	case errors.As(err, &duplicate):
-		return diag.NewAttributeErrorDiagnostic(path.Root("name"), "Client Declared Twice", sentence(err.Error())+" A client can be declared once only.")
-	case errors.Is(err, context.DeadlineExceeded):
-		return diag.NewErrorDiagnostic("Time Ran Out", sentence(client+err.Error())+" The argument `timeouts` can give it more time.")
-	case errors.As(err, &rejected):
-		return diag.NewErrorDiagnostic("Server Rejected Object", sentence(client+err.Error()))
-	case errors.As(err, &badKind):
-		return diag.NewErrorDiagnostic("Kind Not Supported", sentence(client+err.Error()))
-	}
-	return diag.NewErrorDiagnostic("Client Not Processed", sentence(client+err.Error()))
-}
+	partialWrite{},
 
-// rightOn names what a right is missing on, as `kubectl auth can-i` takes it: with
-// the object's name where a Role may have it, as the documented one has for
-// ConfigMaps.
-func rightOn(right *kube.MissingRightError) string {
-	switch right.Verb {
-	case "get", "update", "patch", "delete":
-		return right.Resource + "/" + right.Ref.Name
-	}
-	return right.Resource
+	// What a recreation of a StatefulSet may not do, and what became of one.
+	failureOf[*mira.SelectorError]{
+		title: "Selector Would Lose Pods",
+		adviceFor: func(e *mira.SelectorError) string {
+			return " Keep labels that they carry in the selector, or stop the client for the change and apply again:\n" +
+				fmt.Sprintf("kubectl scale statefulset -n %s %s --replicas=0", e.Ref.Namespace, e.Ref.Name)
+		},
+	},
+	failureOf[*mira.ClaimLostError]{
+		title: "Claim Would Be Lost",
+		advice: " Keep the claim template under its name. To begin with other claims all the same, `terraform taint ADDRESS` and apply: " +
+			"that stops the client and creates it again. Its present claims stay.",
+	},
+	failureOf[*mira.ClaimShrinksError]{
+		title: "Claim Cannot Shrink",
+		adviceFor: func(e *mira.ClaimShrinksError) string {
+			least := e.Least()
+			return fmt.Sprintf(" Kubernetes does not take storage back: ask for at least %s. Only a new claim can be smaller: "+
+				"save the client's data, destroy it with `delete_data = true`, and apply again.", least.String())
+		},
+	},
+	failureOf[*mira.ClaimGrowthError]{
+		title: "Claim Cannot Grow",
+		advice: " The claim's StorageClass must have allowVolumeExpansion: true, and the Role must allow to patch persistentvolumeclaims. " +
+			"Otherwise take the new size back.",
+	},
+	failureOf[*kube.RecreationError]{title: "StatefulSet Not Recreated", adviceFor: recreationOutcome},
+	failureOf[*kube.ChangedError]{
+		title:  "StatefulSet Changes Too Often",
+		advice: " Nothing was done to it. Wait until its rollout has settled, and apply again.",
+	},
+	failureOf[*kube.GrowthError]{
+		title: "Claim Has Not Grown",
+		adviceFor: func(e *kube.GrowthError) string {
+			return " The StatefulSet is applied, and the growth goes on in the cluster as far as its storage back end can:\n" +
+				fmt.Sprintf("kubectl describe %s -n %s %s", strings.ToLower(e.Ref.Kind), e.Ref.Namespace, e.Ref.Name)
+		},
+	},
+	failureOf[*rollout.ReplaceError]{
+		title: "Pods Not Replaced",
+		adviceFor: func(e *rollout.ReplaceError) string {
+			names := make([]string, 0, len(e.Remaining))
+			for _, pod := range e.Remaining {
+				names = append(names, pod.Name)
+			}
+			return " The StatefulSet is applied, but these pods lack a claim that it has now, and Kubernetes does not replace them by itself. " +
+				"Once the client serves, delete them one after the other:\n" +
+				fmt.Sprintf("kubectl delete pod -n %s %s", e.Namespace, strings.Join(names, " "))
+		},
+	},
+
+	// A cluster that cannot be asked.
+	failureOf[*connection.UnreachableError]{title: "Credentials Not Accepted", when: (*connection.UnreachableError).IsUnauthorized},
+	failureOf[*connection.UnreachableError]{title: "No Credentials For Cluster", when: (*connection.UnreachableError).HasNoCredentials},
+	failureOf[*connection.UnreachableError]{title: "Cluster Not Reachable"},
+
+	// The template.
+	failureOf[*mira.TemplateUnavailableError]{
+		title:  "Client Template Not Found",
+		when:   func(e *mira.TemplateUnavailableError) bool { return holds[*kube.MissingKeyError](e) },
+		advice: " Check the provider's `template`, or that of the client.",
+	},
+	failureOf[*mira.TemplateUnavailableError]{
+		title: "Client Template Not Found",
+		when:  func(e *mira.TemplateUnavailableError) bool { return holds[*kube.NotFoundError](e) },
+		adviceFor: func(e *mira.TemplateUnavailableError) string {
+			return fmt.Sprintf("\n\nThe template is looked for in %s: check the provider's `template`, or create it with\n"+
+				"kubectl create configmap -n %s %s --from-file=%s", e.Source, e.Source.Namespace, e.Source.ConfigMap, e.Source.Key)
+		},
+	},
+	failureOf[*mira.TemplateError]{
+		title: "Client Name Gives Illegal Names", when: isNameAtFault, detail: templateDetail, at: path.Root("name"),
+	},
+	failureOf[*mira.TemplateError]{title: "Invalid Client Template", detail: templateDetail},
+	failureOf[*mira.RevisionError]{
+		title:  "Template Has Another Revision",
+		advice: " Nothing was changed. Set the revision to the one found, or restore the template.",
+		at:     path.Root("template").AtName("revision"),
+	},
+
+	// What package mira refuses.
+	failureOf[*mira.ForeignObjectError]{
+		title: "Object Belongs To Another Client",
+		advice: " Two clients cannot share an object: check that the template makes the names of the objects differ. " +
+			"If the other client is no more, remove the label mira-cluster.io/client from the object.",
+	},
+	failureOf[*mira.ClaimPolicyError]{
+		title: "Kubernetes Would Delete Claims",
+		when:  func(e *mira.ClaimPolicyError) bool { return e.Live },
+		adviceFor: func(e *mira.ClaimPolicyError) string {
+			return " They would go with the StatefulSet, and the client's data with them. Nothing was deleted. " +
+				"To keep them, take the policy off the live object, and destroy again:\n" +
+				fmt.Sprintf("  kubectl patch statefulset -n %s %s -p '{\"spec\":{\"persistentVolumeClaimRetentionPolicy\":{\"%s\":\"Retain\"}}}'\n",
+					e.Ref.Namespace, e.Ref.Name, e.Policy) +
+				"To delete them, too, apply `delete_data = true` first."
+		},
+	},
+	failureOf[*mira.ClaimPolicyError]{
+		title:  "Kubernetes Would Delete Claims",
+		advice: " That would delete the client's data. Remove the policy from the template, or set `delete_data = true`.",
+		at:     path.Root("delete_data"),
+	},
+	failureOf[*mira.OutdatedPlanError]{
+		title:  "Plan Is Out Of Date",
+		advice: "\n\nThe template or the objects have changed since the plan was made. Nothing was changed. Plan again, and read the new plan.",
+	},
+	failureOf[*kube.StillThereError]{
+		title: "Object Not Deleted Yet",
+		adviceFor: func(e *kube.StillThereError) string {
+			return " The client stays in the state; the next apply goes on with the deletion. " +
+				"A finalizer or a pod that does not end can hold an object: " +
+				fmt.Sprintf("kubectl get %s -n %s %s -o yaml", strings.ToLower(e.Ref.Kind), e.Ref.Namespace, e.Ref.Name)
+		},
+	},
+
+	// What the server answered.
+	failureOf[*kube.NamespaceNotFoundError]{title: "Namespace Not Found"},
+	failureOf[*mira.NoSuchClientError]{
+		title: "Client Not Found",
+		detail: func(_ subject, err error, _ *mira.NoSuchClientError) string {
+			return sentence(err.Error()) + " Check the name and the namespace."
+		},
+	},
+	failureOf[*kube.ConflictError]{
+		title:  "Field Owned By Another Manager",
+		advice: " Remove these fields from the template, or set `force_conflicts = true` in the provider's configuration to take them.",
+	},
+	failureOf[*kube.MissingRightError]{
+		title: "Permission Denied",
+		adviceFor: func(e *kube.MissingRightError) string {
+			return fmt.Sprintf(" Compare with the Role in the guide \"Getting started\", which has all rights that the provider needs. "+
+				"To check this one:\n"+
+				"  kubectl auth can-i %s %s -n %s --as %s", e.Verb, rightOn(e), e.Namespace, e.User)
+		},
+	},
+	failureOf[*kube.QuotaError]{
+		title: "Resource Quota Exceeded",
+		adviceFor: func(e *kube.QuotaError) string {
+			return fmt.Sprintf(" Make room in namespace %q, or raise the quota. To look at it:\n  kubectl describe resourcequota -n %[1]s %s",
+				e.Ref.Namespace, e.Quota)
+		},
+	},
+	failureOf[*kube.DeniedError]{
+		title:  "Denied By Admission Policy",
+		advice: " Make the template comply, or ask whoever keeps the policy.",
+	},
+	failureOf[*kube.ForbiddenError]{title: "Server Refused Request"},
+	failureOf[*kube.RejectedError]{
+		title: "Field Cannot Be Changed In Place",
+		when:  func(e *kube.RejectedError) bool { return e.IsImmutableField() && e.Ref.Kind == "StatefulSet" },
+		advice: " Take the change back, or destroy the client and apply again; its claims stay:\n" +
+			"terraform destroy -refresh=false -target=ADDRESS",
+	},
+	failureOf[*kube.RejectedError]{
+		title:  "Unknown Field In Template",
+		when:   (*kube.RejectedError).IsUnknownField,
+		advice: " Check the spelling and the indentation in the template, and whether this version of the server has the field.",
+	},
+	failureOf[*mira.DuplicateClientError]{
+		title: "Client Declared Twice",
+		detail: func(_ subject, err error, _ *mira.DuplicateClientError) string {
+			return sentence(err.Error()) + " A client can be declared once only."
+		},
+		at: path.Root("name"),
+	},
+	failureOf[error]{
+		title:  "Operation Timed Out",
+		when:   func(err error) bool { return errors.Is(err, context.DeadlineExceeded) },
+		advice: " The argument `timeouts` can give it more time.",
+	},
+	failureOf[*kube.RejectedError]{title: "Server Rejected Object"},
+	failureOf[*kube.KindError]{title: "Kind Not Supported"},
 }
 
 // connectionDiagnostic reports connection settings that cannot be used, at the
@@ -166,61 +253,8 @@ func connectionDiagnostic(err error) diag.Diagnostic {
 	return diag.NewAttributeErrorDiagnostic(at, "Invalid Cluster Connection", sentence(err.Error()))
 }
 
-// templateDiagnostic lists everything that is wrong with a template. Where the
-// client's name is at fault, so says the diagnostic.
-func templateDiagnostic(spec mira.Spec, err *mira.TemplateError) diag.Diagnostic {
-	faults := template.Errors(err.Err)
-	lines := make([]string, 0, len(faults))
-	isName := len(faults) > 0
-	for _, fault := range faults {
-		isName = isName && fault.InvalidClientName
-		lines = append(lines, fault.Error())
-	}
-	detail := fmt.Sprintf("Client %q cannot be rendered from %s:\n\n%s", spec.Name, err.Source, strings.Join(lines, "\n"))
-	if isName {
-		return diag.NewAttributeErrorDiagnostic(path.Root("name"), "Client Name Gives Illegal Names", detail)
-	}
-	return diag.NewErrorDiagnostic("Invalid Client Template", detail)
-}
-
-// whatIsThere tells what a write that failed half-way left.
-func whatIsThere(partial *mira.PartialWriteError) string {
-	var parts []string
-	if len(partial.Undone) > 0 {
-		parts = append(parts, "Deleted again, as this apply had created it: "+list(partial.Undone)+".")
-	}
-	switch {
-	case len(partial.Written) > 0:
-		parts = append(parts, "Written before the error, and still there: "+list(partial.Written)+".")
-	case len(partial.Undone) == 0:
-		parts = append(parts, "Nothing was written.")
-	}
-	return strings.Join(append(parts, "The next apply starts from what is there."), " ")
-}
-
-func list(refs []kube.Ref) string {
-	names := make([]string, 0, len(refs))
-	for _, ref := range refs {
-		names = append(names, ref.String())
-	}
-	return strings.Join(names, ", ")
-}
-
 // addInterrupted reports an apply that the operator ended while it waited. It is
 // a warning: an error would taint a new client.
-func addInterrupted(diags *diag.Diagnostics, spec mira.Spec, err error) {
-	diags.AddWarning("Rollout Goes On", fmt.Sprintf("Client %q: its objects are written, and recorded in the state. %s", spec.Name, err))
-}
-
-// sentence makes an error's text one: a capital at the beginning, unless it
-// begins with a name, and a full stop at the end.
-func sentence(text string) string {
-	first, size := utf8.DecodeRuneInString(text)
-	if second, _ := utf8.DecodeRuneInString(text[size:]); unicode.IsLower(first) && (unicode.IsLower(second) || second == ' ') {
-		text = string(unicode.ToUpper(first)) + text[size:]
-	}
-	if !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "\n") {
-		text += "."
-	}
-	return text
+func addInterrupted(diags *diag.Diagnostics, s subject, err error) {
+	diags.AddWarning("Rollout Goes On", fmt.Sprintf("%s: its objects are written, and recorded in the state. %s", s, err))
 }

@@ -229,7 +229,7 @@ func (m *providerModel) settings(ctx context.Context, domainFromEnvironment stri
 		for _, name := range names {
 			kind, err := parseKind(name)
 			if err != nil {
-				diags.AddAttributeError(path.Root("allowed_kinds"), "Invalid Kind", sentence(err.Error()))
+				diags.AddAttributeError(path.Root("allowed_kinds"), "Invalid Kind Name", sentence(err.Error()))
 				continue
 			}
 			settings.AllowedKinds = append(settings.AllowedKinds, kind)

@@ -119,7 +119,7 @@ func (m *providerModel) rollout(ctx context.Context) (mira.RolloutSettings, diag
 		duration, more := grace.from.ValueGoDuration()
 		diags.Append(more...)
 		if duration <= 0 {
-			diags.AddAttributeError(path.Root("rollout").AtName(grace.name), "Invalid Grace", fmt.Sprintf("%s is %s, and must be more than 0s.", grace.name, duration))
+			diags.AddAttributeError(path.Root("rollout").AtName(grace.name), "Invalid Grace Period", fmt.Sprintf("%s is %s, and must be more than 0s.", grace.name, duration))
 		}
 		*grace.to = duration
 	}

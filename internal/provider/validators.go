@@ -50,7 +50,7 @@ func (v namespaceValidator) ValidateString(_ context.Context, req validator.Stri
 		return
 	}
 	if reasons := validation.IsDNS1123Label(req.ConfigValue.ValueString()); len(reasons) > 0 {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid Namespace", fmt.Sprintf("%q cannot name a namespace: %s.", req.ConfigValue.ValueString(), strings.Join(reasons, "; ")))
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid Namespace Name", fmt.Sprintf("%q cannot name a namespace: %s.", req.ConfigValue.ValueString(), strings.Join(reasons, "; ")))
 	}
 }
 
@@ -129,7 +129,7 @@ func (v kindsValidator) ValidateSet(_ context.Context, req validator.SetRequest,
 			continue
 		}
 		if _, err := parseKind(name.ValueString()); err != nil {
-			resp.Diagnostics.AddAttributeError(req.Path.AtSetValue(element), "Invalid Kind", sentence(err.Error()))
+			resp.Diagnostics.AddAttributeError(req.Path.AtSetValue(element), "Invalid Kind Name", sentence(err.Error()))
 		}
 	}
 }

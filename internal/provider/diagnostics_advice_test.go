@@ -1,0 +1,262 @@
+package provider
+
+import (
+	"errors"
+	"net/url"
+
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
+)
+
+// adviceCases are errors with what the table adds to their own words.
+func adviceCases() []diagnosticCase {
+	source := mira.TemplateSource{Namespace: "controller", ConfigMap: "templates-yaml", Key: "client_template.yaml"}
+	service := kube.NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Service"}, "default", "mira-acme")
+	statefulSet := kube.NewRef(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "StatefulSet"}, "default", "mira-acme")
+	claim := kube.NewRef(kube.ClaimKind, "default", "data-mira-acme-0")
+	failed := &rollout.FailedError{
+		Namespace: "default", Name: "mira-acme", Failures: []rollout.Failure{{Pod: "mira-acme-0", Reason: "ImagePullBackOff"}},
+	}
+	reason := errors.New("no")
+	const client = "Client \"acme\": "
+	return []diagnosticCase{
+		{
+			name: "a rollout that was rolled back says what was done",
+			err: &mira.RolledBackError{
+				Err: &mira.RolloutError{Err: failed}, PutBack: []kube.Ref{statefulSet}, Deleted: []kube.Ref{service}, Grown: []kube.Ref{claim},
+			},
+			summary: "Rollout Failed And Was Rolled Back",
+			detail: client + failed.Report() + "\n\n" +
+				"Rolled back to what it was before: StatefulSet default/mira-acme.\n" +
+				"Deleted again, as this apply had created it: Service default/mira-acme. Claims stay.\n" +
+				"Keeps its new size, as storage cannot be taken back: PersistentVolumeClaim default/data-mira-acme-0.\n" +
+				"The former revision serves again. The next plan shows the change again.\n" +
+				"The pod that failed is gone, its events stay for a while: " +
+				"kubectl --namespace default get events --field-selector involvedObject.name=mira-acme-0\n" +
+				"To have it kept for inspection, set `rollout = { on_failure = \"keep\" }` in the provider's configuration.",
+		},
+		{
+			name: "a roll back that failed says what is left",
+			err: &mira.RolledBackError{
+				Err: reason, Left: []mira.LeftError{{Ref: statefulSet, Err: reason}, {Ref: service, Created: true, Err: reason}}, Serving: reason,
+			},
+			summary: "Rollout And Roll Back Failed",
+			detail: client + "No.\n\n" +
+				"StatefulSet default/mira-acme could not be put back, and is still as the failed rollout left it: no.\n" +
+				"Service default/mira-acme was created by this apply and could not be deleted again: no.\n" +
+				"The former revision does not serve: no",
+		},
+		{
+			name:    "a closed gate leaves the client alone",
+			err:     &mira.RolloutError{Err: &rollout.GateClosedError{Failed: []rollout.FailedClient{{Name: "other", Reason: "it crashes"}}}},
+			summary: "Rollout Not Begun",
+			detail:  client + "ERROR.\n\nThis client is untouched, and serves what it served before. Correct the template and apply again.",
+		},
+		{
+			name:    "an update that was interrupted before its turn leaves the client alone",
+			err:     &mira.NotBegunError{Err: reason},
+			summary: "Rollout Not Begun",
+			detail:  client + "ERROR. This client is untouched.",
+		},
+		{name: "a failed rollout has lines of its own", err: failed, summary: "Client Rollout Failed", detail: client + "ERROR"},
+		{
+			name:    "so has one that is not complete",
+			err:     &rollout.PendingError{Namespace: "default", Name: "mira-acme", Err: reason},
+			summary: "Rollout Did Not Complete",
+			detail:  client + "ERROR",
+		},
+		{
+			name:    "a rollout whose StatefulSet was deleted is a sentence",
+			err:     &rollout.DeletedError{Namespace: "default", Name: "mira-acme"},
+			summary: "Rollout Did Not Complete",
+			detail:  client + "ERROR.",
+		},
+		{
+			name:    "a selector says how to stop the client",
+			err:     &mira.SelectorError{Ref: statefulSet, Selector: "app=other", Pods: []string{"mira-acme-0"}},
+			summary: "Selector Would Lose Pods",
+			detail: client + "ERROR. Keep labels that they carry in the selector, or stop the client for the change and apply again:\n" +
+				"kubectl scale statefulset -n default mira-acme --replicas=0",
+		},
+		{
+			name:    "a claim template that goes says how to begin with other claims",
+			err:     &mira.ClaimLostError{Ref: statefulSet, Template: "data", Claims: []string{"data-mira-acme-0"}},
+			summary: "Claim Would Be Lost",
+			detail: client + "ERROR. Keep the claim template under its name. To begin with other claims all the same, `terraform taint ADDRESS` " +
+				"and apply: " +
+				"that stops the client and creates it again. Its present claims stay.",
+		},
+		{
+			name: "a claim that would shrink says the least size",
+			err: &mira.ClaimShrinksError{
+				Ref: statefulSet, To: resource.MustParse("1Gi"), Claims: []*kube.Claim{{Ref: claim, Requested: resource.MustParse("5Gi")}},
+			},
+			summary: "Claim Cannot Shrink",
+			detail: client + "ERROR. Kubernetes does not take storage back: ask for at least 5Gi. Only a new claim can be smaller: " +
+				"save the client's data, destroy it with `delete_data = true`, and apply again.",
+		},
+		{
+			name: "a claim that cannot grow says what is needed",
+			err: &mira.ClaimGrowthError{
+				ClaimGrowth: mira.ClaimGrowth{Claim: claim, From: resource.MustParse("1Gi"), To: resource.MustParse("5Gi")}, Err: reason,
+			},
+			summary: "Claim Cannot Grow",
+			detail: client + "ERROR. The claim's StorageClass must have allowVolumeExpansion: " +
+				"true, and the Role must allow to patch persistentvolumeclaims. " +
+				"Otherwise take the new size back.",
+		},
+		{
+			name:    "a recreation that was taken back says so",
+			err:     &kube.RecreationError{Ref: statefulSet, PutBack: true, Err: reason},
+			summary: "StatefulSet Not Recreated",
+			detail:  client + "ERROR. StatefulSet default/mira-acme was put back as it was before.",
+		},
+		{
+			name:    "a recreation without the former owners says what that means",
+			err:     &kube.RecreationError{Ref: statefulSet, Created: true, Err: reason},
+			summary: "StatefulSet Not Recreated",
+			detail: client + "ERROR. StatefulSet default/mira-acme was recreated, but the ownership of fields set by other managers could not be " +
+				"restored; " +
+				"the next apply removes those that are not in the template.",
+		},
+		{
+			name:    "a recreation that failed says what still runs",
+			err:     &kube.RecreationError{Ref: statefulSet, Err: reason},
+			summary: "StatefulSet Not Recreated",
+			detail: client + "ERROR. StatefulSet default/mira-acme is gone. Its pods and claims are still there, and run on without it: " +
+				"nothing restarts them until the next apply creates it around them.",
+		},
+		{
+			name:    "a StatefulSet that changes too often is left alone",
+			err:     &kube.ChangedError{Ref: statefulSet, Err: reason},
+			summary: "StatefulSet Changes Too Often",
+			detail:  client + "ERROR. Nothing was done to it. Wait until its rollout has settled, and apply again.",
+		},
+		{
+			name:    "a claim that has not grown says where to look",
+			err:     &kube.GrowthError{Ref: claim, Size: resource.MustParse("5Gi"), Reason: "no"},
+			summary: "Claim Has Not Grown",
+			detail: client + "ERROR. The StatefulSet is applied, and the growth goes on in the cluster as far as its storage back end can:\n" +
+				"kubectl describe persistentvolumeclaim -n default data-mira-acme-0",
+		},
+		{
+			name:    "pods that were not replaced can be replaced by hand",
+			err:     &rollout.ReplaceError{Namespace: "default", Remaining: []rollout.Pod{{Name: "mira-acme-1"}, {Name: "mira-acme-0"}}, Err: reason},
+			summary: "Pods Not Replaced",
+			detail: client + "ERROR. The StatefulSet is applied, but these pods lack a claim that it has now, and Kubernetes does not replace " +
+				"them by itself. " +
+				"Once the client serves, delete them one after the other:\nkubectl delete pod -n default mira-acme-1 mira-acme-0",
+		},
+		{
+			name:    "a credential plugin that failed is no matter of the network",
+			err:     unreachableByPlugin(reason),
+			summary: "No Credentials For Cluster",
+			detail:  client + "ERROR.",
+		},
+		{
+			name:    "a server that does not answer is named",
+			err:     &connection.UnreachableError{Address: "https://10.0.0.1:6443", Source: "kubeconfig", Err: reason},
+			summary: "Cluster Not Reachable",
+			detail:  client + "ERROR.",
+		},
+		{
+			name:    "a template without the key says where to look",
+			err:     &mira.TemplateUnavailableError{Source: source, Err: &kube.MissingKeyError{Ref: service, Key: "client_template.yaml"}},
+			summary: "Client Template Not Found",
+			detail:  "Client \"acme\": ERROR. Check the provider's `template`, or that of the client.",
+		},
+		{
+			name:    "a name that gives illegal names is at fault itself",
+			err:     &mira.TemplateError{Source: source, Err: &template.Error{Line: 3, Reason: "too long", InvalidClientName: true}},
+			summary: "Client Name Gives Illegal Names",
+			detail:  "Client \"acme\" cannot be rendered from ConfigMap controller/templates-yaml, key client_template.yaml:\n\nline 3: too long",
+			at:      path.Root("name"),
+		},
+		{
+			name:    "another revision says that nothing was changed",
+			err:     &mira.RevisionError{Source: source, Pinned: "a", Found: "b"},
+			summary: "Template Has Another Revision",
+			detail:  client + "ERROR. Nothing was changed. Set the revision to the one found, or restore the template.",
+			at:      path.Root("template").AtName("revision"),
+		},
+		{
+			name:    "an object of another client says how to get it",
+			err:     &mira.ForeignObjectError{Ref: service, Owner: "other"},
+			summary: "Object Belongs To Another Client",
+			detail: client + "ERROR. Two clients cannot share an object: check that the template makes the names of the objects differ. " +
+				"If the other client is no more, remove the label mira-cluster.io/client from the object.",
+		},
+		{
+			name:    "a live object that deletes claims says how to keep them",
+			err:     &mira.ClaimPolicyError{Ref: statefulSet, Policy: "whenDeleted", Live: true},
+			summary: "Kubernetes Would Delete Claims",
+			detail: client + "ERROR. They would go with the StatefulSet, and the client's data with them. Nothing was deleted. " +
+				"To keep them, take the policy off the live object, and destroy again:\n" +
+				`  kubectl patch statefulset -n default mira-acme -p ` +
+				`'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain"}}}'` + "\n" +
+				"To delete them, too, apply `delete_data = true` first.",
+		},
+		{
+			name:    "a template that deletes claims says how to allow it",
+			err:     &mira.ClaimPolicyError{Ref: statefulSet, Policy: "whenDeleted"},
+			summary: "Kubernetes Would Delete Claims",
+			detail:  client + "ERROR. That would delete the client's data. Remove the policy from the template, or set `delete_data = true`.",
+			at:      path.Root("delete_data"),
+		},
+		{
+			name:    "a plan that is out of date changes nothing",
+			err:     &mira.OutdatedPlanError{},
+			summary: "Plan Is Out Of Date",
+			detail: client + "ERROR.\n\n" +
+				"The template or the objects have changed since the plan was made. Nothing was changed. Plan again, and read the new plan.",
+		},
+		{
+			name:    "an object that does not go says what may hold it",
+			err:     &kube.StillThereError{Ref: statefulSet, Err: reason},
+			summary: "Object Not Deleted Yet",
+			detail: client + "ERROR. The client stays in the state; the next apply goes on with the deletion. " +
+				"A finalizer or a pod that does not end can hold an object: " +
+				"kubectl get statefulset -n default mira-acme -o yaml",
+		},
+		{
+			name:    "a namespace is named",
+			err:     &kube.NamespaceNotFoundError{Ref: service},
+			summary: "Namespace Not Found",
+			detail:  client + "ERROR.",
+		},
+		{
+			name:    "a client that is not there is named by the error",
+			err:     &mira.NoSuchClientError{Namespace: "default", Name: "acme", Looked: []kube.Ref{service}},
+			summary: "Client Not Found",
+			detail:  `Namespace "default" holds none of the objects of client "acme": Service/mira-acme. Check the name and the namespace.`,
+		},
+		{
+			name:    "a client that is declared twice is named by the error",
+			err:     &mira.DuplicateClientError{Namespace: "default", Name: "acme"},
+			summary: "Client Declared Twice",
+			detail:  `Client "acme" of namespace "default" was created by another resource in this run. A client can be declared once only.`,
+			at:      path.Root("name"),
+		},
+		{
+			name:    "a kind that cannot be handled is named",
+			err:     &kube.KindError{GVK: schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, Reason: "no"},
+			summary: "Kind Not Supported",
+			detail:  client + "ERROR.",
+		},
+	}
+}
+
+// unreachableByPlugin is the error of a request for which a credential plugin gave
+// nothing.
+func unreachableByPlugin(err error) error {
+	return &connection.UnreachableError{
+		Address: "https://10.0.0.1:6443", Source: "kubeconfig", Plugin: "aws", Err: &url.Error{Op: "Get", URL: "https://10.0.0.1:6443", Err: err},
+	}
+}

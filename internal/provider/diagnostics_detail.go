@@ -1,0 +1,138 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
+)
+
+// rolloutDetail is the text of a failed rollout, which may have several lines.
+func rolloutDetail(s subject, err error) string {
+	if text := s.name + ": " + err.Error(); strings.Contains(text, "\n") {
+		return text
+	}
+	return s.sentence(err)
+}
+
+func rolledBackDetail(s subject, _ error, rolledBack *mira.RolledBackError) string {
+	return s.name + ": " + reportOf(rolledBack.Err) + "\n\n" + rollbackOutcome(rolledBack)
+}
+
+// reportOf is the text of a failure whose pods the roll back has removed.
+func reportOf(err error) string {
+	var report interface{ Report() string }
+	if errors.As(err, &report) {
+		return report.Report()
+	}
+	return sentence(err.Error())
+}
+
+// rollbackOutcome says what a roll back did, and what it could not do.
+func rollbackOutcome(e *mira.RolledBackError) string {
+	var parts []string
+	if len(e.PutBack) > 0 {
+		parts = append(parts, "Rolled back to what it was before: "+list(e.PutBack)+".")
+	}
+	if len(e.Deleted) > 0 {
+		parts = append(parts, "Deleted again, as this apply had created it: "+list(e.Deleted)+". Claims stay.")
+	}
+	if len(e.Grown) > 0 {
+		parts = append(parts, "Keeps its new size, as storage cannot be taken back: "+list(e.Grown)+".")
+	}
+	for _, left := range e.Left {
+		was := "could not be put back, and is still as the failed rollout left it"
+		if left.Created {
+			was = "was created by this apply and could not be deleted again"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s: %v.", left.Ref, was, left.Err))
+	}
+	switch {
+	case e.Serving != nil:
+		parts = append(parts, fmt.Sprintf("The former revision does not serve: %v", e.Serving))
+	case len(e.PutBack) > 0 && len(e.Left) == 0:
+		parts = append(parts, "The former revision serves again. The next plan shows the change again.")
+	}
+	var failed *rollout.FailedError
+	if errors.As(e.Err, &failed) && len(failed.Failures) > 0 {
+		parts = append(parts, fmt.Sprintf("The pod that failed is gone, its events stay for a while: "+
+			"kubectl --namespace %s get events --field-selector involvedObject.name=%s\n"+
+			"To have it kept for inspection, set `rollout = { on_failure = %q }` in the provider's configuration.",
+			failed.Namespace, failed.Failures[0].Pod, onFailureKeep))
+	}
+	return strings.Join(parts, "\n")
+}
+
+// recreationOutcome says what became of an object that was not recreated as it was
+// meant to be.
+func recreationOutcome(e *kube.RecreationError) string {
+	switch {
+	case e.PutBack:
+		return fmt.Sprintf(" %s was put back as it was before.", e.Ref)
+	case e.Created:
+		return fmt.Sprintf(" %s was recreated, but the ownership of fields set by other managers could not be restored; "+
+			"the next apply removes those that are not in the template.", e.Ref)
+	}
+	return fmt.Sprintf(" %s is gone. Its pods and claims are still there, and run on without it: "+
+		"nothing restarts them until the next apply creates it around them.", e.Ref)
+}
+
+// isNameAtFault reports whether nothing is wrong with a template but what the
+// client's name makes of it.
+func isNameAtFault(err *mira.TemplateError) bool {
+	faults := template.Errors(err.Err)
+	for _, fault := range faults {
+		if !fault.InvalidClientName {
+			return false
+		}
+	}
+	return len(faults) > 0
+}
+
+// templateDetail lists everything that is wrong with a template.
+func templateDetail(s subject, _ error, invalid *mira.TemplateError) string {
+	faults := template.Errors(invalid.Err)
+	lines := make([]string, 0, len(faults))
+	for _, fault := range faults {
+		lines = append(lines, fault.Error())
+	}
+	return fmt.Sprintf("%s cannot be rendered from %s:\n\n%s", s, invalid.Source, strings.Join(lines, "\n"))
+}
+
+// whatIsThere says what a write that failed halfway left.
+func whatIsThere(partial *mira.PartialWriteError) string {
+	var parts []string
+	if len(partial.Undone) > 0 {
+		parts = append(parts, "Deleted again, as this apply had created it: "+list(partial.Undone)+".")
+	}
+	switch {
+	case len(partial.Written) > 0:
+		parts = append(parts, "Written before the error, and still there: "+list(partial.Written)+".")
+	case len(partial.Undone) == 0:
+		parts = append(parts, "Nothing was written.")
+	}
+	return strings.Join(append(parts, "The next apply starts from what is there."), " ")
+}
+
+// rightOn names what a right is missing on, as `kubectl auth can-i` takes it: with
+// the object's name where a Role may have it, as the documented one has for
+// ConfigMaps.
+func rightOn(right *kube.MissingRightError) string {
+	switch right.Verb {
+	case "get", "update", "patch", "delete":
+		return right.Resource + "/" + right.Ref.Name
+	}
+	return right.Resource
+}
+
+func list(refs []kube.Ref) string {
+	names := make([]string, 0, len(refs))
+	for _, ref := range refs {
+		names = append(names, ref.String())
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,142 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+)
+
+// subject is what a diagnostic is about. Its detail begins with the subject's name.
+type subject struct {
+	name string
+	// title is that of an error without an entry in the table.
+	title string
+	// isClient reports whether the entries' attribute paths, which are those of the
+	// resource mira_client, are the subject's.
+	isClient bool
+}
+
+func clientSubject(name string) subject {
+	return subject{name: fmt.Sprintf("Client %q", name), title: "Client Operation Failed", isClient: true}
+}
+
+func objectSubject(ref kube.Ref) subject {
+	return subject{name: ref.String(), title: "Object Operation Failed"}
+}
+
+func (s subject) String() string { return s.name }
+
+// sentence returns the subject's name with what the error says about it.
+func (s subject) sentence(err error) string { return sentence(s.name + ": " + err.Error()) }
+
+// failure is an entry of the table of errors.
+type failure interface {
+	// diagnostic returns nil for an error that is not of the entry's kind.
+	diagnostic(s subject, err error) diag.Diagnostic
+	// errorType is the type that an error must have or wrap.
+	errorType() reflect.Type
+}
+
+// failureOf is the entry for errors that are or wrap an E. The detail of its
+// diagnostic is the subject, the words of the whole error, and the advice.
+type failureOf[E error] struct {
+	// title has three to six words and no values.
+	title string
+	// when restricts the entry; nil: it is for every E.
+	when func(E) bool
+	// advice, or adviceFor where it depends on the error, begins with a blank or a
+	// new line.
+	advice    string
+	adviceFor func(E) string
+	// detail returns the whole detail instead; err wraps found, or is found itself.
+	detail func(s subject, err error, found E) string
+	// at is the client's attribute that is at fault; empty if there is none.
+	at path.Path
+}
+
+func (f failureOf[E]) errorType() reflect.Type { return reflect.TypeFor[E]() }
+
+func (f failureOf[E]) diagnostic(s subject, err error) diag.Diagnostic {
+	var found E
+	if !errors.As(err, &found) || f.when != nil && !f.when(found) {
+		return nil
+	}
+	var detail string
+	switch {
+	case f.detail != nil:
+		detail = f.detail(s, err, found)
+	case f.adviceFor != nil:
+		detail = s.sentence(err) + f.adviceFor(found)
+	default:
+		detail = s.sentence(err) + f.advice
+	}
+	if s.isClient && len(f.at.Steps()) > 0 {
+		return diag.NewAttributeErrorDiagnostic(f.at, f.title, detail)
+	}
+	return diag.NewErrorDiagnostic(f.title, detail)
+}
+
+// partialWrite adds to the diagnostic of the error that stopped a write halfway what
+// is there now.
+type partialWrite struct{}
+
+func (partialWrite) errorType() reflect.Type { return reflect.TypeFor[*mira.PartialWriteError]() }
+
+func (partialWrite) diagnostic(s subject, err error) diag.Diagnostic {
+	var partial *mira.PartialWriteError
+	if !errors.As(err, &partial) {
+		return nil
+	}
+	cause := diagnostic(s, partial.Err)
+	return diag.NewErrorDiagnostic(cause.Summary(), cause.Detail()+"\n\n"+whatIsThere(partial))
+}
+
+// holds reports whether an error is or wraps an E.
+func holds[E error](err error) bool {
+	var found E
+	return errors.As(err, &found)
+}
+
+// addErrors reports what went wrong, one diagnostic for each error that was joined:
+// an operator corrects them one by one.
+func addErrors(diags *diag.Diagnostics, s subject, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, single := range joined.Unwrap() {
+			addErrors(diags, s, single)
+		}
+		return
+	}
+	diags.Append(diagnostic(s, err))
+}
+
+// diagnostic looks an error up in the table.
+func diagnostic(s subject, err error) diag.Diagnostic {
+	for _, entry := range failures {
+		if found := entry.diagnostic(s, err); found != nil {
+			return found
+		}
+	}
+	return diag.NewErrorDiagnostic(s.title, s.sentence(err))
+}
+
+// sentence makes a sentence of an error's text: a capital at the beginning, unless it
+// begins with a name, and a full stop at the end.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if second, _ := utf8.DecodeRuneInString(text[size:]); unicode.IsLower(first) && (unicode.IsLower(second) || second == ' ') {
+		text = string(unicode.ToUpper(first)) + text[size:]
+	}
+	if !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "\n") {
+		text += "."
+	}
+	return text
+}
