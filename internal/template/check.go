@@ -18,12 +18,12 @@ var (
 	cronJobKind     = schema.GroupKind{Group: "batch", Kind: "CronJob"}
 )
 
-// checker holds the objects of one client against the policy and the rules for names.
+// checker checks the objects of one client against the policy, the rules for names, and the types of common fields.
 type checker struct {
 	policy Policy
 	values *Values
 	errs   *errorList
-	seen   map[objectKey]int // lines
+	seen   map[objectKey]int // the lines of the objects so far
 }
 
 type objectKey struct {
@@ -31,8 +31,7 @@ type objectKey struct {
 	name string
 }
 
-// object checks what can be checked of an object. Fields whose placeholders have no value are passed over, as that is
-// reported already.
+// object checks an object. It skips fields whose placeholders have no value, which is an error of its own.
 func (c *checker) object(o *Object, s *source) {
 	fail := func(line int, path string, e Error) {
 		e.Line, e.Document, e.Path = line, s.document, path
@@ -68,7 +67,7 @@ func (c *checker) object(o *Object, s *source) {
 	c.strings(o, kind, fail)
 }
 
-// string gives the text of a scalar, and false where a placeholder has no value.
+// string returns the text of a scalar, or false if a placeholder has no value.
 func (c *checker) string(n *node) (string, bool) {
 	if n.parts == nil {
 		return n.text()
@@ -76,9 +75,10 @@ func (c *checker) string(n *node) (string, bool) {
 	return c.values.expand(n.parts)
 }
 
+// failFunc adds an error at a line and a path of an object.
 type failFunc func(line int, path string, e Error)
 
-// kind gives the group and kind of an object, and false where it has none.
+// kind returns the group and kind of an object, or false if it has none.
 func (c *checker) kind(o *Object, fail failFunc) (schema.GroupKind, bool) {
 	for _, key := range []string{"apiVersion", "kind"} {
 		n := o.root.get(key)
@@ -86,13 +86,15 @@ func (c *checker) kind(o *Object, fail failFunc) (schema.GroupKind, bool) {
 			return schema.GroupKind{}, false
 		}
 		if rendered, ok := o.Object[key].(string); !ok || rendered == "" {
-			fail(n.line, key, Error{Placeholder: n.placeholder(), Reason: fmt.Sprintf("must be a string, and the value of %s is none", joinParts(n.parts))})
+			reason := fmt.Sprintf("must be a string, and the value of %s is none", joinParts(n.parts))
+			fail(n.line, key, Error{Placeholder: n.placeholder(), Reason: reason})
 			return schema.GroupKind{}, false
 		}
 	}
 	version, err := schema.ParseGroupVersion(o.GetAPIVersion())
 	if err != nil {
-		fail(o.LineOf("apiVersion"), "apiVersion", Error{Reason: fmt.Sprintf("%q is not a version, nor a group and a version as apps/v1 is", o.GetAPIVersion())})
+		reason := fmt.Sprintf("%q is not a version, nor a group and a version as apps/v1 is", o.GetAPIVersion())
+		fail(o.LineOf("apiVersion"), "apiVersion", Error{Reason: reason})
 		return schema.GroupKind{}, false
 	}
 	return schema.GroupKind{Group: version.Group, Kind: o.GetKind()}, true
@@ -115,7 +117,7 @@ func (c *checker) allowed(kind schema.GroupKind, o *Object, fail failFunc) {
 		kindName(kind), strings.Join(allowed, ", "), reason, kindName(kind))})
 }
 
-// kindName writes a kind as allowed_kinds does: group/Kind, with the group "core" for the one that has no name.
+// kindName formats a kind as allowed_kinds does: group/Kind, with "core" for the group without a name.
 func kindName(k schema.GroupKind) string {
 	if k.Group == "" {
 		return "core/" + k.Kind
@@ -123,8 +125,8 @@ func kindName(k schema.GroupKind) string {
 	return k.Group + "/" + k.Kind
 }
 
-// name checks that the API server would take the object's name. Where it would not, and would take it for a client with
-// a harmless name, the client's name is at fault.
+// name checks that the API server would accept the object's name. If it would not, but would for a client with a
+// harmless name, the client's name is at fault.
 func (c *checker) name(kind schema.GroupKind, o *Object, n *node, text string, fail failFunc) {
 	problem := nameProblem(kind, text, o)
 	if problem == "" {
@@ -135,18 +137,19 @@ func (c *checker) name(kind schema.GroupKind, o *Object, n *node, text string, f
 	e := Error{Reason: fmt.Sprintf("the %s name %q is not legal: %s", kind.Kind, text, problem)}
 	if other, _ := harmless.expand(n.parts); nameProblem(kind, other, o) == "" {
 		e.InvalidClientName, e.Placeholder = true, PlaceholderClientName
-		e.Reason = fmt.Sprintf("the client name %q makes the %s name %q, which is not legal: %s", c.values.ClientName, kind.Kind, text, problem)
+		e.Reason = fmt.Sprintf("the client name %q makes the %s name %q, which is not legal: %s",
+			c.values.ClientName, kind.Kind, text, problem)
 	}
 	fail(n.line, "metadata.name", e)
 }
 
-// Names of StatefulSets and CronJobs are parts of names and label values, which have 63 characters at most: the label
-// controller-revision-hash is the StatefulSet's name, a dash and a hash of up to 10 characters
-// (https://github.com/kubernetes/kubernetes/issues/64023); a Job of a CronJob has a dash and 10 digits after the name
-// (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/).
+// maxPrefixLength is the limit for names of StatefulSets and CronJobs. Kubernetes uses them as parts of names and label
+// values, which have at most 63 characters: the label controller-revision-hash is the StatefulSet's name, a dash and a
+// hash of up to 10 characters (https://github.com/kubernetes/kubernetes/issues/64023); the name of a CronJob's Job has a
+// dash and 10 digits after it (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/).
 const maxPrefixLength = 63 - 1 - 10
 
-// nameProblem says why the name is not legal for the kind, or "" where it is.
+// nameProblem explains why the name is not legal for the kind. It returns "" if it is legal.
 func nameProblem(kind schema.GroupKind, name string, o *Object) string {
 	var problems []string
 	switch {
@@ -155,7 +158,9 @@ func nameProblem(kind schema.GroupKind, name string, o *Object) string {
 	case kind == statefulSetKind:
 		problems = validation.IsDNS1123Label(name)
 		if len(name) > maxPrefixLength {
-			problems = []string{fmt.Sprintf("it has %d characters and may have %d, because its pods have a label of the name, a dash and a hash", len(name), maxPrefixLength)}
+			problems = []string{fmt.Sprintf(
+				"it has %d characters and may have %d, because its pods have a label of the name, a dash and a hash",
+				len(name), maxPrefixLength)}
 		}
 		if len(problems) == 0 {
 			problems = claimProblems(name, o)
@@ -163,7 +168,8 @@ func nameProblem(kind schema.GroupKind, name string, o *Object) string {
 	case kind == cronJobKind:
 		problems = validation.IsDNS1123Subdomain(name)
 		if len(name) > maxPrefixLength {
-			problems = []string{fmt.Sprintf("it has %d characters and may have %d, because its Jobs have names that begin with it", len(name), maxPrefixLength)}
+			problems = []string{fmt.Sprintf(
+				"it has %d characters and may have %d, because its Jobs have names that begin with it", len(name), maxPrefixLength)}
 		}
 	case kind.Group == "rbac.authorization.k8s.io":
 		problems = content.IsPathSegmentName(name)
@@ -171,13 +177,13 @@ func nameProblem(kind schema.GroupKind, name string, o *Object) string {
 		problems = validation.IsDNS1123Subdomain(name)
 	}
 	for i, problem := range problems {
-		// The examples and regular expressions that follow would hide what is said.
+		// Without the examples and regular expressions that follow, the message is easier to read.
 		problems[i], _, _ = strings.Cut(problem, " (e.g.")
 	}
 	return strings.Join(problems, "; ")
 }
 
-// claimProblems looks at the names of the PersistentVolumeClaims, which the StatefulSet's name is part of.
+// claimProblems checks the names of the PersistentVolumeClaims, which contain the StatefulSet's name.
 func claimProblems(name string, o *Object) []string {
 	claims, _ := value(o.Object, "spec", "volumeClaimTemplates").([]any)
 	last := int64(0)
@@ -189,7 +195,8 @@ func claimProblems(name string, o *Object) []string {
 		if !ok {
 			continue
 		}
-		if full := volume + "-" + name + "-" + strconv.FormatInt(last, 10); len(full) > validation.DNS1123SubdomainMaxLength {
+		full := volume + "-" + name + "-" + strconv.FormatInt(last, 10)
+		if len(full) > validation.DNS1123SubdomainMaxLength {
 			return []string{fmt.Sprintf("it makes the PersistentVolumeClaim name %q, which has %d characters and may have %d",
 				full, len(full), validation.DNS1123SubdomainMaxLength)}
 		}
@@ -197,7 +204,7 @@ func claimProblems(name string, o *Object) []string {
 	return nil
 }
 
-// value gives what stands at a path of keys, or nil.
+// value returns the value at a path of keys, or nil.
 func value(object any, keys ...string) any {
 	for _, key := range keys {
 		fields, _ := object.(map[string]any)
@@ -206,56 +213,65 @@ func value(object any, keys ...string) any {
 	return object
 }
 
+// textMaps are the paths of the mappings whose values are always text in Kubernetes.
+var textMaps = [][]string{
+	{"metadata", "labels"},
+	{"metadata", "annotations"},
+	{"spec", "template", "metadata", "labels"},
+	{"spec", "template", "metadata", "annotations"},
+	{"spec", "selector", "matchLabels"},
+}
+
 // strings checks the fields in which a number or boolean is the most common mistake: labels, annotations and the values
-// of environment variables are always text in Kubernetes. The API server's answer would name no line and no placeholder.
+// of environment variables are always text in Kubernetes. The API server's error would name no line and no placeholder.
 func (c *checker) strings(o *Object, kind schema.GroupKind, fail failFunc) {
-	text := func(v any, at ...string) {
-		if v == nil {
-			return
-		}
-		if _, ok := v.(string); ok {
-			return
-		}
-		scalar, ok := scalarText(v)
-		if !ok {
-			return
-		}
-		if c.errs.count() >= maxErrors {
-			fail(o.Line, "", Error{Reason: "must be text"}) // counted and not shown
-			return
-		}
-		n, line := o.find(at)
-		e := Error{Reason: fmt.Sprintf("must be text, and %s is %s: put it in quotes", scalar, typeName(v))}
-		if n != nil && n.parts != nil {
-			e.Placeholder = n.placeholder()
-			e.Reason = fmt.Sprintf("must be text, and the value of %s is %s: put the placeholder in quotes", joinParts(n.parts), typeName(v))
-		}
-		fail(line, pathOf(at).String(), e)
+	for _, path := range textMaps {
+		c.textMap(o, path, fail)
 	}
-	texts := func(at ...string) {
-		fields, _ := value(o.Object, at...).(map[string]any)
-		for _, key := range slices.Sorted(maps.Keys(fields)) {
-			text(fields[key], append(slices.Clone(at), key)...)
-		}
-	}
-	texts("metadata", "labels")
-	texts("metadata", "annotations")
-	texts("spec", "template", "metadata", "labels")
-	texts("spec", "template", "metadata", "annotations")
-	texts("spec", "selector", "matchLabels")
 	if kind == serviceKind {
-		texts("spec", "selector")
+		c.textMap(o, []string{"spec", "selector"}, fail)
 	}
 	for _, list := range []string{"initContainers", "containers"} {
-		at := []string{"spec", "template", "spec", list}
-		containers, _ := value(o.Object, at...).([]any)
+		path := []string{"spec", "template", "spec", list}
+		containers, _ := value(o.Object, path...).([]any)
 		for i, container := range containers {
 			variables, _ := value(container, "env").([]any)
 			for j, variable := range variables {
-				text(value(variable, "value"), append(slices.Clone(at), strconv.Itoa(i), "env", strconv.Itoa(j), "value")...)
+				at := slices.Concat(path, []string{strconv.Itoa(i), "env", strconv.Itoa(j), "value"})
+				c.text(o, value(variable, "value"), at, fail)
 			}
 		}
 	}
+}
+
+// textMap checks that the values of a mapping are text.
+func (c *checker) textMap(o *Object, path []string, fail failFunc) {
+	fields, _ := value(o.Object, path...).(map[string]any)
+	for _, key := range slices.Sorted(maps.Keys(fields)) {
+		c.text(o, fields[key], slices.Concat(path, []string{key}), fail)
+	}
+}
+
+// text checks that a scalar is text.
+func (c *checker) text(o *Object, v any, path []string, fail failFunc) {
+	if _, ok := v.(string); ok {
+		return
+	}
+	scalar, ok := scalarText(v)
+	if !ok {
+		return
+	}
+	if c.errs.count() >= maxErrors {
+		fail(o.Line, "", Error{Reason: "must be text"}) // counted and not shown
+		return
+	}
+	n, line := o.find(path)
+	e := Error{Reason: fmt.Sprintf("must be text, and %s is %s: put it in quotes", scalar, typeName(v))}
+	if n != nil && n.parts != nil {
+		e.Placeholder = n.placeholder()
+		e.Reason = fmt.Sprintf("must be text, and the value of %s is %s: put the placeholder in quotes", joinParts(n.parts), typeName(v))
+	}
+	fail(line, pathOf(path).String(), e)
 }
 
 func typeName(v any) string {
@@ -269,9 +285,9 @@ func pathOf(elements []string) fieldPath {
 	var p fieldPath
 	for _, element := range elements {
 		if _, err := strconv.Atoi(element); err == nil {
-			p = append(p, step{label: element})
+			p = append(p, pathElement{label: element})
 		} else {
-			p = append(p, step{key: element})
+			p = append(p, pathElement{key: element})
 		}
 	}
 	return p

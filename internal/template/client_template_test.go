@@ -95,7 +95,7 @@ func TestClientTemplate(t *testing.T) {
 	}
 }
 
-// stringMap gives a mapping that must hold nothing but strings.
+// stringMap returns a mapping that must hold nothing but strings.
 func stringMap(t *testing.T, content any, keys ...string) labels.Set {
 	t.Helper()
 	fields, _ := value(content, keys...).(map[string]any)

@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// What a template may grow to. A ConfigMap takes 1 MiB and a request to the API server 3 MiB; the other two are far
-// beyond any object that Kubernetes stores and stop alias bombs early.
+// The limits of a template. A ConfigMap has at most 1 MiB, and a request to the API server 3 MiB. The other two are far
+// beyond any object that Kubernetes stores, and stop alias bombs early.
 const (
 	maxTemplateBytes = 1 << 20
 	maxRenderedBytes = 3 << 20
@@ -17,7 +17,7 @@ const (
 	maxDepth         = 100
 )
 
-// compiler turns YAML nodes into nodes, with aliases and merge keys resolved.
+// compiler converts YAML nodes to nodes, and resolves aliases and merge keys.
 type compiler struct {
 	mask
 	errs     *errorList
@@ -30,7 +30,7 @@ type compiler struct {
 	// Of the whole template, with aliases expanded.
 	size    int
 	bytes   int
-	stopped bool // a bound is passed
+	stopped bool // a limit was exceeded
 }
 
 func (c *compiler) fail(line int, format string, args ...any) {
@@ -40,13 +40,13 @@ func (c *compiler) fail(line int, format string, args ...any) {
 	c.errs.add(&Error{Line: line, Document: c.document, Path: c.path.String(), Reason: fmt.Sprintf(format, args...)})
 }
 
-// stop ends the work at a bound, with one error.
+// stop ends the work at a limit, with one error.
 func (c *compiler) stop(line int, format string, args ...any) {
 	c.fail(line, format, args...)
 	c.stopped = true
 }
 
-// compileDocument gives nil where errors were found.
+// compileDocument returns nil if the document has errors.
 func (c *compiler) compileDocument(n *yaml.Node, document int) *node {
 	before := c.errs.count()
 	c.document, c.path = document, nil
@@ -58,7 +58,7 @@ func (c *compiler) compileDocument(n *yaml.Node, document int) *node {
 	return root
 }
 
-// grow counts values and bytes towards the bounds and says whether the work may go on.
+// grow counts values and bytes towards the limits, and reports whether the work may continue.
 func (c *compiler) grow(line, size, bytes int) bool {
 	c.size += size
 	c.bytes += bytes
@@ -72,7 +72,7 @@ func (c *compiler) grow(line, size, bytes int) bool {
 	return !c.stopped
 }
 
-// compile never gives nil: where an error is reported the node stands in for what could not be read.
+// compile never returns nil. After an error the node is incomplete.
 func (c *compiler) compile(n *yaml.Node) *node {
 	if n.Kind == yaml.AliasNode {
 		return c.alias(n)
@@ -199,7 +199,7 @@ func (c *compiler) mapping(n *yaml.Node, out *node) {
 	}
 }
 
-// key reads the key of a mapping. Keys of Kubernetes objects are strings, so a number or boolean stands for its text.
+// key reads the key of a mapping. Keys of Kubernetes objects are strings, so a number or boolean counts as its text.
 func (c *compiler) key(n *yaml.Node) (field, bool) {
 	line := n.Line
 	if n.Kind == yaml.AliasNode {
@@ -239,8 +239,8 @@ func isCoreScalarTag(tag string) bool {
 	return false
 }
 
-// merge adds the fields of the mappings behind a merge key that the mapping does not have itself. Of several mappings
-// the first that has a key wins (https://yaml.org/type/merge.html).
+// merge adds the fields of the mappings that a merge key (<<) names, unless the mapping has them itself. If several of
+// these mappings have a key, the first one wins (https://yaml.org/type/merge.html).
 func (c *compiler) merge(n *yaml.Node, out *node, lines map[string]int) {
 	c.path.pushKey("<<")
 	defer c.path.pop()
@@ -299,7 +299,7 @@ func (c *compiler) taggedParts(n *yaml.Node, out *node) {
 		return
 	case tagInt, tagFloat, tagBool, tagNull:
 	default:
-		// Every text has the same fault, so the error is that of the tag.
+		// The error does not depend on the text.
 		_, err := resolveTagged(n.Tag, "")
 		c.fail(n.Line, "%s %v", shorten(joinParts(out.parts)), err)
 		return
@@ -313,7 +313,7 @@ func (c *compiler) taggedParts(n *yaml.Node, out *node) {
 	out.form, out.tag = formTagged, n.Tag
 }
 
-// contain counts a value within a collection.
+// contain adds the size of a value to that of the collection around it.
 func (n *node) contain(value *node) {
 	n.size += value.size
 	n.bytes += value.bytes

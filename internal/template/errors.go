@@ -8,11 +8,11 @@ import (
 	"strconv"
 )
 
-// maxErrors bounds how many problems of one template are reported, so that a file of another kind that happens to be
-// YAML does not fill the terminal.
+// maxErrors limits how many problems of one template are reported, so that some other YAML file, used as a template by
+// mistake, does not fill the terminal.
 const maxErrors = 20
 
-// Error is one thing that is wrong with a template, or with a value in the place where the template puts it.
+// Error is one problem of a template, or of a value at the place where the template uses it.
 type Error struct {
 	// Line counts from 1 in the template's text. It is 0 where the error has no place in the text.
 	Line int
@@ -22,14 +22,14 @@ type Error struct {
 	Path string
 	// Placeholder is the name, without percent signs, of the placeholder that the error is about, if there is one.
 	Placeholder string
-	// InvalidClientName says that the template is right and the client's name is at fault: with another value for
+	// InvalidClientName reports that the client's name is at fault, not the template: with another value for
 	// %CLIENT_NAME% there would be no error.
 	InvalidClientName bool
-	// Reason says what is wrong and, where it is not obvious, what to do.
+	// Reason describes the problem and, where it is not obvious, what to do.
 	Reason string
 }
 
-// Error gives the line, the field path and the reason.
+// Error returns the line, the field path and the reason.
 func (e *Error) Error() string {
 	text := e.Reason
 	if e.Path != "" {
@@ -41,8 +41,8 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Errors gives the single errors that an error returned by this package consists of, in the order of their lines.
-// Errors of other types are left out.
+// Errors returns the single errors that make up an error of this package, in the order of their lines. Errors of other
+// types are left out.
 func Errors(err error) []*Error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []*Error
@@ -51,14 +51,13 @@ func Errors(err error) []*Error {
 		}
 		return all
 	}
-	var single *Error
-	if errors.As(err, &single) {
+	if single, ok := errors.AsType[*Error](err); ok {
 		return []*Error{single}
 	}
 	return nil
 }
 
-// errorList collects errors, so that one look at a template shows all that is wrong with it.
+// errorList collects errors, so that one run reports every problem of a template.
 type errorList struct {
 	list []*Error
 	more int
@@ -72,12 +71,12 @@ func (l *errorList) add(e *Error) {
 	l.list = append(l.list, e)
 }
 
-// count is the number of errors so far, with which a caller sees whether a step has added any.
+// count returns the number of errors so far. A caller compares it with an earlier count to see whether errors were added.
 func (l *errorList) count() int {
 	return len(l.list) + l.more
 }
 
-// err gives nil, the one error, or all of them joined in the order of their lines.
+// err returns nil, the one error, or all of them joined in the order of their lines.
 func (l *errorList) err() error {
 	switch len(l.list) {
 	case 0:

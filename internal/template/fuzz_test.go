@@ -25,7 +25,7 @@ func seeds(t testing.TB) []string {
 	}
 }
 
-// valuesFor gives every placeholder of a template that is not built in one of two values.
+// valuesFor returns every placeholder of a template that is not built in one of two values.
 func valuesFor(parsed *Template, client, email string, values ...string) Values {
 	domain := values[0]
 	v := Values{ClientName: client, ClusterDomain: &domain, AdminEmail: email, Variables: map[string]string{}}

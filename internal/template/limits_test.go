@@ -17,7 +17,7 @@ func inTime(t *testing.T, work func()) {
 	}
 }
 
-// laughs gives lines in which each refers to the one before it nine times.
+// laughs returns lines in which each refers to the one before it nine times.
 func laughs(levels int, first, line string) []string {
 	lines := []string{"a0: &a0 " + first}
 	for i := 1; i <= levels; i++ {

@@ -1,9 +1,12 @@
 package template
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
-// mergeKeys are the fields by which Kubernetes tells the items of its lists apart (the x-kubernetes-list-map-keys and
-// x-kubernetes-patch-merge-key of its OpenAPI schema, and for lists without one the fields that do so in practice), in
+// mergeKeys are the fields that identify the items of Kubernetes' lists (x-kubernetes-list-map-keys and
+// x-kubernetes-patch-merge-key in its OpenAPI schema, and for lists without one the fields that do so in practice), in
 // the order in which they are tried.
 var mergeKeys = [][]string{
 	{"name"},
@@ -22,18 +25,18 @@ var mergeKeys = [][]string{
 	{"type"},
 }
 
-// mergeKeyDefaults are merge keys that the API server fills in.
+// mergeKeyDefaults are the values of merge keys that the API server sets.
 var mergeKeyDefaults = map[string]string{"protocol": "TCP"}
 
-// pair is a list item of the template and the live one that it stands for.
+// pair is a list item of the template and the live item that belongs to it.
 type pair struct {
 	item  *node
 	live  any
 	label string
 }
 
-// match finds the live item for each item of a list. Mappings go by their merge keys, as items may have been added,
-// removed and moved; a list of scalars has only its order. Items for which there is no telling are left out.
+// match finds the live item for each item of a list. Mappings are matched by their merge keys, because items may have
+// been added, removed and moved; a list of scalars has only its order. Items whose live item is uncertain are left out.
 func (r *recovery) match(items []*node, live []any) []pair {
 	for _, withOpen := range []bool{false, true} {
 		for _, keys := range mergeKeys {
@@ -45,7 +48,7 @@ func (r *recovery) match(items []*node, live []any) []pair {
 	return r.matchByIndex(items, live)
 }
 
-// matchByIndex pairs the items of lists of equal length, if all that is known of their scalars agrees.
+// matchByIndex pairs the items of lists of equal length, if they agree as far as their scalars are known.
 func (r *recovery) matchByIndex(items []*node, live []any) []pair {
 	if len(items) != len(live) {
 		return nil
@@ -60,9 +63,8 @@ func (r *recovery) matchByIndex(items []*node, live []any) []pair {
 	return pairs
 }
 
-// matchBy pairs items by merge keys, and says whether the keys tell the items of both lists apart. Where a key holds a
-// placeholder without a value the item is open; one open item is paired with the live item that remains, if only one
-// fits.
+// matchBy pairs items by merge keys, and reports whether the keys identify the items of both lists. An item is open if a
+// key holds a placeholder without a value. One open item is paired with a live item that is left over, if only one fits.
 func (r *recovery) matchBy(keys []string, items []*node, live []any, withOpen bool) ([]pair, bool) {
 	byKey := make(map[string]any, len(live))
 	for _, l := range live {
@@ -109,36 +111,34 @@ func (r *recovery) matchBy(keys []string, items []*node, live []any, withOpen bo
 	return pairs, true
 }
 
-// itemKey gives the values of the merge keys of an item of the template. open says that it has them all, but that some
-// hold placeholders without a value.
+// itemKey returns the values of the merge keys of an item of the template. open reports whether it has all of them, some
+// with placeholders that have no value.
 func (r *recovery) itemKey(keys []string, item *node) (key string, ok, open bool) {
+	texts := make([]string, len(keys))
 	for i, k := range keys {
-		if i > 0 {
-			key += ","
-		}
 		n := item.get(k)
 		text, ok := r.text(n)
 		switch {
 		case ok:
-			key += text
+			texts[i] = text
 		case n == nil && mergeKeyDefaults[k] != "":
-			key += mergeKeyDefaults[k]
+			texts[i] = mergeKeyDefaults[k]
 		case n != nil && n.kind == scalarNode:
 			open = true
 		default:
 			return "", false, false
 		}
 	}
-	return key, !open, open
+	return strings.Join(texts, ","), !open, open
 }
 
-// liveKey gives the values of the merge keys of a live item.
+// liveKey returns the values of the merge keys of a live item.
 func liveKey(keys []string, live any) (string, bool) {
 	fields, ok := live.(map[string]any)
 	if !ok {
 		return "", false
 	}
-	key := ""
+	texts := make([]string, len(keys))
 	for i, k := range keys {
 		text, ok := scalarText(fields[k])
 		if !ok {
@@ -146,15 +146,12 @@ func liveKey(keys []string, live any) (string, bool) {
 				return "", false
 			}
 		}
-		if i > 0 {
-			key += ","
-		}
-		key += text
+		texts[i] = text
 	}
-	return key, true
+	return strings.Join(texts, ","), true
 }
 
-// fits says whether a live item can be an open one, by its merge keys.
+// fits reports whether an open item can be a live one, judging by its merge keys.
 func (r *recovery) fits(keys []string, item *node, live any) bool {
 	fields, _ := live.(map[string]any)
 	for _, k := range keys {

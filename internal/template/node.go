@@ -14,13 +14,13 @@ const (
 	sequenceNode
 )
 
-// scalarForm says what becomes of the text of a scalar with placeholders.
+// scalarForm is what the text of a scalar with placeholders becomes once the values are known.
 type scalarForm uint8
 
 const (
 	formText   scalarForm = iota // a string
-	formPlain                    // what YAML makes of the text in a plain scalar
-	formTagged                   // what the tag says
+	formPlain                    // the type that YAML assigns to the text of a plain scalar
+	formTagged                   // the type of the tag
 )
 
 // node is a value of the template. Nodes are never changed once compiled, as aliases share them.
@@ -28,11 +28,11 @@ type node struct {
 	kind nodeKind
 	line int
 
-	// Of a mapping: the fields without those that are null, in the template's order. merged has those too, because a
-	// null overrides a merged field.
+	// Of a mapping: the fields without those that are null, in the template's order. merged has the null ones as well,
+	// because a null overrides a merged field.
 	fields []field
 	merged []field
-	// hasKeyParts says that keys of the mapping hold placeholders.
+	// hasKeyParts reports whether keys of the mapping hold placeholders.
 	hasKeyParts bool
 
 	items []*node // of a sequence
@@ -51,13 +51,14 @@ type node struct {
 
 // field is an entry of a mapping.
 type field struct {
-	key   string // as it stands in the template
+	key   string // as written in the template
 	parts []part // of a key with placeholders
 	line  int
 	value *node
 }
 
-// id tells keys of one mapping apart: a key that is spelled like a placeholder by escapes is none.
+// id identifies a key within its mapping. Two keys with the same text differ if only one of them has placeholders: a key
+// can spell a placeholder by escapes without having one.
 func (f *field) id() string {
 	if f.parts != nil {
 		return "\x00" + f.key
@@ -65,12 +66,12 @@ func (f *field) id() string {
 	return f.key
 }
 
-// isNull says whether the value is null for every client.
+// isNull reports whether the value is null for every client.
 func (n *node) isNull() bool {
 	return n.kind == scalarNode && n.parts == nil && n.value == nil
 }
 
-// get gives the value of a literal key of a mapping, or nil.
+// get returns the value of a literal key of a mapping, or nil.
 func (n *node) get(key string) *node {
 	if f := n.field(key); f != nil {
 		return f.value
@@ -90,7 +91,7 @@ func (n *node) field(key string) *field {
 	return nil
 }
 
-// at gives the value at a path of literal keys, or nil.
+// at returns the value at a path of literal keys, or nil.
 func (n *node) at(keys ...string) *node {
 	for _, key := range keys {
 		n = n.get(key)
@@ -98,7 +99,7 @@ func (n *node) at(keys ...string) *node {
 	return n
 }
 
-// text gives the value of a literal string.
+// text returns the value of a literal string.
 func (n *node) text() (string, bool) {
 	if n == nil || n.kind != scalarNode || n.parts != nil {
 		return "", false
@@ -107,7 +108,7 @@ func (n *node) text() (string, bool) {
 	return s, ok
 }
 
-// replace gives a copy of a mapping with another value for a key, or without the key where value is nil.
+// replace returns a copy of a mapping with another value for a key, or without the key where value is nil.
 func (n *node) replace(key string, value *node) *node {
 	i := slices.IndexFunc(n.fields, func(f field) bool { return f.parts == nil && f.key == key })
 	if i < 0 {
@@ -124,14 +125,15 @@ func (n *node) replace(key string, value *node) *node {
 }
 
 // fieldPath is the way from the root of a document to a value.
-type fieldPath []step
+type fieldPath []pathElement
 
-type step struct {
-	key   string // of a mapping
-	label string // of a list item: its number, or what it is known by
+// pathElement is the key of a mapping or the label of a list item.
+type pathElement struct {
+	key   string
+	label string // the item's number or its merge keys
 }
 
-// String writes the path as Kubernetes does: spec.containers[0].image. A key that holds dots stands in brackets.
+// String formats the path as Kubernetes does: spec.containers[0].image. A key with dots or brackets is put in brackets.
 func (p fieldPath) String() string {
 	var b strings.Builder
 	for i, s := range p {
@@ -150,6 +152,6 @@ func (p fieldPath) String() string {
 	return b.String()
 }
 
-func (p *fieldPath) pushKey(key string) { *p = append(*p, step{key: key}) }
-func (p *fieldPath) pushIndex(i int)    { *p = append(*p, step{label: strconv.Itoa(i)}) }
+func (p *fieldPath) pushKey(key string) { *p = append(*p, pathElement{key: key}) }
+func (p *fieldPath) pushIndex(i int)    { *p = append(*p, pathElement{label: strconv.Itoa(i)}) }
 func (p *fieldPath) pop()               { *p = (*p)[:len(*p)-1] }

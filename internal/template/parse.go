@@ -10,11 +10,11 @@ import (
 // Template is a client template that has been parsed. It is never changed after Parse and safe for concurrent use.
 type Template struct {
 	objects  []*source
-	uses     map[string][]int // placeholder name to the lines that it stands in, in ascending order
+	uses     map[string][]int // placeholder name to the lines that use it, ascending
 	revision string
 }
 
-// source is an object of the template, without what the API server fills in.
+// source is an object of the template, without the fields that the API server fills in.
 type source struct {
 	root     *node
 	document int
@@ -22,10 +22,11 @@ type source struct {
 }
 
 // Parse reads the text of a client template: YAML documents, each of which is empty, a Kubernetes object, or a List of
-// objects. The error is an *Error or several of them joined; Errors takes them apart.
+// objects. The error is an *Error or several of them joined; [Errors] separates them.
 func Parse(text string) (*Template, error) {
 	if len(text) > maxTemplateBytes {
-		return nil, &Error{Reason: fmt.Sprintf("the template has %d bytes and may have %d (1 MiB), as a ConfigMap may", len(text), maxTemplateBytes)}
+		reason := fmt.Sprintf("the template has %d bytes and may have %d (1 MiB), as a ConfigMap may", len(text), maxTemplateBytes)
+		return nil, &Error{Reason: reason}
 	}
 	text = strings.TrimPrefix(text, "\ufeff")
 	if err := checkCharacters(text); err != nil {
@@ -68,26 +69,26 @@ func Parse(text string) (*Template, error) {
 	return t, nil
 }
 
-// Revision is a short hash of what the template says: 12 hexadecimal digits of a SHA-256. Comments, white space, quoting
-// that changes no type, the order of keys, and fields that are dropped do not count; the order of objects does, as they
-// are created in it.
+// Revision returns a short hash of the template's meaning: 12 hexadecimal digits of a SHA-256. Comments, white space,
+// quoting that changes no type, the order of keys, and dropped fields do not count. The order of the objects does,
+// because they are created in that order.
 func (t *Template) Revision() string {
 	return t.revision
 }
 
-// Placeholders gives the names of the placeholders that the template uses, sorted, without percent signs. What stands
-// in comments and in dropped fields is not used.
+// Placeholders returns the names of the placeholders that the template uses, sorted, without percent signs. Placeholders
+// in comments and in dropped fields do not count.
 func (t *Template) Placeholders() []string {
 	return slices.Sorted(maps.Keys(t.uses))
 }
 
-// Uses says whether the template uses the placeholder with this name.
+// Uses reports whether the template uses the placeholder with this name.
 func (t *Template) Uses(name string) bool {
 	_, ok := t.uses[name]
 	return ok
 }
 
-// Unused gives the names in vars that the template does not use, sorted.
+// Unused returns the names in vars that the template does not use, sorted.
 func (t *Template) Unused(vars map[string]string) []string {
 	var unused []string
 	for name := range vars {
@@ -117,7 +118,7 @@ func (t *Template) collectUses(n *node) {
 	}
 }
 
-// parser makes objects of documents.
+// parser turns documents into objects.
 type parser struct {
 	objects  []*source
 	errs     *errorList
@@ -128,15 +129,16 @@ func (p *parser) fail(line int, path, format string, args ...any) {
 	p.errs.add(&Error{Line: line, Document: p.document, Path: path, Reason: fmt.Sprintf(format, args...)})
 }
 
-// listType is the type that the items of a typed list have where they name none, as in an answer of the API server.
+// listType is the type of the items of a typed list that name none themselves, as in a response of the API server.
 type listType struct {
 	apiVersion, kind *node
 }
 
-// add takes an object, or the items of a list. line is that of the document or list item.
+// add adds an object, or the items of a list. line is where the document or list item begins.
 func (p *parser) add(n *node, line int, inherited *listType) {
 	if n.kind != mappingNode {
-		p.fail(line, "", "a document of a template is a Kubernetes object, with apiVersion, kind and metadata, and this is %s", describe(n))
+		p.fail(line, "",
+			"a document of a template is a Kubernetes object, with apiVersion, kind and metadata, and this is %s", describe(n))
 		return
 	}
 	for _, f := range n.fields {
@@ -148,7 +150,8 @@ func (p *parser) add(n *node, line int, inherited *listType) {
 	if inherited != nil && n.get("apiVersion") == nil && n.get("kind") == nil {
 		typed := *n
 		typed.fields = append(slices.Clone(n.fields),
-			field{key: "apiVersion", line: line, value: inherited.apiVersion}, field{key: "kind", line: line, value: inherited.kind})
+			field{key: "apiVersion", line: line, value: inherited.apiVersion},
+			field{key: "kind", line: line, value: inherited.kind})
 		n = &typed
 	}
 	before := p.errs.count()
@@ -164,7 +167,7 @@ func (p *parser) add(n *node, line int, inherited *listType) {
 	p.addObject(n, line)
 }
 
-// checkString reports a field of an object that is absent or no string.
+// checkString adds an error if a field of an object is absent or not a string.
 func (p *parser) checkString(n *node, line int, key string) {
 	f := n.field(key)
 	if f == nil {
@@ -176,7 +179,7 @@ func (p *parser) checkString(n *node, line int, key string) {
 	}
 }
 
-// addList takes the items of a List (what kubectl get -o yaml writes for several objects), or of a list of one kind.
+// addList adds the items of a List (what kubectl get -o yaml writes for several objects), or of a list of one kind.
 func (p *parser) addList(n *node, kind string) {
 	for _, f := range n.fields {
 		switch f.key {
@@ -228,9 +231,11 @@ func (p *parser) checkMetadata(metadata *field) {
 		case f.parts != nil:
 			p.fail(f.line, path, "a field of metadata cannot be chosen by a placeholder")
 		case f.key == "generateName":
-			p.fail(f.line, path, "is not possible: the objects of a client have names of their own, so that they can be found again")
+			p.fail(f.line, path,
+				"is not possible: the objects of a client have names of their own, so that they can be found again")
 		case f.key == "ownerReferences" && (f.value.kind != sequenceNode || len(f.value.items) > 0):
-			p.fail(f.line, path, "is not possible: an owner is named by its UID, which only one object of one cluster has; remove it")
+			p.fail(f.line, path,
+				"is not possible: an owner is named by its UID, which only one object of one cluster has; remove it")
 		case f.key == "namespace":
 			if _, ok := f.value.text(); !ok && f.value.parts == nil {
 				p.fail(f.value.line, path, "must be a string, and is %s", describe(f.value))
@@ -249,7 +254,7 @@ func (p *parser) checkMetadata(metadata *field) {
 	}
 }
 
-// describe says in a message what stands where something else was expected.
+// describe names a value in a message that expected something else.
 func describe(n *node) string {
 	switch {
 	case n.kind == mappingNode:

@@ -10,11 +10,11 @@ import (
 
 // The names of the built-in placeholders, without percent signs.
 const (
-	// PlaceholderClientName stands for the client's name.
+	// PlaceholderClientName is replaced by the client's name.
 	PlaceholderClientName = "CLIENT_NAME"
-	// PlaceholderClusterDomain stands for the domain under which all clients of a cluster live.
+	// PlaceholderClusterDomain is replaced by the domain of all clients of a cluster.
 	PlaceholderClusterDomain = "CLUSTER_DOMAIN"
-	// PlaceholderAdminEmail stands for the e-mail address of the client's administrator.
+	// PlaceholderAdminEmail is replaced by the e-mail address of the client's administrator.
 	PlaceholderAdminEmail = "EMAIL_ADMIN"
 )
 
@@ -26,8 +26,8 @@ func isBuiltIn(name string) bool {
 	return false
 }
 
-// ValidVariableName says whether a variable may have this name: a capital letter, then capital letters, digits and
-// underscores, at least two characters, no underscore at the end, and not the name of a built-in. The error is an
+// ValidVariableName returns an error unless a variable may have this name: a capital letter, then capital letters, digits
+// and underscores, at least two characters, no underscore at the end, and not the name of a built-in. The error is an
 // *Error without a line.
 func ValidVariableName(name string) error {
 	var reason string
@@ -43,7 +43,8 @@ func ValidVariableName(name string) error {
 	return &Error{Placeholder: name, Reason: fmt.Sprintf("%q %s", name, reason)}
 }
 
-// isPlaceholderName asks for two characters, because +%Y%m%d and its like are common in the commands of containers.
+// isPlaceholderName reports whether s can be a placeholder. It requires two characters, because date formats such as
+// +%Y%m%d are common in the commands of containers.
 func isPlaceholderName(s string) bool {
 	if len(s) < 2 || s[0] < 'A' || s[0] > 'Z' || s[len(s)-1] == '_' {
 		return false
@@ -51,7 +52,7 @@ func isPlaceholderName(s string) bool {
 	return nameLength(s) == len(s)
 }
 
-// nameLength is the number of leading bytes of s that a placeholder name may hold.
+// nameLength returns the number of leading bytes of s that may be part of a placeholder name.
 func nameLength(s string) int {
 	for i := range len(s) {
 		c := s[i]
@@ -62,14 +63,14 @@ func nameLength(s string) int {
 	return len(s)
 }
 
-// part is a piece of a scalar: literal text, or a placeholder where name is set.
+// part is a piece of a scalar: a placeholder if name is set, literal text otherwise.
 type part struct {
 	text string // the literal text
 	name string // the placeholder's name
-	line int    // where the placeholder stands in the template
+	line int    // the placeholder's line in the template
 }
 
-// joinParts gives the text as it stands in the template.
+// joinParts returns the text as written in the template.
 func joinParts(parts []part) string {
 	var b strings.Builder
 	for _, p := range parts {
@@ -82,15 +83,15 @@ func joinParts(parts []part) string {
 	return b.String()
 }
 
-// mask hides placeholders from the YAML parser. A plain scalar may not begin with a percent sign, so each placeholder
-// becomes a word of ASCII letters and digits, which is legal in every place of a YAML text, takes no line break with it
-// and carries the placeholder's name and line.
+// mask hides placeholders from the YAML parser, because a plain scalar may not begin with a percent sign. Each
+// placeholder becomes a word of ASCII letters and digits, which is legal everywhere in a YAML text, leaves the line breaks
+// as they are, and contains the placeholder's name and line.
 type mask struct {
 	prefix string
 }
 
-// newMask chooses a word that the text does not hold. As the word is derived from the text's hash, no escape sequence
-// or line folding within the text can spell it either, and the same text always gives the same words.
+// newMask chooses a word that the text does not contain. The word is derived from the text's hash. Escape sequences and
+// line folding within the text cannot produce it either, and the same text always has the same words.
 func newMask(text string) mask {
 	sum := sha256.Sum256([]byte(text))
 	for {
@@ -129,7 +130,7 @@ func (m mask) hide(text string) string {
 	return b.String()
 }
 
-// split gives the parts of a text in which placeholders are hidden. It gives nil where there are none.
+// split returns the parts of a text in which placeholders are hidden, or nil if there are none.
 func (m mask) split(text string) []part {
 	var parts []part
 	for {
@@ -153,12 +154,12 @@ func (m mask) split(text string) []part {
 	return parts
 }
 
-// holds says whether a placeholder is hidden in the text.
+// holds reports whether a placeholder is hidden in the text.
 func (m mask) holds(text string) bool {
 	return strings.Contains(text, m.prefix)
 }
 
-// show gives a text as it stands in the template.
+// show returns a text as written in the template.
 func (m mask) show(text string) string {
 	parts := m.split(text)
 	if parts == nil {

@@ -1,6 +1,6 @@
 package template
 
-// serverMetadata are the fields of metadata that the API server fills in
+// serverMetadata are the fields of metadata that the API server sets
 // (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/, "System" and "Read-only").
 var serverMetadata = []string{
 	"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields",
@@ -13,15 +13,15 @@ var serverAnnotations = []string{
 	"deployment.kubernetes.io/revision",
 }
 
-// withoutServerFields gives an object without what the API server and its controllers fill in, as templates are
-// usually exported from a live cluster. The node itself is left alone, as aliases may share its parts.
+// withoutServerFields returns an object without the fields that the API server and its controllers set, because templates
+// are usually exported from a live cluster. It does not change the node itself, as aliases may share its parts.
 func withoutServerFields(object *node) *node {
 	object = object.replace("status", nil)
 	object = within(object, withoutServerMetadata, "metadata")
 	object = within(object, withoutServerAnnotations, "metadata")
 	object = within(object, withoutServerMetadata, "spec", "jobTemplate", "metadata")
 	for _, template := range [][]string{{"template"}, {"spec", "template"}, {"spec", "jobTemplate", "spec", "template"}} {
-		// Custom resources have templates too. A pod template is known by its containers.
+		// Custom resources have templates too. What has containers is a pod template.
 		if containers := object.at(append(template, "spec", "containers")...); containers != nil {
 			object = within(object, withoutServerMetadata, append(template, "metadata")...)
 		}
@@ -32,7 +32,8 @@ func withoutServerFields(object *node) *node {
 	return object
 }
 
-// within gives a copy of a mapping with the value at a path of keys changed. Where there is none nothing is changed.
+// within returns a copy of a mapping with the value at a path of keys changed, or the mapping itself if it has no such
+// value.
 func within(n *node, change func(*node) *node, path ...string) *node {
 	if len(path) == 0 {
 		return change(n)

@@ -10,13 +10,13 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Recovered is what Recover found of the values of placeholders, by their names without percent signs.
+// Recovered are the results of Recover, by the names of placeholders without percent signs.
 type Recovered struct {
 	// Values are the values found.
 	Values map[string]string
-	// Missing are the names for which no live object holds a value, sorted.
+	// Missing are the names for which no live object has a value, sorted.
 	Missing []string
-	// Conflicts are the names for which live objects hold different values, sorted by name. They are not in Values.
+	// Conflicts are the names for which live objects have different values, sorted by name. They are not in Values.
 	Conflicts []Conflict
 }
 
@@ -28,27 +28,29 @@ type Conflict struct {
 	Found []Finding
 }
 
-// Finding is a value in a place.
+// Finding is a value that was found at one place.
 type Finding struct {
-	// Value is what the placeholder stands for in this place.
+	// Value is the text in place of the placeholder.
 	Value string
 	// Object is the live object as Kind/name.
 	Object string
-	// Path is the field within the object. List items go by their merge keys where they have some:
+	// Path is the field within the object. List items are named by their merge keys if they have some:
 	// spec.template.spec.containers[mira].env[ADMIN_EMAIL].value.
 	Path string
-	// Line is where the placeholder stands in the template.
+	// Line is the placeholder's line in the template.
 	Line int
 }
 
-// Recover finds the values of the placeholders that are not in known, which goes by names without percent signs. It
-// holds the template beside the live objects and looks at what stands in the places of the placeholders. live gives the
-// object of a kind and name, or nil.
+// Lookup returns the live object of a kind and name, or nil if there is none.
+type Lookup func(kind schema.GroupKind, name string) *unstructured.Unstructured
+
+// Recover finds the values of the placeholders that are not in known, a map of names without percent signs to values. It
+// compares the template with the live objects and reads the values at the places of the placeholders.
 //
-// A place counts only where the text around the placeholder is that of the template, and where it leaves no choice: in a
-// scalar with several unknown placeholders others must have told all but one of them. Places that disagree are a
-// conflict, and none of them is preferred.
-func (t *Template) Recover(known map[string]string, live func(gk schema.GroupKind, name string) *unstructured.Unstructured) Recovered {
+// A place counts only if the text around the placeholder is that of the template and only one value is possible: of
+// several placeholders in a scalar, all but one must be known or have been found elsewhere. If two places disagree, the
+// placeholder is a conflict, and no place is preferred.
+func (t *Template) Recover(known map[string]string, live Lookup) Recovered {
 	r := recovery{known: known, conflicts: map[string][]Finding{}}
 	for !r.solve(t, live) {
 	}
@@ -72,16 +74,16 @@ func (t *Template) Recover(known map[string]string, live func(gk schema.GroupKin
 // recovery is the state of a search for values.
 type recovery struct {
 	known     map[string]string
-	conflicts map[string][]Finding // names that will not be told any more
-	values    map[string]string    // known and found as text
-	findings  map[string][]finding // of names that are not known
+	conflicts map[string][]Finding // names that have been given up
+	values    map[string]string    // known, or found as text
+	findings  map[string][]finding // by names that are not known
 	noted     map[notedFinding]bool
 
 	object string
 	path   fieldPath
 }
 
-// finding is a Finding that may be typed: the text of a number or boolean, of which there are several spellings.
+// finding is a Finding. It is typed if its value is the text of a number or boolean, which has several spellings.
 type finding struct {
 	Finding
 	typed bool
@@ -92,10 +94,10 @@ type notedFinding struct {
 	finding
 }
 
-// solve goes over the template again and again, as each value that is found can tell others. It gives false when it
-// comes upon a conflict: all that was derived from the values in it is doubtful, so the search must begin anew, without
-// the names in conflict.
-func (r *recovery) solve(t *Template, live func(gk schema.GroupKind, name string) *unstructured.Unstructured) bool {
+// solve visits the template until it finds no further values, because each value can help to find others. It returns
+// false if it finds a conflict. Whatever was derived from the values in conflict is then doubtful, and the search must
+// start again without these names.
+func (r *recovery) solve(t *Template, live Lookup) bool {
 	r.values = map[string]string{}
 	maps.Copy(r.values, r.known)
 	r.findings, r.noted = map[string][]finding{}, map[notedFinding]bool{}
@@ -122,7 +124,7 @@ func (r *recovery) solve(t *Template, live func(gk schema.GroupKind, name string
 			return false
 		}
 	}
-	// Nothing is derived from a spelling that may not be the one that was written.
+	// Typed findings come last, as nothing may be derived from a spelling that may not be the one that was written.
 	for name, findings := range r.findings {
 		if _, found := r.values[name]; !found && r.conflicts[name] == nil {
 			r.values[name] = best(findings).Value
@@ -131,7 +133,7 @@ func (r *recovery) solve(t *Template, live func(gk schema.GroupKind, name string
 	return true
 }
 
-// best gives the first finding of text, or else the first one.
+// best returns the first finding that is not typed, or else the first one.
 func best(findings []finding) finding {
 	if i := slices.IndexFunc(findings, func(f finding) bool { return !f.typed }); i >= 0 {
 		return findings[i]
@@ -139,14 +141,14 @@ func best(findings []finding) finding {
 	return findings[0]
 }
 
-// agree says whether all findings can be of the same value as one of them.
+// agree reports whether all findings can mean the same value as the best one.
 func agree(best finding, findings []finding) bool {
 	return !slices.ContainsFunc(findings, func(f finding) bool {
 		return f.Value != best.Value && (!f.typed || !sameScalar(f.Value, best.Value))
 	})
 }
 
-// sameScalar says whether two texts are spellings of the same number or boolean.
+// sameScalar reports whether two texts are spellings of the same number or boolean.
 func sameScalar(a, b string) bool {
 	x, errX := resolvePlain(a)
 	y, errY := resolvePlain(b)
@@ -156,7 +158,7 @@ func sameScalar(a, b string) bool {
 	return number(x) == number(y)
 }
 
-// number makes a float of an integer, as JSON has only one kind of number.
+// number converts an integer to a float, as JSON has only one type of number.
 func number(v any) any {
 	if i, ok := v.(int64); ok {
 		return float64(i)
@@ -173,7 +175,7 @@ func byLine(findings []finding) []Finding {
 	return out
 }
 
-// note keeps a finding of this or an earlier look at the same place once.
+// note adds a finding, unless an earlier visit of the same place has added it.
 func (r *recovery) note(name string, f finding) {
 	if key := (notedFinding{name, f}); !r.noted[key] {
 		r.noted[key] = true
@@ -181,7 +183,8 @@ func (r *recovery) note(name string, f finding) {
 	}
 }
 
-func (r *recovery) visit(s *source, live func(gk schema.GroupKind, name string) *unstructured.Unstructured) {
+// visit compares an object of the template with the live one, if its kind and name are known and it exists.
+func (r *recovery) visit(s *source, live Lookup) {
 	apiVersion, ok1 := r.text(s.root.get("apiVersion"))
 	kind, ok2 := r.text(s.root.get("kind"))
 	name, ok3 := r.text(s.root.at("metadata", "name"))
@@ -206,7 +209,7 @@ func (r *recovery) walk(n *node, live any) {
 	case sequenceNode:
 		if items, ok := live.([]any); ok {
 			for _, pair := range r.match(n.items, items) {
-				r.path = append(r.path, step{label: pair.label})
+				r.path = append(r.path, pathElement{label: pair.label})
 				r.walk(pair.item, pair.live)
 				r.path.pop()
 			}
@@ -241,8 +244,8 @@ func (r *recovery) walkMapping(n *node, live map[string]any) {
 	}
 }
 
-// walkOpenKeys handles keys with placeholders that have no value yet. Such a key is told where exactly one of the live
-// keys that no other key of the template stands for fits it, and it alone fits that one.
+// walkOpenKeys handles keys with placeholders that have no value yet. Such a key is paired with a live key, among those
+// that no other key of the template has taken, if neither of the two fits any other.
 func (r *recovery) walkOpenKeys(open []*field, live map[string]any, taken map[string]bool) {
 	fits := map[string][]*field{}
 	choices := map[*field][]string{}
@@ -269,7 +272,7 @@ func (r *recovery) walkOpenKeys(open []*field, live map[string]any, taken map[st
 	}
 }
 
-// observe looks at a live value in the place of a scalar.
+// observe reads a live value at the place of a scalar.
 func (r *recovery) observe(n *node, live any) {
 	if n.parts == nil {
 		return
@@ -282,7 +285,7 @@ func (r *recovery) observe(n *node, live any) {
 	if n.form != formText {
 		value, err := resolvePlain(text)
 		if value == nil || err != nil {
-			return // no value of a variable would give this
+			return // no value of a variable renders to this
 		}
 		_, isText := value.(string)
 		typed = !isText
@@ -290,23 +293,23 @@ func (r *recovery) observe(n *node, live any) {
 	r.solveParts(n.parts, typed, text)
 }
 
-// solveParts notes what a text tells of each placeholder in it whose value is not given and without which all others
-// have one. Names that have been found already are looked at again, so that places that disagree are noticed.
+// solveParts reads from a text the value of each placeholder that is not known, if all other placeholders in the text
+// have a value. It reads names that were found elsewhere again, to notice places that disagree.
 func (r *recovery) solveParts(parts []part, typed bool, text string) {
-	looked := map[string]bool{"": true} // literal text has no name
+	done := map[string]bool{"": true} // literal text has no name
 	for _, p := range parts {
-		if _, ok := r.known[p.name]; ok || looked[p.name] {
+		if _, ok := r.known[p.name]; ok || done[p.name] {
 			continue
 		}
-		looked[p.name] = true
+		done[p.name] = true
 		if value, ok := r.solveFor(p.name, parts, text); ok {
 			r.note(p.name, finding{Finding{Value: value, Object: r.object, Path: r.path.String(), Line: p.line}, typed})
 		}
 	}
 }
 
-// solveFor gives the value of a placeholder with which the parts make up the text. As the lengths of all other parts are
-// known there is one at most.
+// solveFor returns the value of a placeholder for which the parts make up the text. There is at most one, because the
+// lengths of all other parts are known.
 func (r *recovery) solveFor(name string, parts []part, text string) (string, bool) {
 	rest, times := len(text), 0
 	for _, p := range parts {
@@ -345,7 +348,7 @@ func (r *recovery) solveFor(name string, parts []part, text string) (string, boo
 	return result, true
 }
 
-// expand gives the text of parts, and false where a placeholder has no value yet.
+// expand returns the text of parts, or false if a placeholder has no value yet.
 func (r *recovery) expand(parts []part) (string, bool) {
 	var b strings.Builder
 	for _, p := range parts {
@@ -362,7 +365,7 @@ func (r *recovery) expand(parts []part) (string, bool) {
 	return b.String(), true
 }
 
-// text gives the text of a scalar, and false for other nodes and where a placeholder has no value yet.
+// text returns the text of a scalar, or false for other nodes and if a placeholder has no value yet.
 func (r *recovery) text(n *node) (string, bool) {
 	switch {
 	case n == nil || n.kind != scalarNode:
@@ -373,8 +376,8 @@ func (r *recovery) text(n *node) (string, bool) {
 	return scalarText(n.value)
 }
 
-// possible says whether parts, some of which have no value yet, can make up a text: one that begins and ends as they do
-// and has what they hold in between in their order. No placeholder is taken to be empty.
+// possible reports whether parts, some of which have no value yet, can make up a text: the text must begin and end as
+// they do, and contain what lies between in the same order. A placeholder without a value counts as one character or more.
 func (r *recovery) possible(parts []part, text string) bool {
 	gap := false
 	for i, p := range parts {
@@ -410,7 +413,8 @@ func (r *recovery) possible(parts []part, text string) bool {
 	return gap || text == ""
 }
 
-// compatible says whether a live value can be what a node gives, looking at scalars only.
+// compatible reports whether a node can render to a live value. It compares only scalars, not what mappings and lists
+// contain.
 func (r *recovery) compatible(n *node, live any) bool {
 	switch n.kind {
 	case mappingNode:
@@ -419,7 +423,12 @@ func (r *recovery) compatible(n *node, live any) bool {
 	case sequenceNode:
 		_, ok := live.([]any)
 		return ok
+	default:
+		return r.compatibleScalar(n, live)
 	}
+}
+
+func (r *recovery) compatibleScalar(n *node, live any) bool {
 	text, ok := scalarText(live)
 	if !ok {
 		return false

@@ -21,7 +21,7 @@ func (c cluster) get(gk schema.GroupKind, name string) *unstructured.Unstructure
 	return nil
 }
 
-// liveConfigMap gives the ConfigMap mira-acme with data in YAML.
+// liveConfigMap returns the ConfigMap mira-acme with data in YAML.
 func liveConfigMap(t testing.TB, data string) cluster {
 	t.Helper()
 	var fields map[string]any

@@ -8,15 +8,15 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Policy bounds what a template may hold.
+// Policy restricts the objects of a template.
 type Policy struct {
-	// Namespace is the client's. A document may name this one or none.
+	// Namespace is the client's namespace. A document may name this one or none.
 	Namespace string
-	// AllowedKinds are the kinds that a document may have, in any version.
+	// AllowedKinds are the kinds that objects may have, in any version.
 	AllowedKinds []schema.GroupKind
 }
 
-// Object is a rendered object. Its numbers are int64 and float64, as unstructured objects ask for.
+// Object is a rendered object. Its numbers are int64 and float64, as unstructured objects require.
 type Object struct {
 	*unstructured.Unstructured // with the policy's namespace
 
@@ -27,8 +27,8 @@ type Object struct {
 	values *Values
 }
 
-// Render gives the objects of one client, in the template's order. The error is an *Error or several of them joined, in
-// the order of their lines; Errors takes them apart.
+// Render returns the objects of one client, in the template's order. The error is an *Error or several of them joined, in
+// the order of their lines; [Errors] separates them.
 func (t *Template) Render(v Values, p Policy) ([]*Object, error) {
 	r := renderer{values: &v}
 	t.checkValues(&v, &r.errs)
@@ -53,15 +53,15 @@ func (t *Template) Render(v Values, p Policy) ([]*Object, error) {
 	return objects, nil
 }
 
-// LineOf gives the line of the template that a field comes from. The path goes by mapping keys and, for list items, by
-// their index or their name: "spec", "template", "spec", "containers", "0", "image". Where the template has no such
-// field the line is that of the nearest field around it that it has.
+// LineOf returns the line of the template that a field comes from. The path consists of mapping keys and, for list items,
+// of their index or their name: "spec", "template", "spec", "containers", "0", "image". If the template has no such
+// field, the line is that of the nearest field around it.
 func (o *Object) LineOf(path ...string) int {
 	_, line := o.find(path)
 	return line
 }
 
-// find gives the node at a path, nil where the template has none, and the line for LineOf.
+// find returns the node at a path, or nil if the template has none, and the line for LineOf.
 func (o *Object) find(path []string) (*node, int) {
 	n, line := o.root, o.Line
 	for _, element := range path {
@@ -96,7 +96,7 @@ func (f *field) expandKey(v *Values) (string, bool) {
 	return v.expand(f.parts)
 }
 
-// item gives a list item by its index or its name.
+// item returns a list item by its index or its name.
 func (n *node) item(element string, v *Values) *node {
 	if i, err := strconv.Atoi(element); err == nil && i >= 0 && i < len(n.items) {
 		return n.items[i]
@@ -117,7 +117,7 @@ func (n *node) item(element string, v *Values) *node {
 	return nil
 }
 
-// renderer makes the values of an object for one client.
+// renderer computes the values of an object for one client.
 type renderer struct {
 	values   *Values
 	errs     errorList
@@ -128,19 +128,26 @@ type renderer struct {
 }
 
 func (r *renderer) fail(line int, placeholder, format string, args ...any) {
-	r.errs.add(&Error{Line: line, Document: r.document, Path: r.path.String(), Placeholder: placeholder, Reason: fmt.Sprintf(format, args...)})
+	r.errs.add(&Error{
+		Line:        line,
+		Document:    r.document,
+		Path:        r.path.String(),
+		Placeholder: placeholder,
+		Reason:      fmt.Sprintf(format, args...),
+	})
 }
 
-// grow counts bytes towards the bound, which aliases of a scalar that a long value fills could pass.
+// grow counts bytes towards the limit. A long value in a scalar with many aliases could exceed it.
 func (r *renderer) grow(line, bytes int) {
 	r.bytes += bytes
 	if r.bytes > maxRenderedBytes && !r.stopped {
-		r.fail(line, "", "the objects of the client have more than %d MiB of text, which the API server would not take", maxRenderedBytes>>20)
+		r.fail(line, "",
+			"the objects of the client have more than %d MiB of text, which the API server would not take", maxRenderedBytes>>20)
 		r.stopped = true
 	}
 }
 
-// render gives nil for a value that is null, or in which an error was found.
+// render returns nil for a value that is null, and for one with an error.
 func (r *renderer) render(n *node) any {
 	if r.stopped {
 		return nil
@@ -149,26 +156,25 @@ func (r *renderer) render(n *node) any {
 	case mappingNode:
 		return r.mapping(n)
 	case sequenceNode:
-		items := make([]any, 0, len(n.items))
-		for i, item := range n.items {
-			r.path.pushIndex(i)
-			before := r.errs.count()
-			value := r.render(item)
-			if value == nil && r.errs.count() == before && r.defined(item) && !r.stopped {
-				r.fail(item.line, item.placeholder(), "the value of %s makes the list item null", joinParts(item.parts))
-			}
-			r.path.pop()
-			items = append(items, value)
-		}
-		return items
+		return r.sequence(n)
+	default:
+		return r.scalar(n)
 	}
-	if n.parts == nil {
-		if text, ok := n.value.(string); ok {
-			r.grow(n.line, len(text))
+}
+
+func (r *renderer) sequence(n *node) any {
+	items := make([]any, 0, len(n.items))
+	for i, item := range n.items {
+		r.path.pushIndex(i)
+		before := r.errs.count()
+		value := r.render(item)
+		if value == nil && r.errs.count() == before && r.defined(item) && !r.stopped {
+			r.fail(item.line, item.placeholder(), "the value of %s makes the list item null", joinParts(item.parts))
 		}
-		return n.value
+		r.path.pop()
+		items = append(items, value)
 	}
-	return r.scalar(n)
+	return items
 }
 
 func (r *renderer) mapping(n *node) any {
@@ -199,6 +205,12 @@ func (r *renderer) mapping(n *node) any {
 }
 
 func (r *renderer) scalar(n *node) any {
+	if n.parts == nil {
+		if text, ok := n.value.(string); ok {
+			r.grow(n.line, len(text))
+		}
+		return n.value
+	}
 	text, ok := r.values.expand(n.parts)
 	if !ok {
 		return nil
@@ -222,13 +234,13 @@ func (r *renderer) scalar(n *node) any {
 	return value
 }
 
-// defined says whether every placeholder of a scalar has a value.
+// defined reports whether every placeholder of a scalar has a value.
 func (r *renderer) defined(n *node) bool {
 	_, ok := r.values.expand(n.parts)
 	return ok
 }
 
-// placeholder gives the name of the first placeholder of a scalar, or "".
+// placeholder returns the name of the first placeholder of a scalar, or "".
 func (n *node) placeholder() string {
 	for _, p := range n.parts {
 		if p.name != "" {

@@ -11,15 +11,15 @@ import (
 	"strconv"
 )
 
-// revision hashes a canonical form of the objects, in which everything has its type and its length, so that no two
-// templates that differ in what they say have the same form.
+// revision hashes a canonical form of the objects. The form includes the type and the length of everything, so that two
+// templates with different meanings never have the same form.
 func revision(objects []*source) string {
 	hash := sha256.New()
 	w := bufio.NewWriter(hash)
 	for _, s := range objects {
 		writeCanonical(w, s.root)
 	}
-	// Neither a hash nor the buffer before it can fail to take bytes.
+	// Writing to a hash never fails.
 	_ = w.Flush()
 	return hex.EncodeToString(hash.Sum(nil)[:6])
 }
@@ -63,7 +63,7 @@ func writeScalar(w io.Writer, n *node) {
 	writeText(w, "", n.parts)
 }
 
-// writeText writes a literal text, or parts where there are any.
+// writeText writes the parts of a text, or a literal text if there are none.
 func writeText(w io.Writer, text string, parts []part) {
 	if parts == nil {
 		fmt.Fprintf(w, "s%d:%s", len(text), text)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The tags of the YAML core that a template may write, in their short form.
+// The core tags of YAML that a template may use, in their short form.
 const (
 	tagString    = "!!str"
 	tagInt       = "!!int"
@@ -22,8 +22,8 @@ const (
 	tagMerge     = "!!merge"
 )
 
-// plainWords are the plain scalars that are not text although they are no numbers. The YAML 1.1 booleans without y and n
-// are what PyYAML takes for booleans; kubectl takes y and n as well.
+// plainWords are the plain scalars that are neither text nor numbers. The booleans are those of YAML 1.1 without y and n,
+// as PyYAML reads them; kubectl reads y and n as booleans, too.
 var plainWords = func() map[string]any {
 	words := map[string]any{}
 	for value, list := range map[any][]string{
@@ -42,13 +42,13 @@ var plainWords = func() map[string]any {
 var (
 	errNotFinite = errors.New("is not a finite number, which a Kubernetes object cannot hold; quote it if it is text")
 	errTooLarge  = errors.New("is an integer that does not fit into 64 bits; quote it if it is text")
-	decimalFloat = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
-	decimalInt   = regexp.MustCompile(`^[-+]?[0-9]+$`)
+	decimalFloat = regexp.MustCompile(`^[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?$`)
+	decimalInt   = regexp.MustCompile(`^[-+]?\d+$`)
 )
 
-// resolvePlain gives the value of a plain scalar: nil, bool, int64, float64 or string. It reads numbers as kubectl's
-// YAML library does: underscores are ignored, 0x, 0o and 0b prefixes and the octal 0644 are understood, sexagesimals and
-// timestamps are text. An error is without the scalar's text, which the caller knows.
+// resolvePlain returns the value of a plain scalar: nil, bool, int64, float64 or string. It reads numbers as kubectl's
+// YAML library does: it ignores underscores and understands the prefixes 0x, 0o and 0b and the octal 0644; sexagesimals
+// and timestamps are text. Its errors leave out the scalar's text, which may be secret.
 func resolvePlain(text string) (any, error) {
 	if value, ok := plainWords[text]; ok {
 		if err, ok := value.(error); ok {
@@ -70,7 +70,7 @@ func resolvePlain(text string) (any, error) {
 	if err == nil {
 		return value, nil
 	}
-	// As floats these would lose digits. Hexadecimal texts of more than 64 bits, such as digests, are text for kubectl too.
+	// Integers of this size would lose digits as floats. Longer hexadecimal numbers, such as digests, are text for kubectl too.
 	_, err = strconv.ParseUint(strings.TrimPrefix(number, "+"), 0, 64)
 	if err == nil || decimalInt.MatchString(number) && len(strings.TrimLeft(number, "+-0")) > 18 {
 		return nil, errTooLarge
@@ -81,7 +81,7 @@ func resolvePlain(text string) (any, error) {
 	return text, nil
 }
 
-// floatOrText gives the number, or the text where the number is beyond the range of a float64.
+// floatOrText returns the number, or the text if the number is beyond the range of a float64.
 func floatOrText(number, text string) any {
 	value, err := strconv.ParseFloat(number, 64)
 	if err != nil {
@@ -90,7 +90,7 @@ func floatOrText(number, text string) any {
 	return value
 }
 
-// resolveTagged gives the value of a scalar with an explicit tag. An error is without the scalar's text.
+// resolveTagged returns the value of a scalar with an explicit tag. Its errors leave out the scalar's text.
 func resolveTagged(tag, text string) (any, error) {
 	switch tag {
 	case tagString, tagTimestamp:
@@ -125,8 +125,8 @@ func resolveTagged(tag, text string) (any, error) {
 	return value, nil
 }
 
-// scalarText gives the text of a value in a live object as a template or a variable would write it, and false for what is
-// no scalar.
+// scalarText returns the text of a value in a live object as a template or a variable would write it, or false if the
+// value is not a scalar.
 func scalarText(value any) (string, bool) {
 	switch v := value.(type) {
 	case string:

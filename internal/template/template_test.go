@@ -53,7 +53,7 @@ func configMap(entries ...string) string {
 	return "apiVersion: v1\ndata:\n  " + strings.Join(entries, "\n  ") + "\nkind: ConfigMap\nmetadata: {name: mira-%CLIENT_NAME%}\n"
 }
 
-// data gives the data of the only object of a template.
+// data returns the data of the only object of a template.
 func data(t testing.TB, text string, v Values) any {
 	t.Helper()
 	objects := mustRender(t, text, v)

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Values are what one client puts in the place of the placeholders.
+// Values are what replaces the placeholders for one client.
 type Values struct {
 	// ClientName is the value of %CLIENT_NAME%.
 	ClientName string
@@ -22,7 +22,7 @@ type Values struct {
 	Variables map[string]string
 }
 
-// lookup gives the value of a placeholder and whether it has one. A variable cannot take the place of a built-in.
+// lookup returns the value of a placeholder and reports whether it has one. A variable cannot replace a built-in.
 func (v *Values) lookup(name string) (string, bool) {
 	switch name {
 	case PlaceholderClientName:
@@ -39,7 +39,7 @@ func (v *Values) lookup(name string) (string, bool) {
 	return value, ok
 }
 
-// names gives the names of all placeholders that have a value, the built-in ones first.
+// names returns the names of all placeholders that have a value, the built-in ones first.
 func (v *Values) names() []string {
 	names := []string{PlaceholderClientName, PlaceholderClusterDomain, PlaceholderAdminEmail}
 	for _, name := range slices.Sorted(maps.Keys(v.Variables)) {
@@ -50,7 +50,7 @@ func (v *Values) names() []string {
 	return names
 }
 
-// expand gives the text of parts, and false where a placeholder has no value.
+// expand returns the text of parts, and false where a placeholder has no value.
 func (v *Values) expand(parts []part) (string, bool) {
 	if len(parts) == 1 && parts[0].name != "" {
 		return v.lookup(parts[0].name)
@@ -70,7 +70,7 @@ func (v *Values) expand(parts []part) (string, bool) {
 	return b.String(), true
 }
 
-// checkValues reports the placeholders that have no value, each once, and values that are no text.
+// checkValues adds an error for each placeholder without a value, and for each value that is not valid text.
 func (t *Template) checkValues(v *Values, errs *errorList) {
 	for _, name := range t.Placeholders() {
 		lines := t.uses[name]
@@ -79,11 +79,13 @@ func (t *Template) checkValues(v *Values, errs *errorList) {
 		case !ok:
 			errs.add(&Error{Line: lines[0], Placeholder: name, Reason: undefined(name, lines[1:], v)})
 		case !utf8.ValidString(value):
-			errs.add(&Error{Line: lines[0], Placeholder: name, Reason: fmt.Sprintf("the value of %%%s%% is not valid UTF-8 text", name)})
+			reason := fmt.Sprintf("the value of %%%s%% is not valid UTF-8 text", name)
+			errs.add(&Error{Line: lines[0], Placeholder: name, Reason: reason})
 		}
 	}
 }
 
+// undefined explains that a placeholder has no value, and how to set it.
 func undefined(name string, furtherLines []int, v *Values) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "placeholder %%%s%%", name)
@@ -106,7 +108,7 @@ func undefined(name string, furtherLines []int, v *Values) string {
 	return b.String()
 }
 
-// enumerate writes a few line numbers.
+// enumerate lists line numbers, at most five of them.
 func enumerate(lines []int) string {
 	const most = 5
 	var texts []string
@@ -120,7 +122,8 @@ func enumerate(lines []int) string {
 	return strings.Join(texts, ", ")
 }
 
-// nearest gives the name that a misspelled one most likely stands for, or "". Of equally near ones the first is taken.
+// nearest returns the name that a misspelled one most likely means, or "". Of several equally likely ones it returns the
+// first.
 func nearest(name string, names []string) string {
 	best, least := "", len(name)/3+1
 	for _, candidate := range names {
@@ -131,7 +134,7 @@ func nearest(name string, names []string) string {
 	return best
 }
 
-// distance is the Levenshtein distance of two ASCII texts.
+// distance returns the Levenshtein distance of two ASCII texts.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -14,7 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// checkCharacters finds what YAML does not allow in a text at all, because the library names no line for it.
+// checkCharacters finds characters that YAML does not allow anywhere, because the library does not report their line.
 func checkCharacters(text string) *Error {
 	line := 1
 	for i, r := range text {
@@ -32,10 +32,10 @@ func checkCharacters(text string) *Error {
 	return nil
 }
 
-// readDocuments gives the content of each YAML document, nil for an empty one. The text has its placeholders hidden.
+// readDocuments returns the content of each YAML document, or nil for an empty one. Placeholders are hidden in the text.
 func readDocuments(text io.Reader) (contents []*yaml.Node, err error) {
-	// The library raises its own syntax errors as panics and lets others escape for malformed input that it did not
-	// foresee. A ConfigMap that somebody edits must not end the process.
+	// The library uses panics for syntax errors, and does not catch all of them. A wrong edit of a ConfigMap must not end
+	// the process.
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the YAML parser failed: %v", r)
@@ -58,7 +58,7 @@ func readDocuments(text io.Reader) (contents []*yaml.Node, err error) {
 	}
 }
 
-// isEmpty says whether a node is a document that holds nothing, or null only.
+// isEmpty reports whether a document is empty or null.
 func isEmpty(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.Tag == tagNull && n.Style == 0
 }
@@ -68,8 +68,8 @@ var (
 	unknownAnchor  = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 )
 
-// syntaxError explains an error of the YAML library. Its own line numbers are those of the beginning of a construct,
-// off by one, or absent.
+// syntaxError explains an error of the YAML library. The library's own line number may be missing, wrong by one, or that
+// of the beginning of a block.
 func (m mask) syntaxError(text string, document int, err error) *Error {
 	line, construct := locate(text)
 	_, message := splitMessage(err)
@@ -93,7 +93,7 @@ func (m mask) syntaxError(text string, document int, err error) *Error {
 	return e
 }
 
-// hint explains the mistakes in a line that the library's messages do not name.
+// hint explains mistakes in a line that the library's messages do not mention.
 func hint(line, message string) string {
 	key := strings.TrimLeft(line, " -?")
 	_, value, _ := strings.Cut(key, ": ")
@@ -103,12 +103,13 @@ func hint(line, message string) string {
 	case strings.HasPrefix(strings.TrimLeft(line, " "), "\t"):
 		return "; the line is indented with a tab, YAML takes spaces only"
 	case beginsWithPercent(key), beginsWithPercent(strings.TrimSpace(value)):
-		return "; what begins with % and is no placeholder must be quoted, and a placeholder's name has two or more capital letters, digits or underscores"
+		return "; what begins with % and is no placeholder must be quoted," +
+			" and a placeholder's name has two or more capital letters, digits or underscores"
 	}
 	return ""
 }
 
-// beginsWithPercent says whether a text begins with a percent sign that belongs to no placeholder.
+// beginsWithPercent reports whether a text begins with a percent sign that belongs to no placeholder.
 func beginsWithPercent(text string) bool {
 	return strings.HasPrefix(newMask(text).hide(text), "%")
 }
@@ -121,7 +122,7 @@ func lineOf(text string, line int) string {
 	return lines[line-1]
 }
 
-// splitMessage gives the line that the library names, or 0, and its message.
+// splitMessage returns the line in an error of the library, or 0, and the message.
 func splitMessage(err error) (int, string) {
 	match := libraryMessage.FindStringSubmatch(err.Error())
 	if match == nil {
@@ -131,16 +132,16 @@ func splitMessage(err error) (int, string) {
 	return line, match[2]
 }
 
-// blockMessages are the errors for which the library names the beginning of the construct instead of the place.
+// blockMessages are the errors for which the library reports the beginning of the block instead of the place.
 var blockMessages = []string{
 	"did not find expected key", "did not find expected '-' indicator",
 	"did not find expected ',' or ']'", "did not find expected ',' or '}'",
 }
 
 // locate finds the line of a syntax error: the last line of the shortest beginning of the text for which the library
-// reports the same error. construct is the line in which the block or flow collection begins that the error is in, or 0.
+// reports the same error. construct is the line where the block or flow collection with the error begins, or 0.
 func locate(text string) (line, construct int) {
-	// With a line before it, an error in the first line has a line number too.
+	// The library reports no line number for the first line, so a line is put before it.
 	unread := 0
 	read := func(part string) string {
 		r := strings.NewReader("\n" + part)
@@ -164,13 +165,13 @@ func locate(text string) (line, construct int) {
 		offset += len(l)
 		offsets[i] = offset
 	}
-	// Beginning at the last line that the library has read.
+	// The search begins at the last line that the library has read.
 	last, _ := slices.BinarySearch(offsets, len(text)-unread)
 	last = min(last, len(lines)-1)
 	fails := func(i int) bool {
 		part := text[:offsets[i]]
 		if strings.HasPrefix(message, "did not find expected ','") && construct > 0 && construct <= i+1 {
-			// A text that ends within brackets has the same error.
+			// A text that ends within brackets has the same error, so the brackets are closed.
 			begin := 0
 			if construct > 1 {
 				begin = offsets[construct-2]
@@ -188,8 +189,8 @@ func locate(text string) (line, construct int) {
 	return max(1, min(shifted, len(lines))), 0
 }
 
-// shortest gives the least number up to last for which a condition is true that stays true from there on. It is quick
-// where that is near last.
+// shortest returns the least number up to last for which a condition is true. The condition must stay true from there
+// on. The search is fast if the number is near last.
 func shortest(last int, condition func(int) bool) int {
 	step := 1
 	for last-step >= 0 && condition(last-step) {
@@ -200,7 +201,7 @@ func shortest(last int, condition func(int) bool) int {
 	return low + sort.Search(last-low, func(i int) bool { return condition(low + i) })
 }
 
-// closing gives the brackets that close those that a text leaves open.
+// closing returns the closing brackets that are missing at the end of a text.
 func closing(text string) string {
 	var open []byte
 	quote := byte(0)
