@@ -21,18 +21,36 @@ func TestPolicy(t *testing.T) {
 		want       []string
 	}{
 		{"allowed kinds in any version", object("networking.k8s.io/v1beta1", "Ingress", "'%CLIENT_NAME%'"), defaults, nil},
-		{"a kind that is not allowed", object("rbac.authorization.k8s.io/v1", "RoleBinding", "'%CLIENT_NAME%'"), defaults, []string{
-			`line 2: kind: a template may not hold objects of the kind rbac.authorization.k8s.io/RoleBinding (allowed: core/Service, networking.k8s.io/Ingress, apps/StatefulSet);` +
-				` to allow it, add "rbac.authorization.k8s.io/RoleBinding" to allowed_kinds`,
-		}},
-		{"a kind of another group than the allowed one", object("extensions/v1beta1", "Ingress", "'%CLIENT_NAME%'"), defaults, []string{
-			`line 2: kind: a template may not hold objects of the kind extensions/Ingress (allowed: core/Service, networking.k8s.io/Ingress, apps/StatefulSet);` +
-				` if networking.k8s.io/Ingress is meant, correct the apiVersion; to allow it, add "extensions/Ingress" to allowed_kinds`,
-		}},
-		{"a kind of a variable, which must be allowed like any other", object("v1", "'%KIND%'", "'%CLIENT_NAME%'"), defaults, []string{
-			`line 2: kind: a template may not hold objects of the kind core/Secret (allowed: core/Service, networking.k8s.io/Ingress, apps/StatefulSet); to allow it, add "core/Secret" to allowed_kinds`,
-		}},
-		{"a kind of a variable that gives a number", object("v1", "%NUMBER%", "'%CLIENT_NAME%'"), defaults, []string{
+		{
+			"a kind that is not allowed",
+			object("rbac.authorization.k8s.io/v1", "RoleBinding", "'%CLIENT_NAME%'"),
+			defaults,
+			[]string{
+				`line 2: kind: a template may not hold objects of the kind rbac.authorization.k8s.io/RoleBinding ` +
+					`(allowed: core/Service, networking.k8s.io/Ingress, apps/StatefulSet);` +
+					` to allow it, add "rbac.authorization.k8s.io/RoleBinding" to allowed_kinds`,
+			},
+		},
+		{
+			"a kind of another group than the allowed one",
+			object("extensions/v1beta1", "Ingress", "'%CLIENT_NAME%'"),
+			defaults,
+			[]string{
+				`line 2: kind: a template may not hold objects of the kind extensions/Ingress ` +
+					`(allowed: core/Service, networking.k8s.io/Ingress, apps/StatefulSet);` +
+					` if networking.k8s.io/Ingress is meant, correct the apiVersion; to allow it, add "extensions/Ingress" to allowed_kinds`,
+			},
+		},
+		{
+			"a kind of a variable, which must be allowed like any other",
+			object("v1", "'%KIND%'", "'%CLIENT_NAME%'"),
+			defaults,
+			[]string{
+				`line 2: kind: a template may not hold objects of the kind core/Secret ` +
+					`(allowed: core/Service, networking.k8s.io/Ingress, apps/StatefulSet); to allow it, add "core/Secret" to allowed_kinds`,
+			},
+		},
+		{"a kind of a variable that is a number", object("v1", "%NUMBER%", "'%CLIENT_NAME%'"), defaults, []string{
 			"line 2: kind: must be a string, and the value of %NUMBER% is none",
 		}},
 		{"an apiVersion that is none", object("a/b/c", "Service", "'%CLIENT_NAME%'"), defaults, []string{
@@ -43,9 +61,15 @@ func TestPolicy(t *testing.T) {
 		{"another namespace", object("v1", "Service", "'%CLIENT_NAME%'") + "  namespace: kube-system\n", defaults, []string{
 			`line 5: metadata.namespace: the document is in namespace "kube-system", and the client's objects belong in "default": remove the field`,
 		}},
-		{"another namespace by a merge key", "x: &x {namespace: kube-system}\n" + object("v1", "Service", "'%CLIENT_NAME%'") + "  <<: *x\n", defaults, []string{
-			`line 1: metadata.namespace: the document is in namespace "kube-system", and the client's objects belong in "default": remove the field`,
-		}},
+		{
+			"another namespace by a merge key",
+			"x: &x {namespace: kube-system}\n" + object("v1", "Service", "'%CLIENT_NAME%'") + "  <<: *x\n",
+			defaults,
+			[]string{
+				`line 1: metadata.namespace: the document is in namespace "kube-system",` +
+					` and the client's objects belong in "default": remove the field`,
+			},
+		},
 		{
 			"two documents of one kind and name",
 			object("networking.k8s.io/v1", "Ingress", "'%CLIENT_NAME%'") + "---\n" + object("v1", "Service", "'%CLIENT_NAME%'") + "---\n" +
@@ -63,15 +87,17 @@ func TestPolicy(t *testing.T) {
 
 func TestObjectsGetTheNamespaceOfThePolicy(t *testing.T) {
 	for _, namespace := range []string{"default", "tenants"} {
-		policy := testPolicy
-		policy.Namespace = namespace
-		objects, err := mustParse(t, configMap("a: b")).Render(testValues(), policy)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := objects[0].GetNamespace(); got != namespace {
-			t.Errorf("got namespace %q, want %q", got, namespace)
-		}
+		t.Run(namespace, func(t *testing.T) {
+			policy := testPolicy
+			policy.Namespace = namespace
+			objects, err := mustParse(t, configMap("a: b")).Render(testValues(), policy)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := objects[0].GetNamespace(); got != namespace {
+				t.Errorf("got namespace %q, want %q", got, namespace)
+			}
+		})
 	}
 }
 
@@ -79,13 +105,17 @@ func TestNames(t *testing.T) {
 	policy := testPolicy
 	policy.AllowedKinds = append([]schema.GroupKind{cronJobKind, {Group: "rbac.authorization.k8s.io", Kind: "Role"}}, policy.AllowedKinds...)
 	const (
-		label     = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character"
-		label1035 = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character"
-		subdomain = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
+		label = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an" +
+			" alphanumeric character"
+		label1035 = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and" +
+			" end with an alphanumeric character"
+		subdomain = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and" +
+			" end with an alphanumeric character"
 	)
 	long := strings.Repeat("a", 40)
 	claim := func(name string) string {
-		return object("apps/v1", "StatefulSet", "'%CLIENT_NAME%'") + "spec: {replicas: 11, volumeClaimTemplates: [{metadata: {name: " + name + "}}]}\n"
+		return object("apps/v1", "StatefulSet", "'%CLIENT_NAME%'") +
+			"spec: {replicas: 11, volumeClaimTemplates: [{metadata: {name: " + name + "}}]}\n"
 	}
 	tests := []struct {
 		name, text, client string
@@ -94,8 +124,12 @@ func TestNames(t *testing.T) {
 	}{
 		{"a Service may have 63 characters", object("v1", "Service", "x-%CLIENT_NAME%"+strings.Repeat("b", 21)), long, "", false},
 		{
-			"a Service may not have 64", object("v1", "Service", "x-%CLIENT_NAME%"+strings.Repeat("b", 22)), long,
-			`line 4: metadata.name: the client name "` + long + `" makes the Service name "x-` + long + strings.Repeat("b", 22) + `", which is not legal: must be no more than 63 characters`, true,
+			"a Service may not have 64",
+			object("v1", "Service", "x-%CLIENT_NAME%"+strings.Repeat("b", 22)),
+			long,
+			`line 4: metadata.name: the client name "` + long + `" makes the Service name "x-` + long + strings.Repeat("b", 22) +
+				`", which is not legal: must be no more than 63 characters`,
+			true,
 		},
 		{
 			"a Service may not begin with a digit, which is the client's fault", object("v1", "Service", "'%CLIENT_NAME%'"), "123",
@@ -130,9 +164,13 @@ func TestNames(t *testing.T) {
 		},
 		{"a claim may have 253 characters", claim(strings.Repeat("v", 209)), long, "", false},
 		{
-			"a claim may not have 254", claim(strings.Repeat("v", 210)), long,
-			`line 4: metadata.name: the client name "` + long + `" makes the StatefulSet name "` + long + `", which is not legal: it makes the PersistentVolumeClaim name "` +
-				strings.Repeat("v", 210) + "-" + long + `-10", which has 254 characters and may have 253`, true,
+			"a claim may not have 254",
+			claim(strings.Repeat("v", 210)),
+			long,
+			`line 4: metadata.name: the client name "` + long + `" makes the StatefulSet name "` + long + `", which is not legal: it makes` +
+				` the PersistentVolumeClaim name "` +
+				strings.Repeat("v", 210) + "-" + long + `-10", which has 254 characters and may have 253`,
+			true,
 		},
 		{
 			"a CronJob may not have 53 characters", object("batch/v1", "CronJob", "x-%CLIENT_NAME%-"+strings.Repeat("b", 10)), long,
@@ -202,7 +240,8 @@ spec:
 		"line 12: spec.template.metadata.labels.a: must be text, and the value of %FLAG% is a boolean: put the placeholder in quotes",
 		"line 13: spec.template.metadata.annotations[a.b/c]: must be text, and 2 is a number: put it in quotes",
 		"line 16: spec.template.spec.initContainers[0].env[0].value: must be text, and 1 is a number: put it in quotes",
-		"line 22: spec.template.spec.containers[0].env[1].value: must be text, and the value of %NUMBER% is a number: put the placeholder in quotes",
+		"line 22: spec.template.spec.containers[0].env[1].value:"+
+			" must be text, and the value of %NUMBER% is a number: put the placeholder in quotes",
 		"line 29: spec.selector.a: must be text, and 1 is a number: put it in quotes",
 	)
 	var placeholders []string

@@ -21,7 +21,7 @@ func clientTemplate(t testing.TB) string {
 	return string(text)
 }
 
-// defaultPolicy is the provider's where nothing is configured.
+// defaultPolicy is the provider's policy if nothing is configured.
 var defaultPolicy = Policy{Namespace: "default", AllowedKinds: []schema.GroupKind{serviceKind, ingressKind, statefulSetKind}}
 
 const sampleEmail = "o'brien+mira@exa-mple.com"
@@ -95,7 +95,7 @@ func TestClientTemplate(t *testing.T) {
 	}
 }
 
-// stringMap returns a mapping that must hold nothing but strings.
+// stringMap returns a mapping whose values must all be strings.
 func stringMap(t *testing.T, content any, keys ...string) labels.Set {
 	t.Helper()
 	fields, _ := value(content, keys...).(map[string]any)
@@ -110,38 +110,40 @@ func stringMap(t *testing.T, content any, keys ...string) labels.Set {
 	return set
 }
 
-func TestClientTemplateGivesBackItsValues(t *testing.T) {
+func TestRecoverFromTheClientTemplate(t *testing.T) {
 	parsed := mustParse(t, clientTemplate(t))
 	domain := "alsigo.net"
 	for _, email := range []string{sampleEmail, "123", "true", "a@b.c"} {
-		objects, err := parsed.Render(Values{ClientName: "acme", ClusterDomain: &domain, AdminEmail: email}, defaultPolicy)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var live cluster
-		for _, o := range objects {
-			// What the API server and others add must not matter.
-			content := o.DeepCopy()
-			content.SetUID("1")
-			content.SetManagedFields(nil)
-			set := content.Object
-			if containers, ok := value(set, "spec", "template", "spec", "containers").([]any); ok {
-				env := value(containers[0], "env").([]any)
-				containers[0].(map[string]any)["env"] = append([]any{map[string]any{"name": "HTTP_PROXY", "value": "x"}}, env...)
-				value(set, "spec", "template", "spec").(map[string]any)["containers"] =
-					append([]any{map[string]any{"name": "proxy", "env": []any{map[string]any{"name": "ADMIN_EMAIL", "value": "other"}}}}, containers...)
+		t.Run(email, func(t *testing.T) {
+			objects, err := parsed.Render(Values{ClientName: "acme", ClusterDomain: &domain, AdminEmail: email}, defaultPolicy)
+			if err != nil {
+				t.Fatal(err)
 			}
-			live = append(live, content)
-		}
-		got := parsed.Recover(map[string]string{"CLIENT_NAME": "acme"}, live.get)
-		want := Recovered{Values: map[string]string{"CLUSTER_DOMAIN": domain, "EMAIL_ADMIN": email}}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", email, diff)
-		}
+			var live cluster
+			for _, o := range objects {
+				// What the API server and others add makes no difference.
+				content := o.DeepCopy()
+				content.SetUID("1")
+				content.SetManagedFields(nil)
+				set := content.Object
+				if containers, ok := value(set, "spec", "template", "spec", "containers").([]any); ok {
+					env := value(containers[0], "env").([]any)
+					containers[0].(map[string]any)["env"] = append([]any{map[string]any{"name": "HTTP_PROXY", "value": "x"}}, env...)
+					value(set, "spec", "template", "spec").(map[string]any)["containers"] =
+						append([]any{map[string]any{"name": "proxy", "env": []any{map[string]any{"name": "ADMIN_EMAIL", "value": "other"}}}}, containers...)
+				}
+				live = append(live, content)
+			}
+			got := parsed.Recover(map[string]string{"CLIENT_NAME": "acme"}, live.get)
+			want := Recovered{Values: map[string]string{"CLUSTER_DOMAIN": domain, "EMAIL_ADMIN": email}}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
 	}
 }
 
-// unstructuredObjects makes live objects of rendered ones.
+// unstructuredObjects returns rendered objects as live ones.
 func unstructuredObjects(objects []*Object) cluster {
 	live := make(cluster, 0, len(objects))
 	for _, o := range objects {

@@ -13,19 +13,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// seeds are templates that hold placeholders in every kind of place.
+// seeds returns templates with placeholders in all kinds of places.
 func seeds(t testing.TB) []string {
 	return []string{
 		clientTemplate(t),
 		configMap("a: %AA%", "b: '%BB%'", "c: x%AA%y%BB%z", "d: [%AA%, {e: \"%BB%\"}]", "f: |", "  %AA%", "  %BB%"),
 		configMap("%AA%: x", "x-%BB%: {a: %EMAIL_ADMIN%}", "k: [{name: '%AA%', value: %BB%}, {name: x}]"),
 		configMap("a: &a {x: %AA%}", "b: {<<: *a, y: *a}", "c: [*a, *a]", "d: !!int %BB%", "e: !!str %BB%", "f: %AA%%BB%"),
-		"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: 'x-%CLIENT_NAME%'}, spec: {ports: [{port: %AA%, name: %BB%}]}}\n",
+		"apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Service, metadata: {name: 'x-%CLIENT_NAME%'}, " +
+			"spec: {ports: [{port: %AA%, name: %BB%}]}}\n",
 		"{\"apiVersion\": \"v1\", \"kind\": \"%AA%\", \"metadata\": {\"name\": \"%CLIENT_NAME%\", \"namespace\": \"%BB%\"}}",
 	}
 }
 
-// valuesFor returns every placeholder of a template that is not built in one of two values.
+// valuesFor returns values in which each variable of a template has one of those given.
 func valuesFor(parsed *Template, client, email string, values ...string) Values {
 	domain := values[0]
 	v := Values{ClientName: client, ClusterDomain: &domain, AdminEmail: email, Variables: map[string]string{}}
@@ -37,20 +38,23 @@ func valuesFor(parsed *Template, client, email string, values ...string) Values 
 	return v
 }
 
-// FuzzRender looks for texts and values that end the process, give errors of another type, or change the structure.
+// FuzzRender searches for texts and values that end the process, cause errors of another type, or change the structure.
 func FuzzRender(f *testing.F) {
 	for _, text := range seeds(f) {
 		f.Add(text, "o'brien+mira@exa-mple.com", "latest", "3")
 		f.Add(text, "a: b\n- c", "null", "[1, 2]")
 		f.Add(text, "%CLIENT_NAME%", "%AA%", "\"")
 	}
-	for _, text := range []string{"a: *a", "&a [*a]", "- ? {a: b}\n", "!!x y", "%YAML 1.1\n---\na", "a: \"\\\n", "<<: {a: b}", "? a\n", "---\n...\n---\n", "#\n  #", "- # a\n  - b\n# c\n"} {
+	for _, text := range []string{
+		"a: *a", "&a [*a]", "- ? {a: b}\n", "!!x y", "%YAML 1.1\n---\na", "a: \"\\\n", "<<: {a: b}", "? a\n", "---\n...\n---\n", "#\n  #",
+		"- # a\n  - b\n# c\n",
+	} {
 		f.Add(text, "", "", "")
 	}
 	f.Fuzz(checkRender)
 }
 
-// FuzzValues leaves the templates alone and looks for values alone.
+// FuzzValues varies only the values, not the templates.
 func FuzzValues(f *testing.F) {
 	texts := seeds(f)
 	for i := range texts {
@@ -79,7 +83,7 @@ func checkRender(t *testing.T, text, email, first, second string) {
 		t.Errorf("another rendering differs:\n%s", cmp.Diff(contents(objects), contents(again)))
 	}
 	for _, o := range objects {
-		o.DeepCopy() // ends the process if a value is of a type that objects cannot hold
+		o.DeepCopy() // panics if a value has a type that objects cannot have
 	}
 	if slices.ContainsFunc(parsed.objects, func(s *source) bool { return keysDepend(s.root) }) {
 		return
@@ -98,14 +102,14 @@ func checkRender(t *testing.T, text, email, first, second string) {
 	}
 }
 
-// lines counts the line breaks that the YAML library knows, so that no line is beyond the last one.
+// lines counts lines as the YAML library does, which knows more line breaks than \n.
 func lines(text string) int {
 	return len(regexp.MustCompile("[\n\r\u0085\u2028\u2029]").FindAllString(text, -1)) + 1
 }
 
 var hiddenPlaceholder = regexp.MustCompile("ph[0-9a-f]{16}q")
 
-// wantOnlyErrors says that an error is made of *Error, each within the text.
+// wantOnlyErrors checks that an error consists of *Error, each with a line of the text.
 func wantOnlyErrors(t *testing.T, err error, lines int) {
 	t.Helper()
 	errs := Errors(err)
@@ -130,7 +134,7 @@ func contents(objects []*Object) []any {
 	return out
 }
 
-// structure replaces scalars by nothing.
+// structure replaces scalars by nil.
 func structure(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -154,7 +158,7 @@ func keysDepend(n *node) bool {
 		slices.ContainsFunc(n.fields, func(f field) bool { return keysDepend(f.value) })
 }
 
-// FuzzRecover looks for values that are recovered wrongly: rendering anew with what was found must give the same.
+// FuzzRecover searches for values that are recovered wrongly: rendering with the recovered values must return the same.
 func FuzzRecover(f *testing.F) {
 	for _, text := range seeds(f) {
 		f.Add(text, "o'brien+mira@exa-mple.com", "latest", "3")
@@ -189,16 +193,16 @@ func checkRecover(t *testing.T, text, email, first, second string) {
 			again.Variables[name] = value
 		}
 	}
-	anew, err := parsed.Render(again, testPolicy)
+	rendered, err := parsed.Render(again, testPolicy)
 	if err != nil {
 		t.Fatalf("rendering with %v: %v", got.Values, err)
 	}
-	if diff := cmp.Diff(asJSON(contents(objects)), asJSON(contents(anew))); diff != "" {
+	if diff := cmp.Diff(asJSON(contents(objects)), asJSON(contents(rendered))); diff != "" {
 		t.Errorf("with %v (-original +recovered):\n%s", got.Values, diff)
 	}
 }
 
-// asJSON makes numbers equal that are the same in JSON.
+// asJSON converts numbers so that those are equal that are the same in JSON.
 func asJSON(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -217,10 +221,16 @@ func asJSON(v any) any {
 	return number(v)
 }
 
-// TestRecoverIsTheInverseOfRender holds for every value where the template leaves no choice.
+// TestRecoverIsTheInverseOfRender checks random values in places where only one value is possible.
 func TestRecoverIsTheInverseOfRender(t *testing.T) {
 	parsed := mustParse(t, configMap(
-		"whole: %EMAIL_ADMIN%", "quoted: '%AA%'", "inner: mira:%BB%-alpine", "both: '%AA%/%CC%/%BB%'", "list: [{name: n, value: \"%DD%\"}]", "block: |-", "  %EE%:%EE%",
+		"whole: %EMAIL_ADMIN%",
+		"quoted: '%AA%'",
+		"inner: mira:%BB%-alpine",
+		"both: '%AA%/%CC%/%BB%'",
+		"list: [{name: n, value: \"%DD%\"}]",
+		"block: |-",
+		"  %EE%:%EE%",
 	))
 	values := func(email, a, b, c, d, e string) bool {
 		v := testValues("AA", a, "BB", b, "CC", c, "DD", d, "EE", e)
@@ -241,7 +251,7 @@ func TestRecoverIsTheInverseOfRender(t *testing.T) {
 	if err := quick.Check(values, &quick.Config{MaxCount: 2000}); err != nil {
 		t.Error(err)
 	}
-	// Values that are made of what the template itself holds.
+	// Values that consist of pieces of the template itself.
 	pieces := []string{"", "/", ":", "mira:", "-alpine", "a", "%AA%", "//", "a/b"}
 	for i := range 2000 {
 		pick := func(n int) string {
@@ -253,7 +263,7 @@ func TestRecoverIsTheInverseOfRender(t *testing.T) {
 	}
 }
 
-// TestFieldPaths holds the two ways in which paths are written against each other.
+// TestFieldPaths checks that pushing elements and pathOf format paths in the same way.
 func TestFieldPaths(t *testing.T) {
 	var p fieldPath
 	for i, key := range []string{"spec", "a.b/c", "x[0]", "y"} {

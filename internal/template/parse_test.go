@@ -47,13 +47,18 @@ func TestParseRefuses(t *testing.T) {
 		{"a name with another placeholder only", head + "metadata:\n  name: mira-%FOO%\n", []string{
 			"line 4: metadata.name: must contain %CLIENT_NAME%, and is mira-%FOO%: all clients would share, and overwrite, one object",
 		}},
-		{"a name that is a number, a boolean, and a long text",
-			head + "metadata: {name: 1}\n---\n" + head + "metadata: {name: yes}\n---\n" + head + "metadata: {name: " + strings.Repeat("é", 50) + "}\n",
+		{
+			"a name that is a number, a boolean, and a long text",
+			head + "metadata: {name: 1}\n---\n" +
+				head + "metadata: {name: yes}\n---\n" +
+				head + "metadata: {name: " + strings.Repeat("é", 50) + "}\n",
 			[]string{
 				"line 3: metadata.name: must contain %CLIENT_NAME%, and is the number 1: all clients would share, and overwrite, one object",
 				"line 7: metadata.name: must contain %CLIENT_NAME%, and is the boolean true: all clients would share, and overwrite, one object",
-				`line 11: metadata.name: must contain %CLIENT_NAME%, and is the text "` + strings.Repeat("é", 40) + `...": all clients would share, and overwrite, one object`,
-			}},
+				`line 11: metadata.name: must contain %CLIENT_NAME%, and is the text "` + strings.Repeat("é", 40) + `...": all clients would` +
+					` share, and overwrite, one object`,
+			},
+		},
 		{"generateName", head + "metadata:\n  name: '%CLIENT_NAME%'\n  generateName: a-\n", []string{
 			"line 5: metadata.generateName: is not possible: the objects of a client have names of their own, so that they can be found again",
 		}},
@@ -67,10 +72,14 @@ func TestParseRefuses(t *testing.T) {
 			"line 5: metadata.%FOO%: a field of metadata cannot be chosen by a placeholder",
 			"line 7: %FOO%: a field of an object cannot be chosen by a placeholder",
 		}},
-		{"an item of a typed list that names half a type", "apiVersion: v1\nkind: ServiceList\nitems:\n- kind: Service\n- apiVersion: v1\n", []string{
-			"line 4: apiVersion: is missing: every document of a template is a Kubernetes object",
-			"line 5: kind: is missing: every document of a template is a Kubernetes object",
-		}},
+		{
+			"an item of a typed list that names half a type",
+			"apiVersion: v1\nkind: ServiceList\nitems:\n- kind: Service\n- apiVersion: v1\n",
+			[]string{
+				"line 4: apiVersion: is missing: every document of a template is a Kubernetes object",
+				"line 5: kind: is missing: every document of a template is a Kubernetes object",
+			},
+		},
 		{"a List without a field items", "apiVersion: v1\nkind: List\n", []string{"line 1: the template holds no Kubernetes object"}},
 		{"items that are no list", "apiVersion: v1\nkind: List\nitems: {}\n", []string{"line 3: items: must be a list, and is a mapping"}},
 		{"fields beside the items of a List", "apiVersion: v1\nkind: List\nitems: []\nspec: {}\n", []string{
@@ -203,23 +212,29 @@ func TestPlaceholders(t *testing.T) {
 
 func TestValidVariableName(t *testing.T) {
 	for _, name := range []string{"AB", "IMAGE_TAG", "A1", "A__B", "X_509"} {
-		if err := ValidVariableName(name); err != nil {
-			t.Error(err)
-		}
+		t.Run(name+" is valid", func(t *testing.T) {
+			if err := ValidVariableName(name); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	const rule = "is not a placeholder name: it must have at least two characters, capital letters, digits and underscores only," +
+	const rule = " is not a placeholder name: it must have at least two characters, capital letters, digits and underscores only," +
 		" begin with a letter and not end with an underscore, as IMAGE_TAG does"
 	for _, name := range []string{"", "A", "a", "ab", "Ab", "_AB", "AB_", "1A", "A-B", "A B", "%AB%", "ÄÖ", "AB\n"} {
-		wantErrors(t, ValidVariableName(name), strings.Join([]string{quote(name), rule}, " "))
+		t.Run(quote(name)+" is no placeholder name", func(t *testing.T) {
+			wantErrors(t, ValidVariableName(name), quote(name)+rule)
+		})
 	}
 	for _, name := range []string{"CLIENT_NAME", "CLUSTER_DOMAIN", "EMAIL_ADMIN"} {
-		wantErrors(t, ValidVariableName(name), quote(name)+" has a value of its own for every client and cannot be set as a variable")
+		t.Run(name+" is built in", func(t *testing.T) {
+			wantErrors(t, ValidVariableName(name), quote(name)+" has a value of its own for every client and cannot be set as a variable")
+		})
 	}
 }
 
 func TestMaskCannotBeForged(t *testing.T) {
-	// A text that spells the hidden form of its own placeholders would have to hold its own hash. One that holds
-	// another text's is only text.
+	// To spell the hidden form of its own placeholders, a text would have to contain its own hash. The hidden form of
+	// another text's placeholders is only text.
 	hidden := newMask("x").hide("%FOO%")
 	for name, entry := range map[string]string{
 		"spelled out":          hidden,

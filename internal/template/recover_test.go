@@ -1,6 +1,7 @@
 package template
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// cluster is what live objects are looked up in.
+// cluster are the live objects that Recover looks up.
 type cluster []*unstructured.Unstructured
 
 func (c cluster) get(gk schema.GroupKind, name string) *unstructured.Unstructured {
@@ -21,7 +22,7 @@ func (c cluster) get(gk schema.GroupKind, name string) *unstructured.Unstructure
 	return nil
 }
 
-// liveConfigMap returns the ConfigMap mira-acme with data in YAML.
+// liveConfigMap returns the ConfigMap mira-acme with data that is written in YAML.
 func liveConfigMap(t testing.TB, data string) cluster {
 	t.Helper()
 	var fields map[string]any
@@ -34,7 +35,7 @@ func liveConfigMap(t testing.TB, data string) cluster {
 	}}}
 }
 
-// liveValue makes the numbers those of unstructured objects.
+// liveValue converts numbers to the types that unstructured objects use.
 func liveValue(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -68,11 +69,14 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"TAG": "3.1"}},
 		},
 		{
-			"text that differs from the template's tells nothing", []string{"a: mira:%TAG%", "b: x%BB%y"}, nil, "{a: 'nginx:1', b: x}",
+			"text that differs from the template's yields nothing", []string{"a: mira:%TAG%", "b: x%BB%y"}, nil, "{a: 'nginx:1', b: x}",
 			Recovered{Values: map[string]string{}, Missing: []string{"BB", "TAG"}},
 		},
 		{
-			"numbers and booleans are written as YAML", []string{"a: %AA%", "b: %BB%", "c: %CC%", "d: !!int %DD%"}, nil, "{a: 3, b: 1.5, c: true, d: -1}",
+			"numbers and booleans are written as YAML",
+			[]string{"a: %AA%", "b: %BB%", "c: %CC%", "d: !!int %DD%"},
+			nil,
+			"{a: 3, b: 1.5, c: true, d: -1}",
 			Recovered{Values: map[string]string{"AA": "3", "BB": "1.5", "CC": "true", "DD": "-1"}},
 		},
 		{
@@ -80,11 +84,14 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"AA": "4"}},
 		},
 		{
-			"a number where the template has text tells nothing", []string{"a: '%AA%'", "b: %EMAIL_ADMIN%"}, nil, "{a: 4, b: 4}",
+			"a number where the template has text yields nothing", []string{"a: '%AA%'", "b: %EMAIL_ADMIN%"}, nil, "{a: 4, b: 4}",
 			Recovered{Values: map[string]string{}, Missing: []string{"AA", "EMAIL_ADMIN"}},
 		},
 		{
-			"null, an absent field, and a collection tell nothing", []string{"a: %AA%", "b: %BB%", "c: %CC%", "d: [%DD%]"}, nil, "{a: ~, c: {x: y}, d: x}",
+			"null, an absent field, and a collection yield nothing",
+			[]string{"a: %AA%", "b: %BB%", "c: %CC%", "d: [%DD%]"},
+			nil,
+			"{a: ~, c: {x: y}, d: x}",
 			Recovered{Values: map[string]string{}, Missing: []string{"AA", "BB", "CC", "DD"}},
 		},
 		{
@@ -92,7 +99,10 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"TAG": "", "BB": "", "CC": ""}},
 		},
 		{
-			"text that no variable could have given in a plain scalar", []string{"a: %AA%", "b: %BB%", "c: %CC%"}, nil, "{a: '', b: 'null', c: '.nan'}",
+			"text that no variable renders to in a plain scalar",
+			[]string{"a: %AA%", "b: %BB%", "c: %CC%"},
+			nil,
+			"{a: '', b: 'null', c: '.nan'}",
 			Recovered{Values: map[string]string{}, Missing: []string{"AA", "BB", "CC"}},
 		},
 		{
@@ -100,23 +110,35 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"CLUSTER_DOMAIN": "alsigo.net"}},
 		},
 		{
-			"values that are known are not looked for, whatever stands there", []string{"a: %TAG%", "b: %TAG%-%BB%"}, map[string]string{"TAG": "1"}, "{a: 2, b: 1-x}",
+			"values that are known are not looked for, whatever stands there",
+			[]string{"a: %TAG%", "b: %TAG%-%BB%"},
+			map[string]string{"TAG": "1"},
+			"{a: 2, b: 1-x}",
 			Recovered{Values: map[string]string{"BB": "x"}},
 		},
 		{
-			"two unknown ones in a scalar tell nothing", []string{"a: %AA%-%BB%"}, nil, "a: x-y",
+			"two unknown ones in a scalar yield nothing", []string{"a: %AA%-%BB%"}, nil, "a: x-y",
 			Recovered{Values: map[string]string{}, Missing: []string{"AA", "BB"}},
 		},
 		{
-			"two unknown ones in a scalar, one of which another place tells", []string{"a: %AA%-%BB%-%CC%", "b: %BB%", "c: '%BB%%CC%'"}, nil, "{a: x-y-z-1, b: y-z, c: y-z1}",
+			"two unknown ones in a scalar, one of which another place yields",
+			[]string{"a: %AA%-%BB%-%CC%", "b: %BB%", "c: '%BB%%CC%'"},
+			nil,
+			"{a: x-y-z-1, b: y-z, c: y-z1}",
 			Recovered{Values: map[string]string{"AA": "x", "BB": "y-z", "CC": "1"}},
 		},
 		{
-			"one that stands twice in a scalar", []string{"a: '%AA%:%AA%'", "b: x%BB%%BB%", "c: '%CC%-%CC%'", "d: '%DD%%DD%'"}, nil, "{a: 'a:b:a:b', b: xabab, c: a-b, d: aaa}",
+			"one that stands twice in a scalar",
+			[]string{"a: '%AA%:%AA%'", "b: x%BB%%BB%", "c: '%CC%-%CC%'", "d: '%DD%%DD%'"},
+			nil,
+			"{a: 'a:b:a:b', b: xabab, c: a-b, d: aaa}",
 			Recovered{Values: map[string]string{"AA": "a:b", "BB": "ab"}, Missing: []string{"CC", "DD"}},
 		},
 		{
-			"text of several lines", []string{"a: |", "  #!/bin/sh", "  echo %AA%", "  # %BB%"}, map[string]string{"BB": "x"}, "a: \"#!/bin/sh\\necho a\\n  b\\n# x\\n\"",
+			"text of several lines",
+			[]string{"a: |", "  #!/bin/sh", "  echo %AA%", "  # %BB%"},
+			map[string]string{"BB": "x"},
+			"a: \"#!/bin/sh\\necho a\\n  b\\n# x\\n\"",
 			Recovered{Values: map[string]string{"AA": "a\n  b"}},
 		},
 		{
@@ -132,11 +154,11 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"AA": "foo"}},
 		},
 		{
-			"a key that fits several live ones tells nothing", []string{"a: {x-%AA%: %BB%}"}, nil, "a: {x-foo: 1, x-bar: 2}",
+			"a key that fits several live ones yields nothing", []string{"a: {x-%AA%: %BB%}"}, nil, "a: {x-foo: 1, x-bar: 2}",
 			Recovered{Values: map[string]string{}, Missing: []string{"AA", "BB"}},
 		},
 		{
-			"a key with two unknown ones, of which nothing can be told but its value", []string{"a: {'%AA%-x-%BB%-%CLIENT_NAME%': %CC%}"}, nil,
+			"a key with two unknown ones, of which only the value can be found", []string{"a: {'%AA%-x-%BB%-%CLIENT_NAME%': %CC%}"}, nil,
 			"a: {a-x-b-acme: 1, a-y-b-acme: 2, -x-b-acme: 3, a-x-b: 4, a-x--other: 5}",
 			Recovered{Values: map[string]string{"CC": "1"}, Missing: []string{"AA", "BB"}},
 		},
@@ -146,11 +168,11 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"AA": "2", "BB": "y", "CC": "g", "DD": "3"}},
 		},
 		{
-			"two keys that fit one live one tell nothing", []string{"a: {x-%AA%: 1, '%BB%-y': 1}"}, nil, "a: {x-y: 1}",
+			"two keys that fit one live one yield nothing", []string{"a: {x-%AA%: 1, '%BB%-y': 1}"}, nil, "a: {x-y: 1}",
 			Recovered{Values: map[string]string{}, Missing: []string{"AA", "BB"}},
 		},
 		{
-			"a key that another place tells", []string{"a: {x-%AA%: %BB%}", "b: %AA%"}, nil, "{a: {x-foo: 1, x-bar: 2}, b: bar}",
+			"a key that another place yields", []string{"a: {x-%AA%: %BB%}", "b: %AA%"}, nil, "{a: {x-foo: 1, x-bar: 2}, b: bar}",
 			Recovered{Values: map[string]string{"AA": "bar", "BB": "2"}},
 		},
 		{
@@ -159,32 +181,44 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"AA": "1", "BB": "2"}},
 		},
 		{
-			"list items go by ports, with the protocol that the API server fills in", []string{"a: [{containerPort: 80, hostIP: %AA%}, {containerPort: 80, protocol: UDP, hostIP: %BB%}]"}, nil,
+			"list items go by ports, with the protocol that the API server fills in",
+			[]string{"a: [{containerPort: 80, hostIP: %AA%}, {containerPort: 80, protocol: UDP, hostIP: %BB%}]"},
+			nil,
 			"a: [{containerPort: 80, protocol: UDP, hostIP: b}, {containerPort: 80, protocol: TCP, hostIP: a}]",
 			Recovered{Values: map[string]string{"AA": "a", "BB": "b"}},
 		},
 		{
-			"list items whose names are not unique go by the next key", []string{"a: [{name: data, mountPath: /x, subPath: %AA%}, {name: data, mountPath: /y, subPath: %BB%}]"}, nil,
+			"list items whose names are not unique go by the next key",
+			[]string{"a: [{name: data, mountPath: /x, subPath: %AA%}, {name: data, mountPath: /y, subPath: %BB%}]"},
+			nil,
 			"a: [{name: data, mountPath: /y, subPath: b}, {name: token, mountPath: /z}, {name: data, mountPath: /x, subPath: a}]",
 			Recovered{Values: map[string]string{"AA": "a", "BB": "b"}},
 		},
 		{
-			"list items with a name that only the template has once go by the next key", []string{"a: [{name: data, mountPath: /x, subPath: %AA%}]"}, nil,
+			"list items with a name that only the template has once go by the next key",
+			[]string{"a: [{name: data, mountPath: /x, subPath: %AA%}]"},
+			nil,
 			"a: [{name: data, mountPath: /x, subPath: a}, {name: data, mountPath: /y, subPath: b}]",
 			Recovered{Values: map[string]string{"AA": "a"}},
 		},
 		{
-			"list items go by hosts and paths with placeholders that are known", []string{"a: [{host: '%CLIENT_NAME%.x', p: [{path: /, s: %AA%}, {path: /y, s: %BB%}]}]"}, nil,
+			"list items go by hosts and paths with placeholders that are known",
+			[]string{"a: [{host: '%CLIENT_NAME%.x', p: [{path: /, s: %AA%}, {path: /y, s: %BB%}]}]"},
+			nil,
 			"a: [{host: other, p: []}, {host: acme.x, p: [{path: /y, s: b}, {path: /, s: a}]}]",
 			Recovered{Values: map[string]string{"AA": "a", "BB": "b"}},
 		},
 		{
-			"a list item whose key holds an unknown one, if a single live item is left that fits", []string{"a: [{name: '%AA%_URL', value: %BB%}, {name: y}]"}, nil,
+			"a list item whose key holds an unknown one, if a single live item is left that fits",
+			[]string{"a: [{name: '%AA%_URL', value: %BB%}, {name: y}]"},
+			nil,
 			"a: [{name: y}, {name: OTHER, value: 1}, {name: X_URL, value: 2}]",
 			Recovered{Values: map[string]string{"AA": "X", "BB": "2"}},
 		},
 		{
-			"a list item whose key holds an unknown one and which fits two live items tells nothing", []string{"a: [{name: '%AA%_URL', value: %BB%}]"}, nil,
+			"a list item whose key holds an unknown one and which fits two live items yields nothing",
+			[]string{"a: [{name: '%AA%_URL', value: %BB%}]"},
+			nil,
 			"a: [{name: X_URL, value: 1}, {name: Y_URL, value: 2}]",
 			Recovered{Values: map[string]string{}, Missing: []string{"AA", "BB"}},
 		},
@@ -193,7 +227,9 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"EMAIL_ADMIN": "a@b.c", "TAG": "1"}},
 		},
 		{
-			"scalars in a list that has changed tell nothing", []string{"a: [--email, %EMAIL_ADMIN%]", "b: [--tag, %TAG%]", "c: [--tag, %CC%]"}, nil,
+			"scalars in a list that has changed yield nothing",
+			[]string{"a: [--email, %EMAIL_ADMIN%]", "b: [--tag, %TAG%]", "c: [--tag, %CC%]"},
+			nil,
 			"{a: [--quiet, --email, a@b.c], b: [--quiet, x], c: [--tag, x, y]}",
 			Recovered{Values: map[string]string{}, Missing: []string{"CC", "EMAIL_ADMIN", "TAG"}},
 		},
@@ -206,7 +242,10 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"AA": "v"}},
 		},
 		{
-			"places that do not agree, although most do", []string{"a: %AA%", "b: x-%AA%", "c: [{name: n, value: '%AA%'}]"}, nil, "{a: v, b: x-v, c: [{name: n, value: other}]}",
+			"places that do not agree, although most do",
+			[]string{"a: %AA%", "b: x-%AA%", "c: [{name: n, value: '%AA%'}]"},
+			nil,
+			"{a: v, b: x-v, c: [{name: n, value: other}]}",
 			Recovered{Values: map[string]string{}, Conflicts: []Conflict{{Name: "AA", Found: []Finding{
 				{Value: "v", Object: "ConfigMap/mira-acme", Path: "data.a", Line: 3},
 				{Value: "v", Object: "ConfigMap/mira-acme", Path: "data.b", Line: 4},
@@ -214,14 +253,16 @@ func TestRecover(t *testing.T) {
 			}}}},
 		},
 		{
-			"what a conflict would tell is not told", []string{"a: %AA%", "b: '%AA%'", "c: %AA%/%BB%"}, nil, "{a: v, b: w, c: v/x}",
+			"what a conflict would yield is not used", []string{"a: %AA%", "b: '%AA%'", "c: %AA%/%BB%"}, nil, "{a: v, b: w, c: v/x}",
 			Recovered{Values: map[string]string{}, Missing: []string{"BB"}, Conflicts: []Conflict{{Name: "AA", Found: []Finding{
 				{Value: "v", Object: "ConfigMap/mira-acme", Path: "data.a", Line: 3},
 				{Value: "w", Object: "ConfigMap/mira-acme", Path: "data.b", Line: 4},
 			}}}},
 		},
 		{
-			"what was told before a conflict showed is not told either", []string{"a: '%AA%'", "b: '%AA%/%BB%'", "c: '%BB%:%CC%'", "d: '%CC%=%AA%'"}, nil,
+			"what was found before a conflict showed is not used either",
+			[]string{"a: '%AA%'", "b: '%AA%/%BB%'", "c: '%BB%:%CC%'", "d: '%CC%=%AA%'"},
+			nil,
 			"{a: v, b: v/x, c: 'x:z', d: z=w}",
 			Recovered{Values: map[string]string{}, Missing: []string{"BB", "CC"}, Conflicts: []Conflict{{Name: "AA", Found: []Finding{
 				{Value: "v", Object: "ConfigMap/mira-acme", Path: "data.a", Line: 3},
@@ -260,9 +301,7 @@ func TestRecover(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			known := map[string]string{"CLIENT_NAME": "acme"}
-			for name, value := range test.known {
-				known[name] = value
-			}
+			maps.Copy(known, test.known)
 			got := mustParse(t, configMap(test.entries...)).Recover(known, liveConfigMap(t, test.live).get)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
@@ -277,9 +316,30 @@ func TestRecoverFromSeveralObjects(t *testing.T) {
 		object("v1", "ConfigMap", "'%CLIENT_NAME%-%UNKNOWN%'") + "data: {a: %HIDDEN%}\n---\n" +
 		object("v1", "ConfigMap", "'%CLIENT_NAME%-absent'") + "data: {a: %ABSENT%}\n"
 	live := cluster{
-		{Object: map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "mira-acme"}, "spec": map[string]any{"serviceName": "s-west"}}},
-		{Object: map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": "acme-west"}, "spec": map[string]any{"clusterIP": "10.0.0.1"}}},
-		{Object: map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": "mira-acme"}, "spec": map[string]any{"serviceName": "s-east"}}},
+		{
+			Object: map[string]any{
+				"apiVersion": "apps/v1",
+				"kind":       "StatefulSet",
+				"metadata":   map[string]any{"name": "mira-acme"},
+				"spec":       map[string]any{"serviceName": "s-west"},
+			},
+		},
+		{
+			Object: map[string]any{
+				"apiVersion": "v1",
+				"kind":       "Service",
+				"metadata":   map[string]any{"name": "acme-west"},
+				"spec":       map[string]any{"clusterIP": "10.0.0.1"},
+			},
+		},
+		{
+			Object: map[string]any{
+				"apiVersion": "v1",
+				"kind":       "Service",
+				"metadata":   map[string]any{"name": "mira-acme"},
+				"spec":       map[string]any{"serviceName": "s-east"},
+			},
+		},
 	}
 	got := mustParse(t, text).Recover(map[string]string{"CLIENT_NAME": "acme"}, live.get)
 	want := Recovered{Values: map[string]string{"ZONE": "west", "IP": "10.0.0.1"}, Missing: []string{"ABSENT", "HIDDEN", "UNKNOWN"}}

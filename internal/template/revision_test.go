@@ -2,28 +2,47 @@ package template
 
 import (
 	"regexp"
+	"slices"
 	"testing"
 )
 
+// revisionEntries are the entries of the template whose revision is compared with others.
+var revisionEntries = []string{"a: text", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, i: 2}"}
+
+// withEntry returns the template with another entry instead of the one that begins with the same key.
+func withEntry(entry string) string {
+	entries := slices.Clone(revisionEntries)
+	i := slices.IndexFunc(entries, func(e string) bool { return e[0] == entry[0] })
+	entries[i] = entry
+	return configMap(entries...)
+}
+
 func TestRevision(t *testing.T) {
-	base := configMap("a: text", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, i: 2}")
+	base := configMap(revisionEntries...)
 	want := mustParse(t, base).Revision()
 	if !regexp.MustCompile("^[0-9a-f]{12}$").MatchString(want) {
 		t.Errorf("the revision %q is not 12 hexadecimal digits", want)
 	}
 	same := map[string]string{
-		"comments":                    "# %COMMENT%\n" + base + "# more\n",
-		"quotes that change no type":  configMap("a: 'text'", "b: 1", "c: %CLIENT_NAME%", "d: %FOO%", "e: [\"x\", y]", "f: 'x%FOO%y'", "g: {h: 1, i: 2}"),
-		"white space and block style": configMap("a:    text", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e:", "- x", "- y", "f: x%FOO%y", "g:", "  h: 1", "  i: 2"),
-		"the order of keys":           configMap("g: {i: 2, h: 1}", "f: x%FOO%y", "e: [x, 'y']", "d: %FOO%", "c: '%CLIENT_NAME%'", "b: 1", "a: text"),
-		"empty documents":             "---\n---\n" + base + "---\n",
-		"entries that are null":       configMap("a: text", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, i: 2, j: ~}", "z: null"),
-		"fields that are dropped":     base + "status: {a: b}\n",
-		"anchors and merge keys":      configMap("a: &a text", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, <<: {h: 3, i: 2}}"),
-		"the notation of a number":    configMap("a: text", "b: 0x1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 01, i: 2}"),
+		"comments": "# %COMMENT%\n" + base + "# more\n",
+		"quotes that change no type": configMap(
+			"a: 'text'", "b: 1", "c: %CLIENT_NAME%", "d: %FOO%", "e: [\"x\", y]", "f: 'x%FOO%y'", "g: {h: 1, i: 2}"),
+		"white space and block style": configMap(
+			"a:    text", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e:", "- x", "- y", "f: x%FOO%y", "g:", "  h: 1", "  i: 2"),
+		"the order of keys": configMap(
+			"g: {i: 2, h: 1}", "f: x%FOO%y", "e: [x, 'y']", "d: %FOO%", "c: '%CLIENT_NAME%'", "b: 1", "a: text"),
+		"empty documents": "---\n---\n" + base + "---\n",
+		"entries that are null": configMap(
+			"a: text", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, i: 2, j: ~}", "z: null"),
+		"fields that are dropped": base + "status: {a: b}\n",
+		"anchors and merge keys": configMap(
+			"a: &a text", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, <<: {h: 3, i: 2}}"),
+		"the notation of a number": configMap(
+			"a: text", "b: 0x1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 01, i: 2}"),
 		"JSON instead of YAML": `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mira-%CLIENT_NAME%"}, "data":
 			{"a": "text", "b": 1, "c": "%CLIENT_NAME%", "d": %FOO%, "e": ["x", "y"], "f": "x%FOO%y", "g": {"h": 1, "i": 2}}}`,
-		"a List around it": "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: mira-%CLIENT_NAME%}\n" +
+		"a List around it": "apiVersion: v1\nkind: List\nitems:\n" +
+			"- apiVersion: v1\n  kind: ConfigMap\n  metadata: {name: mira-%CLIENT_NAME%}\n" +
 			"  data: {a: text, b: 1, c: '%CLIENT_NAME%', d: %FOO%, e: [x, 'y'], f: x%FOO%y, g: {h: 1, i: 2}}\n",
 	}
 	for name, text := range same {
@@ -34,15 +53,15 @@ func TestRevision(t *testing.T) {
 		})
 	}
 	other := map[string]string{
-		"a value":                      configMap("a: other", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, i: 2}"),
-		"a literal's type":             configMap("a: text", "b: '1'", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, i: 2}"),
-		"a variable's type":            configMap("a: text", "b: 1", "c: '%CLIENT_NAME%'", "d: '%FOO%'", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, i: 2}"),
-		"a variable's tag":             configMap("a: text", "b: 1", "c: '%CLIENT_NAME%'", "d: !!int %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, i: 2}"),
-		"a placeholder's name":         configMap("a: text", "b: 1", "c: '%EMAIL_ADMIN%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, i: 2}"),
-		"text instead of placeholders": configMap("a: text", "b: 1", `c: "\x25CLIENT_NAME%"`, "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, i: 2}"),
-		"a key":                        configMap("a: text", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: x%FOO%y", "g: {h: 1, j: 2}"),
-		"the order of a list":          configMap("a: text", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: ['y', x]", "f: x%FOO%y", "g: {h: 1, i: 2}"),
-		"where text ends":              configMap("a: text", "b: 1", "c: '%CLIENT_NAME%'", "d: %FOO%", "e: [x, 'y']", "f: '%FOO%xy'", "g: {h: 1, i: 2}"),
+		"a value":                      withEntry("a: other"),
+		"a literal's type":             withEntry("b: '1'"),
+		"a variable's type":            withEntry("d: '%FOO%'"),
+		"a variable's tag":             withEntry("d: !!int %FOO%"),
+		"a placeholder's name":         withEntry("c: '%EMAIL_ADMIN%'"),
+		"text instead of placeholders": withEntry(`c: "\x25CLIENT_NAME%"`),
+		"a key":                        withEntry("g: {h: 1, j: 2}"),
+		"the order of a list":          withEntry("e: ['y', x]"),
+		"where text ends":              withEntry("f: '%FOO%xy'"),
 		"another object":               base + "---\n" + configMap("a: b"),
 	}
 	for name, text := range other {

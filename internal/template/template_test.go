@@ -13,14 +13,14 @@ var (
 	configMapKind = schema.GroupKind{Kind: "ConfigMap"}
 	ingressKind   = schema.GroupKind{Group: "networking.k8s.io", Kind: "Ingress"}
 
-	// testPolicy allows what the provider allows by default, and ConfigMaps, which are shortest to write.
+	// testPolicy allows the kinds that the provider allows by default, and ConfigMaps, which are the shortest to write.
 	testPolicy = Policy{
 		Namespace:    "default",
 		AllowedKinds: []schema.GroupKind{serviceKind, ingressKind, statefulSetKind, configMapKind},
 	}
 )
 
-// testValues are those of a client called acme, with variables as pairs of name and value.
+// testValues returns the values of a client called acme. Variables are pairs of name and value.
 func testValues(variables ...string) Values {
 	domain := "alsigo.net"
 	v := Values{ClientName: "acme", ClusterDomain: &domain, AdminEmail: "o'brien+mira@exa-mple.com", Variables: map[string]string{}}
@@ -48,7 +48,7 @@ func mustRender(t testing.TB, text string, v Values) []*Object {
 	return objects
 }
 
-// configMap puts entries, which are lines of YAML, into a ConfigMap's data, from line 3 on.
+// configMap returns a ConfigMap whose data, from line 3 on, are entries: lines of YAML.
 func configMap(entries ...string) string {
 	return "apiVersion: v1\ndata:\n  " + strings.Join(entries, "\n  ") + "\nkind: ConfigMap\nmetadata: {name: mira-%CLIENT_NAME%}\n"
 }
@@ -63,7 +63,7 @@ func data(t testing.TB, text string, v Values) any {
 	return objects[0].Object["data"]
 }
 
-// wantErrors compares the messages of all errors.
+// wantErrors checks the messages of all errors.
 func wantErrors(t testing.TB, err error, want ...string) {
 	t.Helper()
 	var got []string
