@@ -17,11 +17,11 @@ import (
 var version = "dev"
 
 func main() {
-	debug := flag.Bool("debug", false, "serve until interrupted, for a debugger; prints how to attach the CLI")
+	waitForDebugger := flag.Bool("debug", false, "serve until interrupted, for a debugger; prints how to attach the CLI")
 	flag.Parse()
-	spare()
+	tuneRuntime()
 	var options []tf6server.ServeOpt
-	if *debug {
+	if *waitForDebugger {
 		options = append(options, tf6server.WithManagedDebug())
 	}
 	if err := tf6server.Serve("registry.terraform.io/mira-cluster/mira", provider.NewServer(version), options...); err != nil {
@@ -29,19 +29,19 @@ func main() {
 	}
 }
 
-// collectAt is how many per cent of the live memory may become garbage before it is
-// collected, and memoryGoal the size in bytes from which on it is collected more
-// often than that: the plan of 5,000 clients is to take less than 1 GiB.
 const (
-	collectAt  = 400
-	memoryGoal = 768 << 20
+	// gcPercent lets the heap grow to five times the live memory between collections. A provider process lives for one
+	// plan or apply only.
+	gcPercent = 400
+	// memoryLimit is the size in bytes from which on memory is collected more often than gcPercent says. It keeps the
+	// plan of 5,000 clients below 1 GiB.
+	memoryLimit = 768 << 20
 )
 
-// spare leaves out work that nobody sees the result of, over a third of the plan of an
-// unchanged fleet: the framework's trace log, which it writes for each attribute also
-// where the CLI throws it away, and frequent garbage collections. The environment
-// variables for both still decide where they are set.
-func spare() {
+// tuneRuntime avoids work whose result nobody sees. It takes more than a third of the plan of an unchanged fleet: the
+// framework's trace log, which it writes for each attribute even if the CLI discards it, and frequent garbage
+// collections. The environment variables for both take precedence.
+func tuneRuntime() {
 	isLogging := false
 	for _, name := range []string{"TF_LOG", "TF_LOG_PROVIDER", "TF_LOG_SDK", "TF_LOG_SDK_FRAMEWORK", "TF_LOG_SDK_PROTO"} {
 		isLogging = isLogging || os.Getenv(name) != ""
@@ -50,7 +50,7 @@ func spare() {
 		_ = os.Setenv("TF_LOG_SDK", "OFF") // cannot fail for such a name
 	}
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(collectAt)
-		debug.SetMemoryLimit(memoryGoal)
+		debug.SetGCPercent(gcPercent)
+		debug.SetMemoryLimit(memoryLimit)
 	}
 }
