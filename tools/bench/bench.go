@@ -20,7 +20,7 @@ const (
 	// drainTimeout is how long connections may stay open when the provider has
 	// ended.
 	drainTimeout = 30 * time.Second
-	// cleanTimeout bounds the cleaning up when a run is cut short.
+	// cleanTimeout is how long cleaning up may take when a run is interrupted.
 	cleanTimeout = 30 * time.Second
 	// domain is the cluster domain of all clients.
 	domain = "mira.example"
@@ -38,7 +38,7 @@ type bench struct {
 
 	phases   []*report.Phase
 	verdicts []report.Verdict
-	fleets   []*fleet // that are done
+	fleets   []*fleet // those that are complete
 	began    time.Time
 }
 
@@ -75,7 +75,7 @@ func run(ctx context.Context, o *options, out io.Writer) error {
 		b.printf("%-12s %s\n", setting.Key, setting.Value)
 	}
 	measureErr := b.measureAll(ctx)
-	// What has been measured is worth having, whatever came after it.
+	// An error does not hide what was measured before it.
 	if len(b.verdicts) > 0 {
 		b.printf("\nLimits; those on time depend on the machine and do not fail a run\n\n")
 	}
@@ -105,13 +105,13 @@ func (b *bench) measureAll(ctx context.Context) error {
 	return nil
 }
 
-// printf writes to the report. What cannot be written there cannot be reported
-// there either.
+// printf writes to the report. It ignores errors, because there is no other place to
+// report them.
 func (b *bench) printf(format string, arguments ...any) {
 	_, _ = fmt.Fprintf(b.out, format, arguments...)
 }
 
-// progress tells on standard error what is being done.
+// progress prints the current activity on standard error.
 func (b *bench) progress(format string, arguments ...any) {
 	fmt.Fprintf(os.Stderr, "bench: %5s %s\n", time.Since(b.began).Round(time.Second), fmt.Sprintf(format, arguments...))
 }
@@ -127,10 +127,15 @@ func (b *bench) writeBenchmarks(settings []report.Setting) error {
 	return errors.Join(report.Settings(file, settings), report.Benchstat(file, b.phases), file.Close())
 }
 
-// measure runs a command of the CLI in a workspace, and takes what the account's
-// provider did meanwhile.
-func (b *bench) measure(ctx context.Context, w *command.Workspace, namespace *testbed.Namespace, arguments ...string) (report.Run, *command.Result, error) {
-	// What was done without being measured.
+// measure runs a command of the CLI in a workspace, and measures the provider that uses
+// the namespace's account.
+func (b *bench) measure(
+	ctx context.Context,
+	w *command.Workspace,
+	namespace *testbed.Namespace,
+	arguments ...string,
+) (report.Run, *command.Result, error) {
+	// Drop what happened before the command.
 	if _, err := b.cluster.Events(ctx); err != nil {
 		return report.Run{}, nil, err
 	}
@@ -161,8 +166,9 @@ func (b *bench) drain(ctx context.Context) (int64, error) {
 	return b.proxy.Drain(ctx)
 }
 
-// namespace makes a namespace with a kubeconfig for the provider. The function that
-// it gives removes it, and waits for that unless the run has been cut short.
+// namespace creates a namespace with a kubeconfig for the provider. The function that
+// it returns removes the namespace. With wait it returns when the namespace is gone,
+// unless the run is interrupted.
 func (b *bench) namespace(ctx context.Context, name string) (*testbed.Namespace, string, func(wait bool) error, error) {
 	namespace, err := b.cluster.Namespace(ctx, name, testbed.Rights{Manifest: b.options.rights, Everything: !b.options.isOwn()})
 	remove := func(wait bool) error {

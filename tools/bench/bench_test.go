@@ -4,6 +4,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,17 +21,20 @@ func TestParseOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(o.sizes, []int{30, 100}) || !slices.Equal(o.waitSizes, []int{100}) || !o.isOwn() || o.userAgent != "terraform-provider-mira" {
+	if !slices.Equal(o.sizes, []int{30, 100}) || !slices.Equal(o.waitSizes, []int{100}) || !o.isOwn() ||
+		o.userAgent != "terraform-provider-mira" {
 		t.Errorf("options = %+v", o)
 	}
 	other, err := parseOptions([]string{"-client", "x.tf", "-source", "example.com/a/b"}, io.Discard)
 	if err != nil || other.isOwn() || other.userAgent != "" {
 		t.Errorf("options of another provider = %+v, %v", other, err)
 	}
-	for _, wrong := range [][]string{{"-n", "x"}, {"-n", "0"}, {"-n", "10001"}, {"-waits", "-1"}, {"-runs", "0"}, {"extra"}, {"-source", "a/b"}} {
-		if _, err := parseOptions(wrong, io.Discard); err == nil {
-			t.Errorf("%v were taken", wrong)
-		}
+	for _, wrong := range []string{"-n x", "-n 0", "-n 10001", "-waits -1", "-runs 0", "extra", "-source a/b"} {
+		t.Run(wrong, func(t *testing.T) {
+			if _, err := parseOptions(strings.Fields(wrong), io.Discard); err == nil {
+				t.Error("the options were accepted")
+			}
+		})
 	}
 	t.Setenv("MIRA_TEST_AUDIT_LOG", "")
 	if _, err := parseOptions(nil, io.Discard); err == nil || !strings.Contains(err.Error(), "MIRA_TEST_AUDIT_LOG") {
@@ -49,7 +53,7 @@ func TestDriftDifference(t *testing.T) {
 	}
 }
 
-// measured is a fleet of which every phase took a number of requests and a time.
+// measured returns a fleet whose phases took the given numbers of requests and times.
 func measured(clients, planRequests, changeRequests int, plan, floor time.Duration) *fleet {
 	phase := func(requests, continued int, wall time.Duration) *report.Phase {
 		return &report.Phase{Clients: clients, Runs: []report.Run{{
@@ -100,10 +104,13 @@ func TestJudge(t *testing.T) {
 }
 
 func TestPlanLimit(t *testing.T) {
-	for clients, want := range map[int]time.Duration{30: 11 * time.Second, 100: 11 * time.Second, 300: 12 * time.Second, 1000: 20 * time.Second} {
-		if got, _ := planLimit(clients, 10*time.Second); got != want {
-			t.Errorf("limit with %d clients = %s, want %s", clients, got, want)
-		}
+	tests := map[int]time.Duration{30: 11 * time.Second, 100: 11 * time.Second, 300: 12 * time.Second, 1000: 20 * time.Second}
+	for clients, want := range tests {
+		t.Run(strconv.Itoa(clients)+" clients", func(t *testing.T) {
+			if got, _ := planLimit(clients, 10*time.Second); got != want {
+				t.Errorf("planLimit = %s, want %s", got, want)
+			}
+		})
 	}
 }
 

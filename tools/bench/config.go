@@ -33,10 +33,10 @@ func (v variables) text() (string, error) {
 	return string(data), err
 }
 
-// clientName is the name of a client as configs/variables.tf makes it.
+// clientName returns the name of a client, as configs/variables.tf does.
 func clientName(i int) string { return fmt.Sprintf("c%04d", i) }
 
-// workspace makes the workspace of a fleet.
+// workspace creates the workspace of a fleet.
 func (b *bench) workspace(ctx context.Context, values variables) (*command.Workspace, error) {
 	files, err := configFiles("variables.tf")
 	if err != nil {
@@ -70,23 +70,24 @@ func (b *bench) workspace(ctx context.Context, values variables) (*command.Works
 	return b.cli.Workspace(ctx, filepath.Join(b.directory, values.Namespace), files)
 }
 
-// requirements name the provider under test.
+// requirements returns the required_providers block of the provider under test.
 func (b *bench) requirements() string {
 	name := b.options.source[strings.LastIndex(b.options.source, "/")+1:]
-	return fmt.Sprintf("terraform {\n  required_providers {\n    %s = {\n      source  = %q\n      version = %q\n    }\n  }\n}\n", name, b.options.source, b.options.version)
+	return fmt.Sprintf("terraform {\n  required_providers {\n    %s = {\n      source  = %q\n      version = %q\n    }\n  }\n}\n",
+		name, b.options.source, b.options.version)
 }
 
-// valueFile holds the value of each terraform_data of a floor.
+// valueFile is the file with the value of each terraform_data of a floor.
 const valueFile = "value.txt"
 
-// change gives the terraform_data of a workspace another value.
+// change sets another value for the terraform_data of a workspace.
 func change(w *command.Workspace, valueBytes int64) error {
 	return w.Write(valueFile, strings.Repeat("y", int(valueBytes)))
 }
 
-// terraformData makes the workspace of as many terraform_data as there are clients,
-// each with a value of so many bytes, and their state. A terraform_data holds its
-// value twice, as input and as output.
+// terraformData creates a workspace with as many terraform_data as there are clients,
+// each with a value of valueBytes bytes, and their state. The state of a terraform_data
+// has its value twice, as input and as output.
 func (b *bench) terraformData(ctx context.Context, name string, values variables, valueBytes int64) (*command.Workspace, error) {
 	files, err := configFiles("variables.tf", "floor.tf")
 	if err != nil {
@@ -127,7 +128,7 @@ func (b *bench) terraformData(ctx context.Context, name string, values variables
 	return w, w.WriteState(content)
 }
 
-// documents are the objects of a template in the form of configs/documents.tf.
+// documents returns the objects of a template in the form that configs/documents.tf reads.
 func documents(template, namespace string) (string, error) {
 	byKind, err := testbed.Documents(template, namespace)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 // few is the number of clients that are planned in a cluster with many.
 const few = 3
 
-// measureFew measures the plan of few clients in a namespace that holds many, of
-// which Terraform knows nothing.
+// measureFew measures the plan of few clients in a namespace with many others that are
+// in no Terraform state.
 func (b *bench) measureFew(ctx context.Context) error {
 	const name = "bench-few"
 	many := b.options.background
@@ -22,7 +22,12 @@ func (b *bench) measureFew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f := &fleet{bench: b, clients: few, namespace: namespace, values: variables{Kubeconfig: kubeconfig, Namespace: name, ClusterDomain: domain, Clients: few}}
+	f := &fleet{
+		bench:     b,
+		clients:   few,
+		namespace: namespace,
+		values:    variables{Kubeconfig: kubeconfig, Namespace: name, ClusterDomain: domain, Clients: few},
+	}
 	err = f.measureBeside(ctx, many)
 	return errors.Join(err, remove(false))
 }

@@ -11,13 +11,13 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/tools/bench/internal/testbed"
 )
 
-// Images of the releases that a fleet goes through.
+// The images of the second and third release of a fleet.
 const (
 	secondImage = "mira:3.1"
 	thirdImage  = "mira:3.2"
 )
 
-// fleet is a number of clients that goes through all phases.
+// fleet is a number of clients that are measured in all phases.
 type fleet struct {
 	*bench
 	clients   int
@@ -29,7 +29,7 @@ type fleet struct {
 	stateBytes, objectsBytes                                                int64 // per client
 }
 
-// measureFleet takes a fleet from its creation to its end.
+// measureFleet measures a fleet from its creation to its end.
 func (b *bench) measureFleet(ctx context.Context, clients int) error {
 	b.progress("%d clients", clients)
 	f := &fleet{bench: b, clients: clients}
@@ -72,8 +72,8 @@ func (f *fleet) measureAll(ctx context.Context) error {
 	return nil
 }
 
-// release stores the template of a release, for the provider and for
-// configurations that hold the objects themselves.
+// release stores the template of a release, for the provider and for configurations
+// with the objects themselves.
 func (f *fleet) release(ctx context.Context, image string) error {
 	template, err := testbed.WithImage(f.template, image)
 	if err != nil {
@@ -91,8 +91,7 @@ func (f *fleet) release(ctx context.Context, image string) error {
 	return f.namespace.PutTemplate(ctx, template)
 }
 
-// settle waits until what was applied runs, and nothing else keeps the control
-// plane busy.
+// settle waits until all pods are ready and the control plane is idle.
 func (f *fleet) settle(ctx context.Context) error {
 	f.progress("%d clients: waiting until their pods serve", f.clients)
 	if err := f.namespace.Settle(ctx, f.clients); err != nil {
@@ -140,9 +139,9 @@ func (f *fleet) measureCreate(ctx context.Context) error {
 	return f.settle(ctx)
 }
 
-// measurePlans measures plans of the fleet, and of as many terraform_data that hold a
-// value as large as a client's state in turn,
-// so that what else the machine does meanwhile strikes both.
+// measurePlans measures plans of the fleet, and of as many terraform_data with a value as
+// large as a client's state. It alternates between the two, so that other load on the
+// machine affects both.
 func (f *fleet) measurePlans(ctx context.Context) error {
 	floor, err := f.terraformData(ctx, "floor", f.values, f.stateBytes)
 	if err != nil {
@@ -169,8 +168,8 @@ func (f *fleet) measurePlans(ctx context.Context) error {
 	return nil
 }
 
-// measureDrift measures the plan that finds one object changed by hand, and checks
-// that the other kinds of objects are looked at as well.
+// measureDrift measures the plan after one object was changed by hand, and checks that
+// plans find changes of the other kinds of objects, too.
 func (f *fleet) measureDrift(ctx context.Context) error {
 	f.drift = f.phase("plan, one drifted", "PlanDrift")
 	first, others := testbed.Drifts[0], testbed.Drifts[1:]
@@ -209,8 +208,8 @@ func (f *fleet) measureDrift(ctx context.Context) error {
 	return f.settle(ctx)
 }
 
-// checkDrift compares what a plan shows with what was changed by hand. Of our own
-// provider anything else is an error.
+// checkDrift compares what a plan shows with what was changed by hand. A difference is
+// an error of this repository's provider, and a note for any other.
 func (f *fleet) checkDrift(drifted []string, output string) error {
 	difference := driftDifference(drifted, command.Changed(output))
 	if difference != "" && f.options.isOwn() {
@@ -220,8 +219,8 @@ func (f *fleet) checkDrift(drifted []string, output string) error {
 	return nil
 }
 
-// driftDifference says where the keys of the instances that a plan changes are not
-// those of the clients that were changed by hand.
+// driftDifference describes how the instances that a plan changes differ from the
+// clients that were changed by hand. It returns "" if they do not.
 func driftDifference(drifted, changed []string) string {
 	want := slices.Compact(slices.Sorted(slices.Values(drifted)))
 	found := make([]string, 0, len(changed))
@@ -236,10 +235,10 @@ func driftDifference(drifted, changed []string) string {
 	return fmt.Sprintf("clients %v were changed by hand, and the plan changes %v", want, found)
 }
 
-// measureImage measures the apply of a release that is not waited for, and what of
-// its time the CLI takes by itself: the apply of another value for as many
-// terraform_data with a state as large. Most of that is the state file, which it
-// writes anew after each resource.
+// measureImage measures the apply of a release without waiting for rollouts, and the
+// CLI's own share of that time: the apply of another value for as many terraform_data
+// with a state as large. Most of the CLI's time is for the state file, which it
+// rewrites after each resource.
 func (f *fleet) measureImage(ctx context.Context) error {
 	if err := f.release(ctx, secondImage); err != nil {
 		return err
@@ -256,7 +255,7 @@ func (f *fleet) measureImage(ctx context.Context) error {
 		return err
 	}
 	f.floorImage = f.phase("change, terraform_data", "ChangeFloor")
-	valueBytes := f.stateBytes / 2 // it is held twice
+	valueBytes := f.stateBytes / 2 // the state has it twice
 	floor, err := f.terraformData(ctx, "change", f.values, valueBytes)
 	if err != nil {
 		return fmt.Errorf("terraform_data: %w", err)
@@ -288,8 +287,8 @@ func (f *fleet) measureRolling(ctx context.Context) error {
 	return f.settle(ctx)
 }
 
-// setWait has the fleet know that updates are waited for from now on: that is an
-// argument, and its change is not what is measured.
+// setWait changes whether updates wait for their rollouts. It does so before the
+// measurement, as changing the argument is an update of its own.
 func (f *fleet) setWait(ctx context.Context, wait bool) error {
 	f.values.Wait = wait
 	text, err := f.values.text()

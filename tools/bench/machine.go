@@ -15,10 +15,10 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/tools/bench/internal/report"
 )
 
-// starts is how often the provider is started to see how long that takes.
+// starts is how often the provider is started to measure its start-up time.
 const starts = 11
 
-// settings say what is measured on what.
+// settings describes the machine, the cluster and the programs.
 func (b *bench) settings(ctx context.Context) ([]report.Setting, error) {
 	cli, err := b.cli.Version(ctx)
 	if err != nil {
@@ -44,13 +44,16 @@ func (b *bench) settings(ctx context.Context) ([]report.Setting, error) {
 		{Key: "load", Value: loadAverage(readFile("/proc/loadavg"))},
 		{Key: "cli", Value: cli},
 		{Key: "kubernetes", Value: kubernetes},
-		{Key: "provider", Value: fmt.Sprintf("%s, %s, binary of %s", b.options.source, buildVersion(b.options.provider), report.Size(info.Size()))},
+		{
+			Key:   "provider",
+			Value: fmt.Sprintf("%s, %s, binary of %s", b.options.source, buildVersion(b.options.provider), report.Size(info.Size())),
+		},
 		{Key: "start-up", Value: fmt.Sprintf("%d ms until the provider listens", startUp.Milliseconds())},
 		{Key: "go", Value: runtime.Version()},
 	}, nil
 }
 
-// readFile gives what a file holds; where the system has none, nothing is known.
+// readFile returns the content of a file, or nil if it cannot be read, as on other systems than Linux.
 func readFile(path string) []byte {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -67,8 +70,8 @@ func cpuModel(cpuinfo []byte) string {
 	return "unknown processor"
 }
 
-// totalMemory finds the bytes of memory in /proc/meminfo; 0 where they are not
-// known.
+// totalMemory finds the bytes of memory in /proc/meminfo. It returns 0 if they are
+// unknown.
 func totalMemory(meminfo []byte) int64 {
 	kilobytes, err := strconv.ParseInt(strings.TrimSuffix(field(meminfo, "MemTotal"), " kB"), 10, 64)
 	if err != nil {
@@ -77,7 +80,7 @@ func totalMemory(meminfo []byte) int64 {
 	return kilobytes * 1024
 }
 
-// loadAverage is that of the last minute: what else the machine did.
+// loadAverage returns the load of the last minute: what else the machine did.
 func loadAverage(loadavg []byte) string {
 	average, _, _ := strings.Cut(string(loadavg), " ")
 	if average == "" {
@@ -98,7 +101,7 @@ func field(data []byte, name string) string {
 	return ""
 }
 
-// buildVersion is what a Go binary tells of itself.
+// buildVersion returns the version and the Go version that are recorded in a Go binary.
 func buildVersion(path string) string {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {

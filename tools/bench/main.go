@@ -13,14 +13,14 @@ import (
 	"syscall"
 )
 
-// errLimits says that a limit on counts is broken; the report has said which.
+// errLimits reports that a limit on counts or sizes is broken. The report names the limit.
 var errLimits = errors.New("a limit is broken")
 
 func main() { os.Exit(execute()) }
 
 func execute() int {
-	// Further signals change nothing: one often comes twice, from the terminal and
-	// from the parent, and the cleaning up is bounded.
+	// Further signals have no effect: one often comes twice, from the terminal and
+	// from the parent process, and cleaning up has a time limit.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	options, err := parseOptions(os.Args[1:], os.Stderr)

@@ -13,10 +13,10 @@ import (
 // ownSource is the source address of this repository's provider.
 const ownSource = "mira-cluster/mira"
 
-// maximumClients is what four digits in the clients' names allow.
+// maximumClients is how many names with four digits there are.
 const maximumClients = 10000
 
-// options are what the command line and the environment say.
+// options are the settings of the command line and the environment.
 type options struct {
 	sizes      []int
 	waitSizes  []int
@@ -33,8 +33,7 @@ type options struct {
 	kubeconfig, auditLog string
 }
 
-// isOwn tells whether it is this repository's provider that is measured, for which
-// there are limits.
+// isOwn reports whether this repository's provider is measured. Only it has limits.
 func (o *options) isOwn() bool { return o.client == "" }
 
 func parseOptions(arguments []string, output io.Writer) (*options, error) {
@@ -45,14 +44,16 @@ func parseOptions(arguments []string, output io.Writer) (*options, error) {
 	waits := flags.String("waits", "100", "`numbers` of clients with which a rolling update is waited for as well")
 	flags.IntVar(&o.background, "background", 2000, "`number` of clients in the cluster in which three are planned; 0 leaves that out")
 	flags.IntVar(&o.runs, "runs", 5, "how `often` plans are measured")
-	flags.BoolVar(&o.plansOnly, "plans-only", false, "measure nothing but the create and the plans of the unchanged fleet: what comes after them takes most of the time")
+	flags.BoolVar(&o.plansOnly, "plans-only", false,
+		"measure nothing but the create and the plans of the unchanged fleet: what comes after them takes most of the time")
 	flags.StringVar(&o.cli, "cli", "terraform", "`path` of terraform or tofu")
 	flags.StringVar(&o.provider, "provider", "bin/terraform-provider-mira", "`path` of the provider to measure")
 	flags.StringVar(&o.meter, "meter", "bin/bench-meter", "`path` of the program built from tools/bench/meter")
 	flags.StringVar(&o.source, "source", ownSource, "source `address` of the provider")
 	flags.StringVar(&o.version, "version", "0.1.0", "`version` to install the provider as")
 	flags.StringVar(&o.client, "client", "", "`file` with the configuration of the clients, for another provider (README)")
-	flags.StringVar(&o.userAgent, "user-agent", "", "what the provider's user agent `begins` with (default: any; every request of the provider's account counts)")
+	flags.StringVar(&o.userAgent, "user-agent", "",
+		"what the provider's user agent `begins` with (default: any; every request of the provider's account counts)")
 	flags.StringVar(&o.template, "template", "examples/client-template/client_template.yaml", "`file` with the client template")
 	flags.StringVar(&o.rights, "rights", "examples/rbac/controller.yaml", "`file` with the account and roles of the provider")
 	flags.StringVar(&o.benchmarks, "benchmarks", "", "`file` to write for benchstat")

@@ -11,28 +11,28 @@ import (
 
 // Limits of issue "A thousand clients plan as fast as the CLI can draw them".
 const (
-	// planRequests is how many a plan without changes may take, pages of LISTs
-	// aside where there are more than pagedFrom clients.
+	// planRequests is how many requests a plan without changes may take. With more
+	// than pagedFrom clients, further pages of LISTs do not count.
 	planRequests = 10
 	pagedFrom    = 100
-	// changeRequests is how many a changed client may take over the whole apply.
+	// changeRequests is how many requests a changed client may take in an apply.
 	changeRequests = 5
 	// objectsBytes is how large the attribute `objects` of a client may be.
 	objectsBytes = 6 << 10
-	// fewBytes is what the plan of few clients in a large cluster may transfer.
+	// fewBytes is how many bytes the plan of few clients in a large cluster may transfer.
 	fewBytes = 200 << 10
-	// smallestJudged is the size of fleet from which limits per client hold: what a
-	// run takes once weighs on fewer.
+	// smallestJudged is the smallest fleet with limits per client. In a smaller one,
+	// requests that a run needs once count too much.
 	smallestJudged = 100
 )
 
-// clientOf is the client that the key of an instance is for.
+// clientOf returns the client of an instance, by the instance's key.
 func clientOf(key string) string {
 	client, _, _ := strings.Cut(key, "/")
 	return client
 }
 
-// print reports on a fleet what has been measured of it.
+// print writes the report of a fleet.
 func (f *fleet) print() error {
 	var phases []*report.Phase
 	for _, phase := range []*report.Phase{f.create, f.floorPlan, f.noChange, f.drift, f.floorImage, f.image, f.rolling, f.destroy} {
@@ -48,10 +48,12 @@ func (f *fleet) print() error {
 		f.printf("  state: %d B per client, %d B of them in `objects`\n", f.stateBytes, f.objectsBytes)
 	}
 	if f.noChange != nil && f.floorPlan.Wall() > 0 {
-		f.printf("  plan, no change: %.2f times as long as that of as many terraform_data\n", f.noChange.Wall().Seconds()/f.floorPlan.Wall().Seconds())
+		f.printf("  plan, no change: %.2f times as long as that of as many terraform_data\n",
+			f.noChange.Wall().Seconds()/f.floorPlan.Wall().Seconds())
 	}
 	if f.floorImage != nil && f.floorImage.Wall() > 0 {
-		f.printf("  image change, no waits: %.2f times as long as to change as many terraform_data with as much state\n", f.image.Wall().Seconds()/f.floorImage.Wall().Seconds())
+		f.printf("  image change, no waits: %.2f times as long as to change as many terraform_data with as much state\n",
+			f.image.Wall().Seconds()/f.floorImage.Wall().Seconds())
 	}
 	if f.options.isOwn() && slices.Contains(f.fleets, f) {
 		f.verdicts = append(f.verdicts, f.judge()...)
@@ -59,8 +61,9 @@ func (f *fleet) print() error {
 	return nil
 }
 
-// judge holds a fleet that has gone through its phases against the limits. That on the
-// time of an image change is for 100 clients: with more, the CLI's state file decides.
+// judge compares a fleet that has completed its phases with the limits. The limit on the
+// time of an image change holds for up to 100 clients: with more, the CLI's state file
+// takes most of the time.
 func (f *fleet) judge() []report.Verdict {
 	plan, floor := f.noChange.Wall(), f.floorPlan.Wall()
 	limit, how := planLimit(f.clients, floor)
@@ -69,7 +72,9 @@ func (f *fleet) judge() []report.Verdict {
 		report.Time(f.clients, "plan, no change: wall time", plan, limit, how),
 	}
 	if f.image != nil && f.clients <= pagedFrom {
-		verdicts = append(verdicts, report.Time(f.clients, "image change, no waits: wall time", f.image.Wall(), 2*plan+5*time.Second, "2 times the plan + 5 s"))
+		imageLimit := 2*plan + 5*time.Second
+		verdicts = append(verdicts,
+			report.Time(f.clients, "image change, no waits: wall time", f.image.Wall(), imageLimit, "2 times the plan + 5 s"))
 	}
 	if f.clients < smallestJudged {
 		return verdicts
@@ -87,7 +92,7 @@ func (f *fleet) judge() []report.Verdict {
 	return verdicts
 }
 
-// planLimit is how long a plan without changes may take.
+// planLimit returns how long a plan without changes may take, and how that is computed.
 func planLimit(clients int, floor time.Duration) (time.Duration, string) {
 	switch {
 	case clients <= 100:
@@ -99,8 +104,8 @@ func planLimit(clients int, floor time.Duration) (time.Duration, string) {
 	}
 }
 
-// growth holds what a client of the largest fleet costs against one of the smallest
-// that is judged: beyond the CLI's own growth, which the floor has.
+// growth compares the cost of a client in the largest fleet with that in the smallest
+// fleet that has limits. The CLI's own growth does not count; the floor has it.
 func growth(fleets []*fleet) []report.Verdict {
 	judged := slices.DeleteFunc(slices.Clone(fleets), func(f *fleet) bool { return f.clients < smallestJudged })
 	if len(judged) < 2 {

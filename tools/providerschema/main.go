@@ -52,7 +52,7 @@ func run(ctx context.Context, server tfprotov6.ProviderServer, w io.Writer) erro
 	return encoder.Encode(out)
 }
 
-// diagnosticsError joins what the provider says is wrong with its own schema, or is nil.
+// diagnosticsError joins the errors that the provider reports about its own schema.
 func diagnosticsError(diagnostics []*tfprotov6.Diagnostic) error {
 	var errs []error
 	for _, d := range diagnostics {

@@ -27,7 +27,10 @@ func (s fakeServer) GetProviderSchema(context.Context, *tfprotov6.GetProviderSch
 	return s.schemas, s.err
 }
 
-func (s fakeServer) GetResourceIdentitySchemas(context.Context, *tfprotov6.GetResourceIdentitySchemasRequest) (*tfprotov6.GetResourceIdentitySchemasResponse, error) {
+func (s fakeServer) GetResourceIdentitySchemas(
+	context.Context,
+	*tfprotov6.GetResourceIdentitySchemasRequest,
+) (*tfprotov6.GetResourceIdentitySchemasResponse, error) {
 	return s.identities, s.err
 }
 

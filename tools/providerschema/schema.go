@@ -108,8 +108,8 @@ func encode(s *tfprotov6.GetProviderSchemaResponse, ids *tfprotov6.GetResourceId
 	return &document{FormatVersion: "1.0", Providers: map[string]*providerSchema{providerKey: p}}, nil
 }
 
-// encoder turns protocol schemas into their JSON form and keeps the first error, which only a type that this program
-// does not know can cause.
+// encoder converts protocol schemas to their JSON form, and keeps the first error. The only error is a type that this
+// program does not know.
 type encoder struct{ err error }
 
 func each[In, Out any](in map[string]In, f func(In) Out) map[string]Out {
@@ -205,7 +205,7 @@ func (e *encoder) parameter(p *tfprotov6.FunctionParameter) *parameter {
 	return &parameter{Name: p.Name, Description: p.Description, IsNullable: p.AllowNullValue, Type: e.typ(p.Type)}
 }
 
-// typ gives a type as the CLI writes it: a name for a primitive type, ["list", <element>] and its like for the others.
+// typ returns a type as the CLI writes it: a name for a primitive type, an array such as ["list", "string"] for the others.
 func (e *encoder) typ(t tftypes.Type) any {
 	switch t := t.(type) {
 	case tftypes.List:

@@ -1,10 +1,9 @@
-// Command meter stands in for a provider binary: it runs the real one, which lies
-// beside it, as a child with its own standard streams, passes signals on, and notes
-// what the child used when it has ended.
+// Command meter replaces a provider binary. It runs the real provider, which is in the
+// same directory, as a child with its own standard streams, passes signals on, and
+// records the child's resource usage when it has ended.
 //
-// It is a program of its own, and a small one, because the CLI waits for it and
-// because Linux counts the memory of whoever starts a process into the peak of
-// that process.
+// It is a small program of its own, because the CLI waits for it and because Linux
+// counts the memory of the process that starts another one into the peak of the latter.
 package main
 
 import (
@@ -36,15 +35,15 @@ func run() (int, error) {
 	}
 	directory := os.Getenv(usage.DirectoryVariable)
 	if directory == "" {
-		return 0, fmt.Errorf("%s is not set: this is the stand-in of a provider that the benchmark installs for itself", usage.DirectoryVariable)
+		return 0, fmt.Errorf("%s is not set: the benchmark installs this program in place of a provider", usage.DirectoryVariable)
 	}
 	end, err := usage.Begin(directory)
 	if err != nil {
 		return 0, err
 	}
 
-	// Whoever kills this process kills the provider too; the kernel ties that to
-	// the thread that starts it.
+	// If this process is killed, the kernel kills the provider. The kernel ties that to
+	// the thread that starts the provider.
 	runtime.LockOSThread()
 	child := exec.Command(filepath.Join(filepath.Dir(self), usage.RealName), os.Args[1:]...)
 	child.Stdin, child.Stdout, child.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -68,7 +67,7 @@ func run() (int, error) {
 	return max(state.ExitCode(), 0), end(used)
 }
 
-// peakMemory is the largest resident set of an ended process, in bytes.
+// peakMemory returns the largest resident set of an ended process, in bytes.
 func peakMemory(state *os.ProcessState) int64 {
 	used, ok := state.SysUsage().(*syscall.Rusage)
 	switch {

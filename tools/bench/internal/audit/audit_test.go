@@ -17,7 +17,8 @@ const me = "system:serviceaccount:bench:controller"
 func line(id, stage, verb, uri, user, agent, ref string) string {
 	return fmt.Sprintf(`{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":%q,"stage":%q,"requestURI":%q,"verb":%q,`+
 		`"user":{"username":%q,"groups":["system:authenticated"]},"sourceIPs":["127.0.0.1"],"userAgent":%q%s,`+
-		`"responseStatus":{"metadata":{},"code":200},"requestReceivedTimestamp":"2026-01-01T00:00:00.000000Z","stageTimestamp":"2026-01-01T00:00:00.000000Z"}`+"\n",
+		`"responseStatus":{"metadata":{},"code":200},"requestReceivedTimestamp":"2026-01-01T00:00:00.000000Z",`+
+		`"stageTimestamp":"2026-01-01T00:00:00.000000Z"}`+"\n",
 		id, stage, uri, verb, user, agent, ref)
 }
 
@@ -25,15 +26,18 @@ func sample() string {
 	services := `,"objectRef":{"resource":"services","namespace":"bench","apiVersion":"v1"}`
 	set := `,"objectRef":{"resource":"statefulsets","namespace":"bench","name":"mira-a","apiGroup":"apps","apiVersion":"v1"}`
 	log := `,"objectRef":{"resource":"pods","namespace":"bench","name":"mira-a-0","apiVersion":"v1","subresource":"log"}`
-	return line("1", "ResponseComplete", "list", "/api/v1/namespaces/bench/services?limit=500", me, "terraform-provider-mira/dev", services) +
-		line("2", "ResponseComplete", "list", "/api/v1/namespaces/bench/services?continue=abc&limit=500", me, "terraform-provider-mira/dev", services) +
-		line("3", "ResponseStarted", "watch", "/apis/apps/v1/statefulsets?watch=true", me, "terraform-provider-mira/dev", set) +
-		line("3", "ResponseComplete", "watch", "/apis/apps/v1/statefulsets?watch=true", me, "terraform-provider-mira/dev", set) +
-		line("4", "ResponseComplete", "patch", "/apis/apps/v1/namespaces/bench/statefulsets/mira-a?dryRun=All&fieldManager=x", me, "terraform-provider-mira/dev", set) +
-		line("5", "ResponseComplete", "patch", "/apis/apps/v1/namespaces/bench/statefulsets/mira-a?fieldManager=x", me, "terraform-provider-mira/dev", set) +
-		line("6", "ResponseComplete", "get", "/api/v1/namespaces/bench/pods/mira-a-0/log", me, "terraform-provider-mira/dev", log) +
-		line("7", "ResponseComplete", "get", "/apis/apps/v1?timeout=32s", me, "terraform-provider-mira/dev", "") +
-		line("8", "ResponseComplete", "get", "/openapi/v3/apis/apps/v1", me, "terraform-provider-mira/dev", "") +
+	mine := func(id, stage, verb, uri, ref string) string {
+		return line(id, stage, verb, uri, me, "terraform-provider-mira/dev", ref)
+	}
+	return mine("1", "ResponseComplete", "list", "/api/v1/namespaces/bench/services?limit=500", services) +
+		mine("2", "ResponseComplete", "list", "/api/v1/namespaces/bench/services?continue=abc&limit=500", services) +
+		mine("3", "ResponseStarted", "watch", "/apis/apps/v1/statefulsets?watch=true", set) +
+		mine("3", "ResponseComplete", "watch", "/apis/apps/v1/statefulsets?watch=true", set) +
+		mine("4", "ResponseComplete", "patch", "/apis/apps/v1/namespaces/bench/statefulsets/mira-a?dryRun=All&fieldManager=x", set) +
+		mine("5", "ResponseComplete", "patch", "/apis/apps/v1/namespaces/bench/statefulsets/mira-a?fieldManager=x", set) +
+		mine("6", "ResponseComplete", "get", "/api/v1/namespaces/bench/pods/mira-a-0/log", log) +
+		mine("7", "ResponseComplete", "get", "/apis/apps/v1?timeout=32s", "") +
+		mine("8", "ResponseComplete", "get", "/openapi/v3/apis/apps/v1", "") +
 		line("9", "ResponseComplete", "patch", "/apis/apps/v1/namespaces/bench/statefulsets/mira-a/status", "system:kwok", "kwok", set) +
 		line("10", "ResponseComplete", "get", "/api/v1/namespaces/bench/services", me, "kubectl/v1.36", services) +
 		"\n" +

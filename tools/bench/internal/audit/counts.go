@@ -10,26 +10,26 @@ import (
 	"strings"
 )
 
-// Kind is what requests are counted by.
+// Kind is a kind of requests, which are counted together.
 type Kind struct {
-	// Verb is that of the audit log; "dry-run" stands for a write that is one.
+	// Verb is the verb in the audit log, or "dry-run" for a write with dryRun.
 	Verb string
-	// Resource is that of the object, with its subresource; "discovery" or
-	// "openapi" where there is none.
+	// Resource is the resource of the object, with its subresource, or "discovery" or
+	// "openapi" for a request without an object.
 	Resource string
 }
 
-// Counts is how many requests of each kind there were.
+// Counts are the numbers of requests.
 type Counts struct {
 	ByKind map[Kind]int
-	// Continued is how many of them ask for a further page of a LIST.
+	// Continued is how many requests are for a further page of a LIST.
 	Continued int
-	// Refused is how many were answered with an error that is not "not found".
+	// Refused is how many requests ended with an error other than "not found".
 	Refused int
 }
 
-// Count counts the requests of one requester. A request stands in the log once per
-// stage, and counts once.
+// Count counts the requests of one requester. The log has an event for each stage of a
+// request, which counts once.
 func Count(events []Event, of Requester) Counts {
 	counts := Counts{ByKind: make(map[Kind]int)}
 	seen := make(map[string]bool)
@@ -37,7 +37,9 @@ func Count(events []Event, of Requester) Counts {
 		if !of.made(event) {
 			continue
 		}
-		if event.ResponseStatus != nil && event.ResponseStatus.Code >= http.StatusBadRequest && event.ResponseStatus.Code != http.StatusNotFound && event.Stage == "ResponseComplete" {
+		if event.ResponseStatus != nil && event.ResponseStatus.Code >= http.StatusBadRequest &&
+			event.ResponseStatus.Code != http.StatusNotFound &&
+			event.Stage == "ResponseComplete" {
 			counts.Refused++
 		}
 		if seen[event.ID] {
@@ -57,7 +59,7 @@ func kindOf(event Event) (Kind, bool) {
 	path, rawQuery, _ := strings.Cut(event.RequestURI, "?")
 	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		query = nil // what can be read of it does not matter then
+		query = nil // not a request that needs its query
 	}
 	kind := Kind{Verb: event.Verb}
 	if query.Get("dryRun") != "" {
@@ -79,7 +81,7 @@ func kindOf(event Event) (Kind, bool) {
 	return kind, query.Get("continue") != ""
 }
 
-// Total is the number of requests.
+// Total returns the number of requests.
 func (c Counts) Total() int {
 	total := 0
 	for _, count := range c.ByKind {
@@ -88,14 +90,14 @@ func (c Counts) Total() int {
 	return total
 }
 
-// Kinds are those that there were, the most frequent first.
+// Kinds returns the kinds of the requests, the most frequent first.
 func (c Counts) Kinds() []Kind {
 	return slices.SortedFunc(maps.Keys(c.ByKind), func(a, b Kind) int {
 		return cmp.Or(cmp.Compare(c.ByKind[b], c.ByKind[a]), strings.Compare(a.Verb, b.Verb), strings.Compare(a.Resource, b.Resource))
 	})
 }
 
-// String lists the counts by kind: "2 list services, 1 get configmaps".
+// String lists the counts by kind, such as "2 list services, 1 get configmaps".
 func (c Counts) String() string {
 	var parts []string
 	for _, kind := range c.Kinds() {

@@ -1,5 +1,5 @@
-// Package audit counts requests from the audit log of a kube-apiserver: those of
-// one user, so that the work of controllers does not count.
+// Package audit counts the requests of one user in the audit log of a kube-apiserver.
+// The requests of controllers do not count.
 package audit
 
 import (
@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// pollInterval is how often [Log.Until] looks for new lines.
+// pollInterval is how often [Log.Until] reads new lines.
 const pollInterval = 20 * time.Millisecond
 
-// Event is what an audit log says of a request at one stage, as far as it is of
-// use here. See https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/.
+// Event is an event of an audit log: a request at one stage. It has only the fields that
+// are used here. See https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/.
 type Event struct {
 	ID         string `json:"auditID"`
 	Stage      string `json:"stage"`
@@ -40,13 +40,13 @@ type Event struct {
 	} `json:"responseStatus"`
 }
 
-// Log reads an audit log from where it has last been read to.
+// Log reads an audit log, and remembers how far it was read.
 type Log struct {
 	path   string
 	offset int64
 }
 
-// Open gives the log in a file, from its present end on.
+// Open opens the log in a file at its present end.
 func Open(path string) (*Log, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -55,8 +55,8 @@ func Open(path string) (*Log, error) {
 	return &Log{path: path, offset: info.Size()}, nil
 }
 
-// Until reads events until one fulfils the condition, which is not among what it
-// gives: a request that the caller has made to mark the end.
+// Until returns the events before the one for which isMark is true: a request that the
+// caller has made to mark the end.
 func (l *Log) Until(ctx context.Context, isMark func(Event) bool) ([]Event, error) {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -80,7 +80,7 @@ func (l *Log) Until(ctx context.Context, isMark func(Event) bool) ([]Event, erro
 	}
 }
 
-// next gives the events of all lines that are complete by now.
+// next returns the events of all complete lines that were not read yet.
 func (l *Log) next() ([]Event, error) {
 	file, err := os.Open(l.path)
 	if err != nil {
@@ -100,7 +100,7 @@ func (l *Log) next() ([]Event, error) {
 	for {
 		line, err := reader.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			return events, nil // what is there of a line comes again
+			return events, nil // an incomplete line is read again next time
 		}
 		if err != nil {
 			return nil, err
@@ -125,11 +125,11 @@ func parse(line []byte) (Event, error) {
 	return event, nil
 }
 
-// Requester chooses requests.
+// Requester selects requests by who made them.
 type Requester struct {
-	// Username is that of the API server.
+	// Username is the user name at the API server.
 	Username string
-	// UserAgent is what the user agent begins with; empty for any.
+	// UserAgent is a prefix of the user agent, or empty for any.
 	UserAgent string
 }
 

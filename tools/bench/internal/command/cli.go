@@ -20,7 +20,7 @@ const (
 	stopAfter = 30 * time.Second
 	// collectTimeout is how long provider processes may outlive their CLI.
 	collectTimeout = 30 * time.Second
-	// tailLength is how much of a failed command's output an error has.
+	// tailLength is how many bytes of a failed command's output an error includes.
 	tailLength = 4000
 )
 
@@ -31,8 +31,7 @@ type CLI struct {
 	usage string
 }
 
-// New installs a provider in a directory, which must be empty, for the CLI at a
-// path.
+// New installs a provider in an empty directory, for the CLI at a path.
 func New(path, directory string, provider Provider) (*CLI, error) {
 	mirror, used := filepath.Join(directory, "mirror"), filepath.Join(directory, "usage")
 	if err := provider.mirror(mirror); err != nil {
@@ -52,8 +51,8 @@ func New(path, directory string, provider Provider) (*CLI, error) {
 	return &CLI{path: path, env: env, usage: used}, nil
 }
 
-// environment is the caller's without what would decide how a CLI or a provider
-// behaves.
+// environment returns the caller's environment without the variables that change how a
+// CLI or a provider behaves.
 func environment(environ []string) []string {
 	var kept []string
 	for _, variable := range environ {
@@ -65,7 +64,7 @@ func environment(environ []string) []string {
 	return kept
 }
 
-// Version is the first line of what the CLI says about itself.
+// Version returns the first line of the CLI's version command.
 func (c *CLI) Version(ctx context.Context) (string, error) {
 	command := exec.CommandContext(ctx, c.path, "version")
 	command.Env = c.env
@@ -77,28 +76,29 @@ func (c *CLI) Version(ctx context.Context) (string, error) {
 	return line, nil
 }
 
-// Result is what became of a command.
+// Result is the outcome of a command.
 type Result struct {
-	// Wall is how long it took, from the start of the CLI to its end.
+	// Wall is the time from the start of the CLI to its end.
 	Wall time.Duration
-	// Usage is that of the provider's processes.
+	// Usage is the usage of the provider's processes.
 	Usage usage.Usage
-	// Output is what it wrote.
+	// Output is what the command wrote.
 	Output string
 	// ExitCode is 0, or with -detailed-exitcode 2 for a plan with changes.
 	ExitCode int
 }
 
-// FailedError says that a CLI has ended with an error.
+// FailedError reports that a CLI has ended with an error.
 type FailedError struct {
-	// Command is what was run.
+	// Command is the command that was run.
 	Command string
-	// ExitCode is the CLI's.
+	// ExitCode is the exit code of the CLI.
 	ExitCode int
-	// Output is the end of what it wrote.
+	// Output is the end of the command's output.
 	Output string
 }
 
+// Error returns the command, its exit code and its output.
 func (e *FailedError) Error() string {
 	return fmt.Sprintf("%s ended with exit code %d:\n%s", e.Command, e.ExitCode, e.Output)
 }
@@ -109,7 +109,7 @@ type Workspace struct {
 	directory string
 }
 
-// Workspace makes a directory with files, and initializes it.
+// Workspace creates a directory with files, and initializes it.
 func (c *CLI) Workspace(ctx context.Context, directory string, files map[string]string) (*Workspace, error) {
 	if err := os.MkdirAll(directory, 0o755); err != nil {
 		return nil, err
@@ -129,16 +129,16 @@ func (w *Workspace) Write(name, content string) error {
 	return os.WriteFile(filepath.Join(w.directory, name), []byte(content), 0o600)
 }
 
-// Run runs a command of the CLI. The error is a [*FailedError] if that failed.
-// When ctx ends, the CLI is interrupted and gets time to end.
+// Run runs a command of the CLI. The error is a [*FailedError] if the command failed.
+// When ctx ends, Run interrupts the CLI and waits until it has ended.
 func (w *Workspace) Run(ctx context.Context, arguments ...string) (*Result, error) {
 	command := exec.CommandContext(ctx, w.cli.path, arguments...)
 	command.Dir = w.directory
 	command.Env = w.cli.env
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
-	// A group of its own keeps away what is typed: a second interrupt would have
-	// the CLI drop everything.
+	// In a process group of its own, the CLI does not see Ctrl-C. It would be a second
+	// interrupt, which makes the CLI stop at once.
 	command.SysProcAttr = groupAttributes()
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
 	command.WaitDelay = stopAfter
@@ -147,7 +147,7 @@ func (w *Workspace) Run(ctx context.Context, arguments ...string) (*Result, erro
 	err := run(command)
 	result := &Result{Wall: time.Since(began), Output: output.String(), ExitCode: command.ProcessState.ExitCode()}
 	if ctx.Err() != nil {
-		// Providers that a killed CLI has left.
+		// A killed CLI leaves its providers behind.
 		if command.Process != nil {
 			_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
 		}

@@ -1,4 +1,4 @@
-// Package command runs Terraform or OpenTofu the way a user does: a provider
-// installed from a filesystem mirror, a working directory with local state, and
-// nothing of the caller's own CLI or connection settings.
+// Package command runs Terraform or OpenTofu as a user does: with a provider from a
+// filesystem mirror and a working directory with local state, and without the caller's
+// own CLI and connection settings.
 package command

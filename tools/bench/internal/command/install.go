@@ -12,24 +12,24 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/tools/bench/internal/usage"
 )
 
-// registries are those whose host a source address need not name.
+// registries are the hosts of source addresses without a host.
 var registries = []string{"registry.terraform.io", "registry.opentofu.org"}
 
-// Provider is a provider binary to be driven.
+// Provider is a provider binary to measure.
 type Provider struct {
-	// Binary is the path of the provider, Meter that of the program that stands in
-	// for it (tools/bench/meter).
+	// Binary is the path of the provider. Meter is the path of the program that runs
+	// it (tools/bench/meter).
 	Binary, Meter string
 	// Source is the address as in required_providers: "[host/]namespace/type".
 	Source string
-	// Version is what the binary is installed as.
+	// Version is the version to install the binary as.
 	Version string
 }
 
-// Type is the last part of the source address.
+// Type returns the last part of the source address.
 func (p Provider) Type() string { return path.Base(p.Source) }
 
-// mirror puts the provider, its meter before it, into a filesystem mirror.
+// mirror puts the meter, as the provider, and the provider itself into a filesystem mirror.
 func (p Provider) mirror(directory string) error {
 	parts := strings.Split(p.Source, "/")
 	hosts := registries

@@ -25,7 +25,15 @@ func TestInstall(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, host := range hosts {
-			packaged := filepath.Join(directory, "mirror", host, filepath.Base(filepath.Dir(source)), "mira", "1.2.3", runtime.GOOS+"_"+runtime.GOARCH)
+			packaged := filepath.Join(
+				directory,
+				"mirror",
+				host,
+				filepath.Base(filepath.Dir(source)),
+				"mira",
+				"1.2.3",
+				runtime.GOOS+"_"+runtime.GOARCH,
+			)
 			for name, want := range map[string]string{"terraform-provider-mira_v1.2.3": "meter", "metered": "real"} {
 				if got, err := os.ReadFile(filepath.Join(packaged, name)); err != nil || string(got) != want {
 					t.Errorf("%s of %s is %q, %v; want %q", name, source, got, err, want)

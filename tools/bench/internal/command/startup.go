@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// startTimeout is how long a provider may take to say that it is ready.
+// startTimeout is how long a provider may take until it is ready.
 const startTimeout = time.Minute
 
-// handshake is what CLIs set for a provider to know that it is not run by hand. See
+// handshake is the variable by which a provider knows that a CLI runs it. See
 // https://github.com/hashicorp/terraform/blob/main/internal/plugin/serve.go.
 const handshake = "TF_PLUGIN_MAGIC_COOKIE=d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
 
-// StartUp is how long a provider takes from its start until it says where it
-// listens, which a CLI waits for several times in each command: the median of a
-// number of starts. What the provider leaves is left in the directory.
+// StartUp returns how long a provider takes from its start until it reports where it
+// listens: the median of a number of starts. A CLI waits for that several times in each
+// command. The provider's temporary files are in the directory.
 func StartUp(ctx context.Context, binary, directory string, times int) (time.Duration, error) {
 	var taken []time.Duration
 	for range times {
@@ -52,7 +52,7 @@ func startOnce(ctx context.Context, binary, directory string) (time.Duration, er
 	cancel()
 	_ = provider.Wait() // it was killed
 	if err != nil || line == "" {
-		return 0, errors.Join(errors.New("it does not say where it listens"), err)
+		return 0, errors.Join(errors.New("it does not report where it listens"), err)
 	}
 	return taken, nil
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 )
 
-// stateFile is where the CLIs keep local state.
+// stateFile is the name of the CLIs' local state file.
 const stateFile = "terraform.tfstate"
 
-// State is a state file of version 4, as far as its size is of interest.
+// State is a state file of version 4. It has only what is needed to measure its size.
 type State struct {
 	fields    map[string]json.RawMessage
 	resources []stateResource
@@ -45,7 +45,7 @@ func ParseState(data []byte) (*State, error) {
 	return state, nil
 }
 
-// Instances is the number of managed instances.
+// Instances returns the number of managed instances.
 func (s *State) Instances() int {
 	count := 0
 	for _, resource := range s.resources {
@@ -56,8 +56,8 @@ func (s *State) Instances() int {
 	return count
 }
 
-// Bytes is the size of all managed instances, without the white space that local
-// state files have.
+// Bytes returns the size of all managed instances, without the white space of local
+// state files.
 func (s *State) Bytes() (int64, error) {
 	var total int64
 	for _, resource := range s.resources {
@@ -75,8 +75,8 @@ func (s *State) Bytes() (int64, error) {
 	return total, nil
 }
 
-// AttributeBytes is the size of one attribute of all managed instances, 0 where
-// there is none of that name.
+// AttributeBytes returns the size of one attribute in all managed instances, or 0 if
+// none has it.
 func (s *State) AttributeBytes(name string) (int64, error) {
 	var total int64
 	for _, resource := range s.resources {
@@ -104,9 +104,9 @@ func (s *State) AttributeBytes(name string) (int64, error) {
 	return total, nil
 }
 
-// Multiply gives the content of a state file with the one instance that this state
-// has under each of the keys. To have a CLI write a large state takes the square of
-// its size in time.
+// Multiply returns the content of a state file that has the only instance of this state
+// once for each key. It is faster than letting a CLI write a large state, which takes
+// quadratic time.
 func (s *State) Multiply(keys []string) ([]byte, error) {
 	if len(s.resources) != 1 || len(s.resources[0].instances) != 1 {
 		return nil, fmt.Errorf("state: there are %d resources, and one with one instance was expected", len(s.resources))
@@ -136,9 +136,9 @@ func (s *State) Multiply(keys []string) ([]byte, error) {
 	if s.fields["resources"], err = json.Marshal([]map[string]json.RawMessage{resource.fields}); err != nil {
 		return nil, err
 	}
-	// Indented, because CLIs write it so, and reading is a part of a plan.
+	// It is indented as CLIs do, because a plan includes reading it.
 	return json.MarshalIndent(s.fields, "", "  ")
 }
 
-// WriteState puts a state file in the place of the workspace's.
+// WriteState replaces the state file of the workspace.
 func (w *Workspace) WriteState(content []byte) error { return w.Write(stateFile, string(content)) }

@@ -52,7 +52,9 @@ func TestStateSizes(t *testing.T) {
 }
 
 func TestStateMultiply(t *testing.T) {
-	one, err := ParseState([]byte(`{"version": 4, "resources": [{"mode": "managed", "instances": [{"index_key": "a", "attributes": {"id": "x"}}]}]}`))
+	one, err := ParseState(
+		[]byte(`{"version": 4, "resources": [{"mode": "managed", "instances": [{"index_key": "a", "attributes": {"id": "x"}}]}]}`),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

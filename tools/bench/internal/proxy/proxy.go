@@ -1,5 +1,5 @@
-// Package proxy counts what goes over the connections between a provider and an
-// API server, as it goes over the wire: encrypted, and compressed where it is.
+// Package proxy counts the bytes on the connections between a provider and an API
+// server as they are on the wire, encrypted and possibly compressed.
 package proxy
 
 import (
@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// drainInterval is how often [Proxy.Drain] looks whether connections have ended.
+// drainInterval is how often [Proxy.Drain] checks whether connections have ended.
 const drainInterval = 5 * time.Millisecond
 
-// Proxy passes TCP connections on and counts their bytes. It does not look into
-// them, so that TLS goes through it from end to end.
+// Proxy forwards TCP connections and counts their bytes. It does not read them, so TLS
+// is end to end.
 type Proxy struct {
 	listener net.Listener
 	target   string
@@ -28,7 +28,7 @@ type Proxy struct {
 	bytes    atomic.Int64
 }
 
-// Start gives a proxy on a free port of loopback to an address. It ends with
+// Start starts a proxy for an address, on a free port of loopback. It ends with
 // [Proxy.Close] or with ctx.
 func Start(ctx context.Context, target string) (*Proxy, error) {
 	var config net.ListenConfig
@@ -42,7 +42,7 @@ func Start(ctx context.Context, target string) (*Proxy, error) {
 	return p, nil
 }
 
-// Address is where the proxy listens.
+// Address returns the address of the proxy.
 func (p *Proxy) Address() string { return p.listener.Addr().String() }
 
 // Close stops listening, and waits until the open connections have ended.
@@ -55,8 +55,8 @@ func (p *Proxy) Close() error {
 	return err
 }
 
-// Drain waits until no connection is open, and gives the bytes, in both
-// directions, of all that have ended since it was last called.
+// Drain waits until no connection is open, and returns the bytes, in both directions, of
+// all connections since its last call.
 func (p *Proxy) Drain(ctx context.Context) (int64, error) {
 	ticker := time.NewTicker(drainInterval)
 	defer ticker.Stop()
@@ -97,8 +97,8 @@ func (p *Proxy) pass(client net.Conn) {
 	})
 	defer stop()
 
-	// When one side has nothing more to say, the other is told, and what it still
-	// says is passed on.
+	// When one side closes its direction, so does the proxy, and goes on with the other
+	// direction.
 	var directions sync.WaitGroup
 	for _, pair := range [][2]net.Conn{{server, client}, {client, server}} {
 		directions.Go(func() {

@@ -12,7 +12,8 @@ func Benchstat(w io.Writer, phases []*Phase) error {
 	for _, phase := range phases {
 		for _, run := range phase.Runs {
 			_, err := fmt.Fprintf(w, "Benchmark%s/N=%d 1 %d ns/op %d provider-cpu-ns/op %d peak-B %d wire-B/op %d requests/op\n",
-				phase.Benchmark, phase.Clients, run.Wall.Nanoseconds(), run.Usage.CPU.Nanoseconds(), run.Usage.PeakMemory, run.Bytes, run.Requests.Total())
+				phase.Benchmark, phase.Clients, run.Wall.Nanoseconds(), run.Usage.CPU.Nanoseconds(), run.Usage.PeakMemory,
+				run.Bytes, run.Requests.Total())
 			if err != nil {
 				return err
 			}
@@ -21,10 +22,10 @@ func Benchstat(w io.Writer, phases []*Phase) error {
 	return nil
 }
 
-// Setting is a line before benchmarks that says what they were run on.
+// Setting is a line before the benchmarks, about the machine or a program.
 type Setting struct{ Key, Value string }
 
-// Settings writes them in Go's benchmark format.
+// Settings writes settings in Go's benchmark format.
 func Settings(w io.Writer, settings []Setting) error {
 	for _, setting := range settings {
 		if _, err := fmt.Fprintf(w, "%s: %s\n", strings.ToLower(strings.ReplaceAll(setting.Key, " ", "-")), setting.Value); err != nil {

@@ -1,3 +1,3 @@
-// Package report turns measurements into tables, into lines that benchstat reads,
-// and into verdicts on limits.
+// Package report formats measurements as tables and as lines for benchstat, and compares
+// them with limits.
 package report

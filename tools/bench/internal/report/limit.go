@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Verdict is what a measurement is worth against a limit.
+// Verdict compares a measurement with a limit.
 type Verdict struct {
 	// Clients is the size of the fleet.
 	Clients int
-	// What was measured, and the limit for it, in words.
+	// What describes the measurement, and Limit the limit.
 	What, Limit string
-	// Value is the measurement in words.
+	// Value is the measurement, formatted.
 	Value string
-	// OK tells whether the limit holds.
+	// OK reports whether the measurement is within the limit.
 	OK bool
-	// Advisory limits are on time, which depends on the machine and on what else it
-	// does; the others are on counts, and a run that breaks one has failed.
+	// Advisory limits are those on time, which depends on the machine and its load. A run
+	// fails if it breaks one of the others.
 	Advisory bool
 }
 
@@ -35,7 +35,7 @@ func Bytes(clients int, what string, value, limit int64) Verdict {
 	return Verdict{Clients: clients, What: what, OK: value <= limit, Value: Size(value), Limit: "at most " + Size(limit)}
 }
 
-// Time judges a duration; how says what the limit is made of.
+// Time judges a duration. how describes how the limit is computed.
 func Time(clients int, what string, value, limit time.Duration, how string) Verdict {
 	return Verdict{
 		Clients: clients, What: what, OK: value <= limit, Advisory: true,
@@ -43,7 +43,7 @@ func Time(clients int, what string, value, limit time.Duration, how string) Verd
 	}
 }
 
-// Verdicts writes them, and tells whether all limits hold that are not advisory.
+// Verdicts writes the verdicts, and reports whether all limits hold that are not advisory.
 func Verdicts(w io.Writer, verdicts []Verdict) (bool, error) {
 	passed := true
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

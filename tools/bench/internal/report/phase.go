@@ -11,48 +11,48 @@ import (
 
 // Run is one measurement of a command.
 type Run struct {
-	// Wall is from the start of the CLI to its end.
+	// Wall is the time from the start of the CLI to its end.
 	Wall time.Duration
-	// Usage is that of the provider's processes.
+	// Usage is the usage of the provider's processes.
 	Usage usage.Usage
 	// Bytes went between provider and API server, in both directions.
 	Bytes int64
-	// Requests are the provider's.
+	// Requests are the provider's requests.
 	Requests audit.Counts
 }
 
-// Phase is what a benchmark does with a fleet, measured once or several times.
+// Phase is a step of the benchmark with a fleet, measured once or several times.
 type Phase struct {
-	// Name is for readers; Benchmark is the name in Go's benchmark format, without
+	// Name is the name in tables. Benchmark is the name in Go's benchmark format, without
 	// "Benchmark".
 	Name, Benchmark string
 	// Clients is the size of the fleet.
 	Clients int
 	// Runs are the measurements.
 	Runs []Run
-	// Note is said beside the phase, where there is something to say.
+	// Note is a remark for readers, or empty.
 	Note string
 }
 
-// Wall is the median.
+// Wall returns the median of the wall times.
 func (p *Phase) Wall() time.Duration {
 	return median(p.Runs, func(r Run) time.Duration { return r.Wall })
 }
 
-// CPU is the median of the provider's.
+// CPU returns the median of the provider's CPU times.
 func (p *Phase) CPU() time.Duration {
 	return median(p.Runs, func(r Run) time.Duration { return r.Usage.CPU })
 }
 
-// PeakMemory is the largest of all runs.
+// PeakMemory returns the peak memory of the largest run.
 func (p *Phase) PeakMemory() int64 {
 	return largest(p.Runs, func(r Run) int64 { return r.Usage.PeakMemory })
 }
 
-// Bytes is the largest number of all runs.
+// Bytes returns the bytes of the run with the most.
 func (p *Phase) Bytes() int64 { return largest(p.Runs, func(r Run) int64 { return r.Bytes }) }
 
-// Requests are those of the run with the most.
+// Requests returns the requests of the run with the most.
 func (p *Phase) Requests() audit.Counts {
 	if len(p.Runs) == 0 {
 		return audit.Counts{}

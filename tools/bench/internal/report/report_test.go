@@ -27,8 +27,10 @@ func samplePhases() []*Phase {
 
 func TestPhase(t *testing.T) {
 	phase := samplePhases()[0]
-	if phase.Wall() != 2*time.Second || phase.CPU() != time.Second || phase.PeakMemory() != 64<<20 || phase.Bytes() != 30<<10 || phase.Requests().Total() != 7 {
-		t.Errorf("wall %s, CPU %s, memory %d, bytes %d, requests %d", phase.Wall(), phase.CPU(), phase.PeakMemory(), phase.Bytes(), phase.Requests().Total())
+	if phase.Wall() != 2*time.Second || phase.CPU() != time.Second || phase.PeakMemory() != 64<<20 || phase.Bytes() != 30<<10 ||
+		phase.Requests().Total() != 7 {
+		t.Errorf("wall %s, CPU %s, memory %d, bytes %d, requests %d",
+			phase.Wall(), phase.CPU(), phase.PeakMemory(), phase.Bytes(), phase.Requests().Total())
 	}
 	if got := median([]Run{{Wall: 1}, {Wall: 4}, {Wall: 2}, {Wall: 100}}, func(r Run) time.Duration { return r.Wall }); got != 3 {
 		t.Errorf("the median of an even number is %d, want 3", got)
@@ -89,7 +91,8 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 	text.Reset()
-	if passed, err := Verdicts(&text, append(kept, Count(100, "requests per client", 5.01, 5, ""))); err != nil || passed || !strings.Contains(text.String(), "BROKEN") {
+	passed, err = Verdicts(&text, append(kept, Count(100, "requests per client", 5.01, 5, "")))
+	if err != nil || passed || !strings.Contains(text.String(), "BROKEN") {
 		t.Errorf("a broken limit on requests passes (%v):\n%s", err, text.String())
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Table writes one line per phase, then the requests of each by verb and resource.
+// Table writes a line for each phase, then the requests of each phase by verb and resource.
 func Table(w io.Writer, phases []*Phase) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	_, _ = fmt.Fprintln(columns, "phase\truns\twall\tprovider CPU\tpeak memory\ttransferred\trequests\tper client\t")
@@ -39,7 +39,7 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.2f s", d.Seconds())
 }
 
-// Size is a number of bytes for readers.
+// Size formats a number of bytes.
 func Size(bytes int64) string {
 	switch {
 	case bytes == 0:

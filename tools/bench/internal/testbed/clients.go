@@ -6,26 +6,25 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
 const (
-	// settleTimeout is how long the pods of a fleet may take to come up.
+	// settleTimeout is how long the pods of a fleet may take to become ready.
 	settleTimeout = 20 * time.Minute
 	// writers is how many objects are written at a time.
 	writers = 10
-	// pageSize is that of LISTs.
+	// pageSize is the page size of LISTs.
 	pageSize = 500
 )
 
-// Settle waits until all pods of a number of StatefulSets serve, and of none but
-// their newest revision.
+// Settle waits until there are as many StatefulSets as count says, and all of them run
+// pods of their newest revision only, which are ready.
 func (n *Namespace) Settle(ctx context.Context, count int) error {
 	pending := ""
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
@@ -79,20 +78,20 @@ func isSettled(set *unstructured.Unstructured) bool {
 		number("updatedReplicas") == replicas && text("currentRevision") == text("updateRevision")
 }
 
-// Drift is a change by hand of one object of a client.
+// Drift is a manual change of one object of a client.
 type Drift struct {
 	Kind  string
 	patch string
 }
 
-// Drifts are changes that the provider has to find, one for each kind of object.
+// Drifts are changes that the provider must find, one for each kind of object.
 var Drifts = []Drift{
 	{"StatefulSet", `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":31}}}}`},
 	{"Service", `{"spec":{"selector":{"client":"somebody-else"}}}`},
 	{"Ingress", `{"spec":{"ingressClassName":"another"}}`},
 }
 
-// Apply changes an object of a client as somebody with kubectl would.
+// Apply changes an object of a client as kubectl edit does.
 func (d Drift) Apply(ctx context.Context, n *Namespace, client string) error {
 	_, err := n.cluster.admin.Resource(resources[d.Kind]).Namespace(n.Name).
 		Patch(ctx, objectName(client), types.MergePatchType, []byte(d.patch), metav1.PatchOptions{FieldManager: "kubectl-edit"})
@@ -102,11 +101,11 @@ func (d Drift) Apply(ctx context.Context, n *Namespace, client string) error {
 	return nil
 }
 
-// objectName is what the sample template calls the objects of a client.
+// objectName returns the name that the sample template gives the objects of a client.
 func objectName(client string) string { return "mira-" + client }
 
-// Populate writes the objects of clients as the provider would have written them:
-// with its field manager and label. They belong to no Terraform state.
+// Populate writes the objects of clients as the provider would: with its field
+// manager and label. They are in no Terraform state.
 func (n *Namespace) Populate(ctx context.Context, template string, names []string, domain string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

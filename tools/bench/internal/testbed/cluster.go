@@ -24,8 +24,8 @@ import (
 const (
 	// auditTimeout is how long a request may take to appear in the audit log.
 	auditTimeout = time.Minute
-	// calmRate is how many bytes of audit log a second a calm cluster writes at
-	// most: some dozens of requests, which heartbeats and leases take.
+	// calmRate is how many bytes of audit log a calm cluster writes in a second at
+	// most: some dozens of requests for heartbeats and leases.
 	calmRate = 64 << 10
 	// calmTimeout is how long to wait for calm before going on without.
 	calmTimeout = 3 * time.Minute
@@ -44,7 +44,7 @@ var (
 	clusterBindings = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"}
 )
 
-// resources are by kind what the benchmark writes.
+// resources are the resources that the benchmark writes, by their kinds.
 var resources = map[string]schema.GroupVersionResource{
 	"Service":        services,
 	"Ingress":        ingresses,
@@ -62,7 +62,7 @@ type Cluster struct {
 	// server is the address of the API server.
 	server *url.URL
 	log    *audit.Log
-	path   string // of the audit log
+	path   string // the audit log's
 	marks  atomic.Int64
 }
 
@@ -89,7 +89,7 @@ func Connect(kubeconfig, auditLog string) (*Cluster, error) {
 	return c, err
 }
 
-// Version is that of Kubernetes.
+// Version returns the version of Kubernetes.
 func (c *Cluster) Version() (string, error) {
 	client, err := discovery.NewDiscoveryClientForConfigAndClient(c.config, c.http)
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *Cluster) Version() (string, error) {
 	return version.GitVersion, nil
 }
 
-// Address is host and port of the API server.
+// Address returns the host and port of the API server.
 func (c *Cluster) Address() string {
 	port := c.server.Port()
 	if port == "" {
@@ -111,21 +111,24 @@ func (c *Cluster) Address() string {
 	return net.JoinHostPort(c.server.Hostname(), port)
 }
 
-// Events gives what is in the audit log since it was last asked for, up to now.
+// Events returns the events of the audit log since the last call.
 func (c *Cluster) Events(ctx context.Context) ([]audit.Event, error) {
 	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
 	defer cancel()
-	// Requests of its own mark the end: one, and another when that is there. A
-	// watch is written down when its end has been noticed, which may be after the
-	// first.
+	// Requests of the benchmark itself mark the end: one, and another once the first
+	// has appeared. The API server logs the end of a watch when it notices it, which
+	// may be after the first mark.
 	var events []audit.Event
 	for range 2 {
 		name := fmt.Sprintf("bench-mark-%d-%d", os.Getpid(), c.marks.Add(1))
-		_, err := c.admin.Resource(configMaps).Namespace(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
+		options := metav1.ListOptions{FieldSelector: "metadata.name=" + name}
+		_, err := c.admin.Resource(configMaps).Namespace(metav1.NamespaceDefault).List(ctx, options)
 		if err != nil {
 			return nil, err
 		}
-		more, err := c.log.Until(ctx, func(event audit.Event) bool { return event.Verb == "list" && strings.Contains(event.RequestURI, name) })
+		more, err := c.log.Until(ctx, func(event audit.Event) bool {
+			return event.Verb == "list" && strings.Contains(event.RequestURI, name)
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -134,8 +137,8 @@ func (c *Cluster) Events(ctx context.Context) ([]audit.Event, error) {
 	return events, nil
 }
 
-// Calm waits until the control plane has little to do. It gives up waiting after a
-// while, because a busy cluster makes figures worse, not wrong.
+// Calm waits until the control plane has little to do. It stops waiting after a
+// while, because a busy cluster makes the results worse, not wrong.
 func (c *Cluster) Calm(ctx context.Context) error {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()

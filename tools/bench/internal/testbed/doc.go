@@ -1,4 +1,4 @@
-// Package testbed prepares a cluster for the benchmark and changes it behind the
-// provider's back: namespaces with an account, a template and clients, drift, and
-// waiting until the control plane has calmed down.
+// Package testbed prepares a cluster for the benchmark and changes it outside of the
+// provider: namespaces with an account, a template and clients, drift, and waiting
+// until the control plane is idle.
 package testbed

@@ -27,35 +27,35 @@ const (
 	manager = "mira-bench"
 	// removeTimeout is how long the control plane may take to empty a namespace.
 	removeTimeout = 15 * time.Minute
-	// grantTimeout is how long new rights may take to hold.
+	// grantTimeout is how long it may take until new rights are effective.
 	grantTimeout = time.Minute
-	// tokenLife is how long the account's token is good for, longer than any run.
+	// tokenLife is how long the account's token is valid, longer than any run.
 	tokenLife = 24 * time.Hour
 )
 
-// Namespace is a namespace with clients of its own, the template they are made
-// from, and the account that the provider uses.
+// Namespace is a namespace with clients of its own, their template, and the account
+// that the provider uses.
 type Namespace struct {
 	Name    string
 	cluster *Cluster
-	binding string // of the administrator's role; empty where there is none
+	binding string // the name of the administrator's role binding, or empty
 }
 
-// Rights are those of the provider's account.
+// Rights are the rights of the provider's account.
 type Rights struct {
-	// Manifest is the path of the roles to give: examples/rbac/controller.yaml.
+	// Manifest is the path of the roles to grant: examples/rbac/controller.yaml.
 	Manifest string
-	// Everything gives the rights of an administrator instead, for providers that
-	// need more than MIRA's.
+	// Everything grants the rights of an administrator as well, for providers that
+	// need more than this one.
 	Everything bool
 }
 
-// Namespace makes a namespace with an account that has the rights.
+// Namespace creates a namespace with an account that has the rights.
 func (c *Cluster) Namespace(ctx context.Context, name string, rights Rights) (*Namespace, error) {
 	n := &Namespace{Name: name, cluster: c}
 	_, err := c.admin.Resource(namespaces).Create(ctx, object("v1", "Namespace", name), metav1.CreateOptions{FieldManager: manager})
 	if apierrors.IsAlreadyExists(err) {
-		return nil, fmt.Errorf("namespace %q exists already, of an earlier run or of somebody else's: delete it if nobody needs it", name)
+		return nil, fmt.Errorf("namespace %q exists already, maybe from an earlier run: delete it if nobody needs it", name)
 	}
 	if err != nil {
 		return nil, err
@@ -74,7 +74,8 @@ func (c *Cluster) Namespace(ctx context.Context, name string, rights Rights) (*N
 			}
 			_ = unstructured.SetNestedSlice(o.Object, subjects, "subjects")
 		}
-		if _, err := c.admin.Resource(resources[o.GetKind()]).Namespace(name).Create(ctx, o, metav1.CreateOptions{FieldManager: manager}); err != nil {
+		client := c.admin.Resource(resources[o.GetKind()]).Namespace(name)
+		if _, err := client.Create(ctx, o, metav1.CreateOptions{FieldManager: manager}); err != nil {
 			return n, fmt.Errorf("%s %s: %w", o.GetKind(), o.GetName(), err)
 		}
 	}
@@ -97,10 +98,9 @@ func (n *Namespace) grantEverything(ctx context.Context) error {
 	return nil
 }
 
-// awaitRights waits until the API server knows of the rights, which takes it a
-// moment.
+// awaitRights waits until the rights are effective, which takes a moment.
 func (n *Namespace) awaitRights(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, grantTimeout, fmt.Errorf("the rights granted in namespace %q do not hold", n.Name))
+	ctx, cancel := context.WithTimeoutCause(ctx, grantTimeout, fmt.Errorf("the rights granted in namespace %q have no effect", n.Name))
 	defer cancel()
 	return poll(ctx, 50*time.Millisecond, func() (bool, error) {
 		request := object("authorization.k8s.io/v1", "SubjectAccessReview", "")
@@ -117,11 +117,11 @@ func (n *Namespace) awaitRights(ctx context.Context) error {
 	})
 }
 
-// Username is the name that the API server knows the account by.
+// Username returns the account's user name at the API server.
 func (n *Namespace) Username() string { return "system:serviceaccount:" + n.Name + ":" + account }
 
-// Kubeconfig writes a kubeconfig of the account, for another address of the API
-// server than its own.
+// Kubeconfig writes a kubeconfig of the account. The address is the one to connect to,
+// which need not be the API server's own.
 func (n *Namespace) Kubeconfig(ctx context.Context, path, address string) error {
 	request := object("authentication.k8s.io/v1", "TokenRequest", account)
 	request.Object["spec"] = map[string]any{"expirationSeconds": int64(tokenLife.Seconds())}
@@ -143,28 +143,34 @@ func (n *Namespace) Kubeconfig(ctx context.Context, path, address string) error 
 	}
 	name := from.ServerName
 	if name == "" {
-		name = n.cluster.server.Hostname() // the certificate is for that, and not for the proxy
+		name = n.cluster.server.Hostname() // the certificate is for this name, not for the proxy
 	}
 	server := *n.cluster.server
 	server.Host = address
 	kubeconfig := clientcmdapi.NewConfig()
-	kubeconfig.Clusters["bench"] = &clientcmdapi.Cluster{Server: server.String(), CertificateAuthorityData: ca, TLSServerName: name, InsecureSkipTLSVerify: from.Insecure}
+	kubeconfig.Clusters["bench"] = &clientcmdapi.Cluster{
+		Server:                   server.String(),
+		CertificateAuthorityData: ca,
+		TLSServerName:            name,
+		InsecureSkipTLSVerify:    from.Insecure,
+	}
 	kubeconfig.AuthInfos["bench"] = &clientcmdapi.AuthInfo{Token: token}
 	kubeconfig.Contexts["bench"] = &clientcmdapi.Context{Cluster: "bench", AuthInfo: "bench"}
 	kubeconfig.CurrentContext = "bench"
 	return clientcmd.WriteToFile(*kubeconfig, path)
 }
 
-// PutTemplate stores a client template where the provider is told to look for it.
+// PutTemplate stores a client template in the ConfigMap that the provider reads.
 func (n *Namespace) PutTemplate(ctx context.Context, text string) error {
 	configMap := object("v1", "ConfigMap", mira.DefaultTemplateConfigMap)
 	configMap.Object["data"] = map[string]any{mira.DefaultTemplateKey: text}
-	_, err := n.cluster.admin.Resource(configMaps).Namespace(n.Name).Apply(ctx, configMap.GetName(), configMap, metav1.ApplyOptions{FieldManager: manager, Force: true})
+	client := n.cluster.admin.Resource(configMaps).Namespace(n.Name)
+	_, err := client.Apply(ctx, configMap.GetName(), configMap, metav1.ApplyOptions{FieldManager: manager, Force: true})
 	return err
 }
 
-// Remove deletes the namespace with everything in it, and with wait returns only
-// when nothing of it is left.
+// Remove deletes the namespace with everything in it. With wait it returns when
+// nothing is left.
 func (n *Namespace) Remove(ctx context.Context, wait bool) error {
 	admin := n.cluster.admin
 	if n.binding != "" {
@@ -228,7 +234,7 @@ func decode(data []byte) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// poll asks until the answer is yes, or an error, or ctx ends.
+// poll calls isDone until it returns true or an error, or ctx ends.
 func poll(ctx context.Context, interval time.Duration, isDone func() (bool, error)) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

@@ -12,7 +12,7 @@ import (
 // Image is the image in the sample template that a release replaces.
 const Image = "mira:3.0"
 
-// WithImage gives the template of another release.
+// WithImage returns the template of another release.
 func WithImage(template, image string) (string, error) {
 	released := strings.ReplaceAll(template, "image: "+Image+"\n", "image: "+image+"\n")
 	if released == template && image != Image {
@@ -21,22 +21,22 @@ func WithImage(template, image string) (string, error) {
 	return released, nil
 }
 
-// placeholder is one that a template has; the provider's own rules are stricter.
+// placeholder matches a placeholder of a template. The provider's own rules are stricter.
 var placeholder = regexp.MustCompile(`%([A-Z][A-Z0-9_]*[A-Z0-9])%`)
 
-// render replaces the placeholders of a template with values that need no care, and
-// leaves out what only an exported object has.
+// render replaces the placeholders of a template by values that are safe in YAML, and
+// leaves out fields that only an exported object has.
 func render(template, client, domain string) ([]*unstructured.Unstructured, error) {
 	values := map[string]string{"CLIENT_NAME": client, "CLUSTER_DOMAIN": domain, "EMAIL_ADMIN": Email(client)}
 	return decodeClean(placeholder.ReplaceAllStringFunc(template, func(found string) string { return values[strings.Trim(found, "%")] }))
 }
 
-// Email is the address of a client's administrator.
+// Email returns the address of a client's administrator.
 func Email(client string) string { return "admin@" + client + ".example" }
 
-// Documents gives the objects of a template as YAML by their kinds, with the
-// placeholders in place, for providers that take one object each. They have what a
-// careful author would write: a namespace, and no status.
+// Documents returns the objects of a template as YAML, by their kinds and with the
+// placeholders, for providers with a resource for each object. Each has a namespace
+// and no status, as a careful author would write it.
 func Documents(template, namespace string) (map[string]string, error) {
 	// A plain scalar must not begin with a percent sign.
 	const before, after = "placeholder-", "-end"
@@ -62,7 +62,7 @@ func Documents(template, namespace string) (map[string]string, error) {
 	return documents, nil
 }
 
-// restore changes every string in a value.
+// restore calls change for every string in a value.
 func restore(value any, change func(string) string) any {
 	switch value := value.(type) {
 	case string:

@@ -1,8 +1,8 @@
-// Package usage carries what a provider process used from the program that runs
-// it (tools/bench/meter) to the benchmark.
+// Package usage transfers the resource usage of a provider process from the program that
+// runs it (tools/bench/meter) to the benchmark.
 //
-// It imports nothing but the standard library: the meter stands between the CLI
-// and the provider, and must not add to what is measured.
+// It imports only the standard library: the meter is between the CLI and the provider,
+// and must not add to what is measured.
 package usage
 
 import (
@@ -27,25 +27,24 @@ const (
 	endedSuffix   = ".json"
 )
 
-// RealName is the name of the provider binary that a meter stands in for, in the
-// meter's directory. It is none that a CLI takes for a provider's.
+// RealName is the name of the real provider binary, in the meter's directory. A CLI does
+// not mistake it for a provider.
 const RealName = "metered"
 
-// pollInterval is how often [Collect] looks for meters that have not ended.
+// pollInterval is how often [Collect] checks for meters that have not ended.
 const pollInterval = 10 * time.Millisecond
 
-// Usage is what one process used, or several.
+// Usage is the resource usage of one process or several.
 type Usage struct {
-	// CPU is user and system time; a sum.
+	// CPU is the sum of user and system time.
 	CPU time.Duration `json:"cpu"`
-	// PeakMemory is the largest resident set in bytes; that of the largest
-	// process.
+	// PeakMemory is the largest resident set of the largest process, in bytes.
 	PeakMemory int64 `json:"peakMemory"`
-	// Processes is how many there were.
+	// Processes is the number of processes.
 	Processes int `json:"processes"`
 }
 
-// Add puts the usage of another process beside this one's.
+// Add returns the usage of both processes together.
 func (u Usage) Add(other Usage) Usage {
 	return Usage{
 		CPU:        u.CPU + other.CPU,
@@ -54,8 +53,8 @@ func (u Usage) Add(other Usage) Usage {
 	}
 }
 
-// Begin notes in a directory that a process runs. The function that it gives
-// notes what it used in the end.
+// Begin records in a directory that a process runs. The function that it returns records
+// what the process has used at its end.
 func Begin(directory string) (func(Usage) error, error) {
 	running := filepath.Join(directory, strconv.Itoa(os.Getpid())+runningSuffix)
 	if err := os.WriteFile(running, nil, 0o600); err != nil {
@@ -73,7 +72,7 @@ func Begin(directory string) (func(Usage) error, error) {
 	}, nil
 }
 
-// Collect waits until every process noted in the directory has ended, adds up
+// Collect waits until every process that is recorded in the directory has ended, adds up
 // what they used, and empties the directory.
 func Collect(ctx context.Context, directory string) (Usage, error) {
 	ticker := time.NewTicker(pollInterval)
