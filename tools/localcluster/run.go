@@ -24,8 +24,9 @@ const (
 	// killAfter is how long the command may take to end when `run` has been
 	// abandoned.
 	killAfter = 10 * time.Second
-	// stopAfter bounds the teardown, which takes a second.
-	stopAfter = time.Minute
+	// stopAfter bounds the teardown, which takes a second on an idle machine. It
+	// leaves time to stop the supervisor and then to kill it.
+	stopAfter = 3 * time.Minute
 )
 
 // errParentGone is the cause with which `run` ends when its parent is gone.

@@ -17,9 +17,9 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/filelock"
 )
 
-// stopTimeout is how long a supervisor may take to stop before it is killed:
-// killing its children takes moments.
-const stopTimeout = 30 * time.Second
+// stopTimeout is how long a supervisor may take to stop before it is killed.
+// Stopping takes moments on an idle machine.
+const stopTimeout = time.Minute
 
 // StartOptions say what to start and how.
 type StartOptions struct {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/kubeapi"
 )
@@ -16,6 +17,11 @@ const podNetwork = "10.244.0.0/16"
 
 // nodeAddress is the address that the simulated node claims to have.
 const nodeAddress = "10.0.0.1"
+
+// nodeGracePeriod is how long the node may be silent before it counts as dead.
+// With the default of 50 seconds a busy machine is enough for that, and kwok does
+// not make the pods ready again that the controller then marks as not ready.
+const nodeGracePeriod = 15 * time.Minute
 
 // controllers are the parts of kube-controller-manager that run: what makes
 // StatefulSets, claims, service accounts and deletion behave as in any cluster.
@@ -181,6 +187,8 @@ func (c *Cluster) controllerManagerProgram(at addresses) program {
 		"--root-ca-file=" + c.pki("ca.crt"),
 		"--leader-elect=false",
 		"--profiling=false",
+		"--node-monitor-grace-period=" + nodeGracePeriod.String(),
+		"--node-startup-grace-period=" + nodeGracePeriod.String(),
 		// A fleet of a thousand clients comes up at once in a test; the
 		// defaults are made for slow growth. The StatefulSet controller alone
 		// sends seven requests for each, and the machine is to be the limit.
@@ -247,7 +255,8 @@ func (c *Cluster) kwokProgram(at addresses) (program, error) {
 		"--manage-all-nodes=true",
 		"--node-ip=" + nodeAddress,
 		"--cidr=" + podNetwork,
-		// Without a Lease the node counts as dead after 50 seconds, and so do its pods.
+		// kwok renews the Lease of the node, which is how the node shows that it lives:
+		// see nodeGracePeriod.
 		"--node-lease-duration-seconds=40",
 		"--server-address=" + net.JoinHostPort(loopback, strconv.Itoa(at.kubelet)),
 		"--node-port=" + strconv.Itoa(at.kubelet),

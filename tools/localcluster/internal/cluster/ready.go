@@ -10,9 +10,9 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/kubeapi"
 )
 
-// startTimeout bounds a start; it takes seconds on an idle machine, and up to a
-// minute on a busy one.
-const startTimeout = 3 * time.Minute
+// startTimeout bounds a start. A start takes seconds on an idle machine; on a busy
+// one it may take minutes, and that is no failure.
+const startTimeout = 10 * time.Minute
 
 // pollInterval is how often a start looks whether it is done.
 const pollInterval = 50 * time.Millisecond
@@ -59,8 +59,8 @@ func (s *supervisor) setUp(ctx context.Context) error {
 	if err := s.await(ctx, "kwok", func() error { return nodeReady(ctx, client) }); err != nil {
 		return err
 	}
-	// Without a Lease that is renewed the node, and every pod on it, would be
-	// taken for dead a minute later.
+	// Without a Lease that is renewed, the node and every pod on it would count as
+	// dead after nodeGracePeriod.
 	if err := s.await(ctx, "kwok", func() error { return client.Check(ctx, leasePath) }); err != nil {
 		return err
 	}

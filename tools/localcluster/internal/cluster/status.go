@@ -9,8 +9,9 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/kubeapi"
 )
 
-// healthTimeout bounds one look at the health of a cluster.
-const healthTimeout = 5 * time.Second
+// healthTimeout bounds one check of the health of a cluster. Healthy components
+// answer in milliseconds; on a busy machine it may take seconds.
+const healthTimeout = 30 * time.Second
 
 // Status is what a look at a cluster shows.
 type Status struct {

@@ -75,8 +75,9 @@ func New(base string, credentials Credentials) (*Client, error) {
 		base: base,
 		http: &http.Client{
 			Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true},
-			// One slow answer must not outlast the poll that asked.
-			Timeout: 10 * time.Second,
+			// An answer that never comes must not stop a caller that would ask again.
+			// Longer than a busy machine takes to answer.
+			Timeout: 30 * time.Second,
 		},
 	}, nil
 }
