@@ -89,9 +89,13 @@ func up(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
+	minor, err := chosenMinor()
+	if err != nil {
+		return err
+	}
 	if state, err := target.Check(); err == nil {
-		if *audit && !state.Audit {
-			return noAuditError(target)
+		if err := checkRunning(state, minor, *audit); err != nil {
+			return err
 		}
 		_, _ = fmt.Fprintf(a.stdout, "cluster %q is already running: Kubernetes %s\n", target.Name, state.Version)
 		a.introduce(target)
@@ -108,8 +112,12 @@ func up(ctx context.Context, a *app, args []string) error {
 	var running *cluster.RunningError
 	switch {
 	case errors.As(err, &running): // by another `up` that was quicker
-		if state, err := target.Check(); *audit && (err != nil || !state.Audit) {
-			return errors.Join(err, noAuditError(target))
+		state, err := target.Check()
+		if err == nil {
+			err = checkRunning(state, minor, *audit)
+		}
+		if err != nil {
+			return err
 		}
 		_, _ = fmt.Fprintln(a.stdout, running)
 	case err != nil:
@@ -118,14 +126,37 @@ func up(ctx context.Context, a *app, args []string) error {
 		if err := session.Detach(); err != nil {
 			return err
 		}
-		_, _ = fmt.Fprintf(a.stdout, "cluster %q is up: Kubernetes %s, ready in %.1f s\n", target.Name, options.Version, time.Since(began).Seconds())
+		_, _ = fmt.Fprintf(a.stdout, "cluster %q is up: Kubernetes %s, ready in %.1f s\n",
+			target.Name, options.Version, time.Since(began).Seconds())
 	}
 	a.introduce(target)
 	return nil
 }
 
-func noAuditError(target *cluster.Cluster) error {
-	return fmt.Errorf("cluster %q runs without an audit log: take it down first", target.Name)
+// chosenMinor returns the minor version of Kubernetes that the environment
+// chooses, empty if it chooses none.
+func chosenMinor() (string, error) {
+	value := os.Getenv(component.MinorEnv)
+	if value == "" {
+		return "", nil
+	}
+	source, err := component.FindSource()
+	if err != nil {
+		return "", err
+	}
+	return source.Minor(value)
+}
+
+// checkRunning returns an error if a cluster that runs is not as it was asked for:
+// of the minor version, unless that is empty, and with an audit log.
+func checkRunning(state *cluster.State, minor string, audit bool) error {
+	if minor != "" && !component.HasMinor(state.Version, minor) {
+		return fmt.Errorf("cluster %q runs Kubernetes %s, but %s=%s: take it down first", state.Name, state.Version, component.MinorEnv, minor)
+	}
+	if audit && !state.Audit {
+		return fmt.Errorf("cluster %q runs without an audit log: take it down first", state.Name)
+	}
+	return nil
 }
 
 // introduce says how to use a cluster and how to get rid of it.
@@ -194,7 +225,8 @@ func status(ctx context.Context, a *app, args []string) error {
 	}
 	_, _ = fmt.Fprintf(a.stdout, "cluster %q: %s\n", seen.Name, seen.Summary)
 	if seen.Running {
-		_, _ = fmt.Fprintf(a.stdout, "  Kubernetes %s at %s, up for %s\n", seen.State.Version, seen.State.Server, time.Since(seen.State.Started).Round(time.Second))
+		_, _ = fmt.Fprintf(a.stdout, "  Kubernetes %s at %s, up for %s\n",
+			seen.State.Version, seen.State.Server, time.Since(seen.State.Started).Round(time.Second))
 	}
 	for _, part := range seen.Components {
 		health := part.Problem

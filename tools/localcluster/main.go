@@ -31,8 +31,7 @@ const (
 	exitNotRunning = 3 // of status, as of init scripts
 )
 
-// exitError ends the program with a code, after what there was to say has been
-// said.
+// exitError ends the program with a code. Its message has been printed already.
 type exitError struct {
 	code int
 }
@@ -48,21 +47,45 @@ type command struct {
 	run     func(ctx context.Context, app *app, args []string) error
 }
 
-// supervise is how `up` and `run` call this program again; it is of no use by
-// hand.
+// supervise is the argument with which `up` and `run` start this program again.
+// It is not for users.
 const supervise = "supervise"
 
-// commands are all there are, in the order in which a newcomer meets them.
+// commands lists all commands, in the order in which a newcomer needs them.
 func commands() []command {
 	return []command{
-		{"up", "[--name NAME] [--stages DIR]... [--audit]", "start a cluster that runs until `down`; does nothing if it runs", up},
-		{"down", "[--name NAME | --all]", "stop a cluster and remove its data", down},
-		{"status", "[--name NAME]", "show how its components are; exits 0 if all is well, 3 if it is not running, else 1", status},
-		{"env", "[--name NAME]", "print shell commands that point tools and tests at the cluster", env},
-		{"run", "[--name NAME] [--stages DIR]... [--audit] [--keep] -- COMMAND [ARGUMENT]...", "run a command with a cluster of its own, and end with its exit code", run},
-		{"kubeconfig", "--namespace NS --serviceaccount SA [--name NAME] [--duration 24h] [--out FILE]", "write a kubeconfig with a token of a ServiceAccount, and print its path", kubeconfig},
-		{"build", "[COMPONENT]...", "build ahead of time (default: all that a cluster needs)", build},
-		{"path", "COMPONENT...", "print where programs are, building them if need be", path},
+		{
+			"up", "[--name NAME] [--stages DIR]... [--audit]",
+			"start a cluster that runs until `down`; does nothing if it runs", up,
+		},
+		{
+			"down", "[--name NAME | --all]",
+			"stop a cluster and remove its data", down,
+		},
+		{
+			"status", "[--name NAME]",
+			"show the health of its components; exits 0 if all are healthy, 3 if it is not running, else 1", status,
+		},
+		{
+			"env", "[--name NAME]",
+			"print shell commands that point tools and tests at the cluster", env,
+		},
+		{
+			"run", "[--name NAME] [--stages DIR]... [--audit] [--keep] -- COMMAND [ARGUMENT]...",
+			"run a command with a cluster of its own, and end with its exit code", run,
+		},
+		{
+			"kubeconfig", "--namespace NS --serviceaccount SA [--name NAME] [--duration 24h] [--out FILE]",
+			"write a kubeconfig with a token of a ServiceAccount, and print its path", kubeconfig,
+		},
+		{
+			"build", "[COMPONENT]...",
+			"build ahead of time (default: all that a cluster needs)", build,
+		},
+		{
+			"path", "COMPONENT...",
+			"print where programs are, building them if need be", path,
+		},
 	}
 }
 
@@ -122,6 +145,7 @@ func (a *app) help(out io.Writer) {
 	for _, command := range commands() {
 		_, _ = fmt.Fprintf(out, "  localcluster %s %s\n        %s\n", command.name, command.usage, command.summary)
 	}
+	_, _ = fmt.Fprintf(out, "\n%s chooses the minor version of Kubernetes (default %s).\n", component.MinorEnv, component.DefaultMinor)
 }
 
 // flags prepares the flags of a command.
@@ -195,15 +219,19 @@ func (a *app) builder() (*component.Builder, component.Source, error) {
 	if err != nil {
 		return nil, "", err
 	}
+	minor, err := source.Minor(os.Getenv(component.MinorEnv))
+	if err != nil {
+		return nil, "", err
+	}
 	dir, err := cacheDir()
 	if err != nil {
 		return nil, "", err
 	}
-	// A user at a terminal wants to see it move, a log wants to stay short.
+	// A user at a terminal wants to see progress; a log is to stay short.
 	interval := 30 * time.Second
 	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 		interval = 10 * time.Second
 	}
 	progress := component.NewProgress(a.stderr, interval)
-	return component.NewBuilder(source, filepath.Join(dir, "bin"), progress), source, nil
+	return component.NewBuilder(source, minor, filepath.Join(dir, "bin"), progress), source, nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/cluster"
+	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/component"
 )
 
 // invoke runs the program in this process.
@@ -32,22 +33,24 @@ func TestCommandLine(t *testing.T) {
 		stdout string
 		stderr string
 	}{
-		"without a command":                       {nil, exitUsage, "", "Usage:"},
-		"help":                                    {[]string{"help"}, 0, "localcluster up [--name NAME]", ""},
-		"help of a command":                       {[]string{"up", "-h"}, 0, "", "usage: localcluster up"},
-		"an unknown command":                      {[]string{"start"}, exitUsage, "", `unknown command "start"`},
-		"an unknown flag":                         {[]string{"up", "--nodes", "x"}, exitUsage, "", "-nodes"},
-		"an argument too many":                    {[]string{"down", "demo"}, exitUsage, "", `unexpected argument "demo"`},
-		"a bad name":                              {[]string{"up", "--name", "A/B"}, exitFailed, "", `cluster name "A/B"`},
-		"run without a command":                   {[]string{"run", "--"}, exitUsage, "", "name a command to run"},
-		"path without a program":                  {[]string{"path"}, exitUsage, "", "name at least one of"},
-		"path of an unknown program":              {[]string{"path", "docker"}, exitFailed, "", `unknown component "docker"`},
-		"status of a cluster that does not run":   {[]string{"status"}, exitNotRunning, "cluster \"demo\": not running\n", ""},
-		"down of a cluster that does not run":     {[]string{"down"}, 0, "cluster \"demo\" is not running\n", ""},
-		"down of all when there is none":          {[]string{"down", "--all"}, 0, "no cluster is running\n", ""},
-		"env of a cluster that does not run":      {[]string{"env", "--name", "x"}, exitFailed, "", "localcluster up --name x"},
-		"kubeconfig of nobody":                    {[]string{"kubeconfig", "--namespace", "a"}, exitUsage, "", "--serviceaccount are required"},
-		"kubeconfig in a cluster that is not run": {[]string{"kubeconfig", "--namespace", "a", "--serviceaccount", "b"}, exitFailed, "", `cluster "demo" is not running`},
+		"without a command":                     {nil, exitUsage, "", "Usage:"},
+		"help":                                  {[]string{"help"}, 0, "localcluster up [--name NAME]", ""},
+		"help of a command":                     {[]string{"up", "-h"}, 0, "", "usage: localcluster up"},
+		"an unknown command":                    {[]string{"start"}, exitUsage, "", `unknown command "start"`},
+		"an unknown flag":                       {[]string{"up", "--nodes", "x"}, exitUsage, "", "-nodes"},
+		"an argument too many":                  {[]string{"down", "demo"}, exitUsage, "", `unexpected argument "demo"`},
+		"a bad name":                            {[]string{"up", "--name", "A/B"}, exitFailed, "", `cluster name "A/B"`},
+		"run without a command":                 {[]string{"run", "--"}, exitUsage, "", "name a command to run"},
+		"path without a program":                {[]string{"path"}, exitUsage, "", "name at least one of"},
+		"path of an unknown program":            {[]string{"path", "docker"}, exitFailed, "", `unknown component "docker"`},
+		"status of a cluster that does not run": {[]string{"status"}, exitNotRunning, "cluster \"demo\": not running\n", ""},
+		"down of a cluster that does not run":   {[]string{"down"}, 0, "cluster \"demo\" is not running\n", ""},
+		"down of all when there is none":        {[]string{"down", "--all"}, 0, "no cluster is running\n", ""},
+		"env of a cluster that does not run":    {[]string{"env", "--name", "x"}, exitFailed, "", "localcluster up --name x"},
+		"kubeconfig of nobody":                  {[]string{"kubeconfig", "--namespace", "a"}, exitUsage, "", "--serviceaccount are required"},
+		"kubeconfig in a cluster that is not run": {
+			[]string{"kubeconfig", "--namespace", "a", "--serviceaccount", "b"}, exitFailed, "", `cluster "demo" is not running`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := invoke(t, test.args...)
@@ -61,12 +64,57 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
+func TestUnknownMinorIsRefused(t *testing.T) {
+	t.Setenv(cacheEnv, t.TempDir())
+	t.Setenv(component.MinorEnv, "1.2")
+	for _, args := range [][]string{{"up"}, {"run", "--", "true"}, {"build"}, {"path", "kubectl"}} {
+		t.Run(args[0], func(t *testing.T) {
+			code, stdout, stderr := invoke(t, args...)
+			const want = "KUBERNETES=1.2 is not a minor version of Kubernetes that can be built here: known are 1.36, 1.37"
+			if code != exitFailed || stdout != "" || !strings.Contains(stderr, want) {
+				t.Errorf("exit code %d, stdout %q, stderr %q; want %d and %q", code, stdout, stderr, exitFailed, want)
+			}
+		})
+	}
+}
+
+func TestRunningClusterMustBeAsAskedFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		state cluster.State
+		minor string
+		audit bool
+		want  string
+	}{
+		"nothing is asked for": {cluster.State{Version: "v1.37.2"}, "", false, ""},
+		"the minor version":    {cluster.State{Version: "v1.37.2"}, "1.37", false, ""},
+		"another minor version": {
+			cluster.State{Version: "v1.36.3"}, "1.37", false, `cluster "demo" runs Kubernetes v1.36.3, but KUBERNETES=1.37`,
+		},
+		"an audit log":            {cluster.State{Audit: true}, "", true, ""},
+		"a missing audit log":     {cluster.State{}, "", true, `cluster "demo" runs without an audit log`},
+		"an audit log not needed": {cluster.State{Audit: true}, "", false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.state.Name = "demo"
+			err := checkRunning(&test.state, test.minor, test.audit)
+			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error = %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
 func TestShellQuote(t *testing.T) {
-	for _, word := range []string{"", "plain", "with space", "it's", `"$HOME" \ ` + "`id`", "a\nb", "''"} {
-		out, err := exec.Command("sh", "-c", "printf %s "+shellQuote(word)).Output()
-		if err != nil || string(out) != word {
-			t.Errorf("the shell reads %q as %q, %v", shellQuote(word), out, err)
-		}
+	for name, word := range map[string]string{
+		"nothing": "", "a word": "plain", "a space": "with space", "a quote": "it's", "quotes alone": "''",
+		"what a shell expands": `"$HOME" \ ` + "`id`", "two lines": "a\nb",
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := exec.Command("sh", "-c", "printf %s "+shellQuote(word)).Output()
+			if err != nil || string(out) != word {
+				t.Errorf("the shell reads %q as %q, %v", shellQuote(word), out, err)
+			}
+		})
 	}
 }
 
@@ -115,7 +163,7 @@ func TestRunEnvironment(t *testing.T) {
 	}
 }
 
-func TestRunCommandGivesTheExitCode(t *testing.T) {
+func TestRunCommandReturnsTheExitCode(t *testing.T) {
 	for name, test := range map[string]struct {
 		script string
 		want   int

@@ -23,15 +23,17 @@ import (
 // Builder builds programs into a cache and finds them there.
 type Builder struct {
 	source   Source
+	minor    string
 	cache    string
 	progress *Progress
 	// command is exec.CommandContext, except in tests.
 	command func(ctx context.Context, name string, args ...string) *exec.Cmd
 }
 
-// NewBuilder builds what source pins into the folder cache.
-func NewBuilder(source Source, cache string, progress *Progress) *Builder {
-	return &Builder{source: source, cache: cache, progress: progress, command: exec.CommandContext}
+// NewBuilder returns what builds the components that source pins, Kubernetes in
+// the given minor version, into the folder cache.
+func NewBuilder(source Source, minor, cache string, progress *Progress) *Builder {
+	return &Builder{source: source, minor: minor, cache: cache, progress: progress, command: exec.CommandContext}
 }
 
 // BuildError is a build that the compiler or linker refused.
@@ -62,8 +64,8 @@ func (b *Builder) Paths(ctx context.Context, names ...string) ([]string, error) 
 		if err != nil {
 			return nil, err
 		}
-		if program.Name == "" {
-			return nil, fmt.Errorf("%q stands for several programs: name one of %s", name, strings.Join(programNames(component), ", "))
+		if program == "" {
+			return nil, fmt.Errorf("%q stands for several programs: name one of %s", name, strings.Join(component.Programs, ", "))
 		}
 		dir, ok := built[component.Name]
 		if !ok {
@@ -73,7 +75,7 @@ func (b *Builder) Paths(ctx context.Context, names ...string) ([]string, error) 
 			}
 			built[component.Name] = dir
 		}
-		paths = append(paths, filepath.Join(dir, program.Name))
+		paths = append(paths, filepath.Join(dir, program))
 	}
 	return paths, nil
 }
@@ -134,7 +136,7 @@ func (b *Builder) Build(ctx context.Context, c Component) (string, error) {
 // buildInto builds in a folder of its own and renames that, so that what is in
 // the cache is always whole.
 func (b *Builder) buildInto(ctx context.Context, c Component, title, dir string, flags []string) error {
-	// Whoever left such a folder behind was killed: the lock is ours.
+	// The lock is ours, so the process that left such a folder behind was killed.
 	leftovers, err := filepath.Glob(filepath.Join(b.cache, "."+filepath.Base(dir)+"-*"))
 	if err != nil {
 		return err
@@ -150,22 +152,13 @@ func (b *Builder) buildInto(ctx context.Context, c Component, title, dir string,
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 
-	// One package is written to the named file, several into the folder under
-	// the names of their folders.
-	output := work + string(filepath.Separator)
-	if len(c.Programs) == 1 {
-		output = filepath.Join(work, c.Programs[0].Name)
-	}
 	args := append([]string{"build", "-v"}, flags...)
-	args = append(args, "-o", output)
-	for _, program := range c.Programs {
-		args = append(args, program.Package)
-	}
+	args = append(args, "-o", filepath.Join(work, c.executable()), c.Package)
 
 	activity := b.progress.start(title, c.Note)
 	command := b.goCommand(ctx, c, args...)
 	command.Stdout, command.Stderr = activity, activity
-	// Nobody wants the result when this process has been killed.
+	// The result is of no use when this process has been killed.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	command.SysProcAttr = deathsig.Attributes(syscall.SIGINT)
@@ -177,10 +170,13 @@ func (b *Builder) buildInto(ctx context.Context, c Component, title, dir string,
 	if err != nil {
 		return &BuildError{Title: title, Output: activity.output(), Err: err}
 	}
-	if !complete(work, c) {
-		return fmt.Errorf("go build of %s left none of %s in %s", title, strings.Join(programNames(c), ", "), work)
+	if err := link(work, c); err != nil {
+		return err
 	}
-	// An incomplete folder can only be one that somebody has emptied by hand.
+	if !complete(work, c) {
+		return fmt.Errorf("go build of %s left no %s in %s", title, c.executable(), work)
+	}
+	// An incomplete folder can only be one that a user has emptied.
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
@@ -190,12 +186,17 @@ func (b *Builder) buildInto(ctx context.Context, c Component, title, dir string,
 // key names a build in the cache: whatever could change the result is in it.
 func (b *Builder) key(c Component, version, goVersion string, flags []string) (string, error) {
 	hash := sha256.New()
-	for _, file := range []string{"go.mod", "go.sum"} {
-		data, err := os.ReadFile(filepath.Join(b.source.module(c), file))
+	dir := b.source.module(c, b.minor)
+	sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return "", err
+	}
+	for _, file := range append([]string{filepath.Join(dir, "go.mod"), filepath.Join(dir, "go.sum")}, sources...) {
+		data, err := os.ReadFile(file)
 		if err != nil {
 			return "", err
 		}
-		_, _ = fmt.Fprintf(hash, "%s %d\n", file, len(data))
+		_, _ = fmt.Fprintf(hash, "%s %d\n", filepath.Base(file), len(data))
 		_, _ = hash.Write(data)
 	}
 	_, _ = fmt.Fprintf(hash, "%q %s %s/%s", flags, goVersion, runtime.GOOS, runtime.GOARCH)
@@ -217,7 +218,7 @@ func (b *Builder) run(ctx context.Context, c Component, args ...string) ([]byte,
 
 func (b *Builder) goCommand(ctx context.Context, c Component, args ...string) *exec.Cmd {
 	command := b.command(ctx, "go", args...)
-	command.Dir = b.source.module(c)
+	command.Dir = b.source.module(c, b.minor)
 	command.Env = append(os.Environ(),
 		"CGO_ENABLED=0",
 		// The programs run here, whatever the caller cross-compiles for.
@@ -246,20 +247,25 @@ func pinnedVersion(modJSON []byte, module string) (string, error) {
 	return "", fmt.Errorf("go.mod does not require %s", module)
 }
 
+// link makes the names by which an executable of several programs is called.
+func link(dir string, c Component) error {
+	for _, program := range c.Programs {
+		if program == c.executable() {
+			continue
+		}
+		if err := os.Symlink(c.executable(), filepath.Join(dir, program)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func complete(dir string, c Component) bool {
 	for _, program := range c.Programs {
-		info, err := os.Stat(filepath.Join(dir, program.Name))
+		info, err := os.Stat(filepath.Join(dir, program))
 		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o100 == 0 {
 			return false
 		}
 	}
 	return true
-}
-
-func programNames(c Component) []string {
-	names := make([]string, len(c.Programs))
-	for i, program := range c.Programs {
-		names[i] = program.Name
-	}
-	return names
 }

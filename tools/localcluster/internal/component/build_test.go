@@ -62,7 +62,8 @@ func fakeGo(log string, args []string) error {
 var thing = Component{
 	Name:     "thing",
 	Module:   "example.com/thing",
-	Programs: []Program{{Name: "thing", Package: "example.com/thing/cmd/thing"}},
+	Package:  "example.com/thing/cmd/thing",
+	Programs: []string{"thing"},
 	Note:     "in no time",
 }
 
@@ -90,7 +91,7 @@ func newFixture(t *testing.T) (*fixture, *Builder) {
 		t.Fatal(err)
 	}
 	t.Setenv(fakeGoLog, f.log)
-	builder := NewBuilder(Source(root), f.cache, NewProgress(&f.output, time.Hour))
+	builder := NewBuilder(Source(root), DefaultMinor, f.cache, NewProgress(&f.output, time.Hour))
 	builder.command = func(ctx context.Context, _ string, args ...string) *exec.Cmd {
 		return exec.CommandContext(ctx, self, args...)
 	}
@@ -155,6 +156,28 @@ func TestBuildHappensOnce(t *testing.T) {
 	out := f.output.String()
 	if !strings.HasPrefix(out, "building thing v1.2.3 (only once; in no time)\n") || !strings.Contains(out, "\nbuilt thing v1.2.3 in ") {
 		t.Errorf("output = %q", out)
+	}
+}
+
+func TestOneExecutableGoesBySeveralNames(t *testing.T) {
+	_, builder := newFixture(t)
+	several := thing
+	several.Programs = []string{"first", "second"}
+	dir, err := builder.Build(t.Context(), several)
+	if err != nil {
+		t.Fatal(err)
+	}
+	executable, err := os.Stat(filepath.Join(dir, "thing"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range several.Programs {
+		t.Run(program, func(t *testing.T) {
+			info, err := os.Stat(filepath.Join(dir, program))
+			if err != nil || !os.SameFile(info, executable) {
+				t.Errorf("%s is not the executable: %v", program, err)
+			}
+		})
 	}
 }
 
@@ -243,7 +266,7 @@ func TestKeyDependsOnAllThatMatters(t *testing.T) {
 	}
 	base := key("v1", "go1", "-a", "-b")
 	if again := key("v1", "go1", "-a", "-b"); again != base {
-		t.Errorf("the same gives %s and %s", base, again)
+		t.Errorf("the same input leads to %s and %s", base, again)
 	}
 	others := map[string]string{
 		"another version": key("v2", "go1", "-a", "-b"),
@@ -255,10 +278,14 @@ func TestKeyDependsOnAllThatMatters(t *testing.T) {
 	others["another go.sum"] = key("v1", "go1", "-a", "-b")
 	f.write(t, "go.mod", "module example.com/other\n")
 	others["another go.mod"] = key("v1", "go1", "-a", "-b")
+	f.write(t, "main.go", "package main\n")
+	others["a source file"] = key("v1", "go1", "-a", "-b")
+	f.write(t, "main.go", "package main\n\nfunc main() {}\n")
+	others["another source file"] = key("v1", "go1", "-a", "-b")
 	seen := map[string]string{base: "the base"}
 	for name, key := range others {
 		if before, dup := seen[key]; dup {
-			t.Errorf("%s gives the same key as %s", name, before)
+			t.Errorf("%s leads to the same key as %s", name, before)
 		}
 		seen[key] = name
 	}

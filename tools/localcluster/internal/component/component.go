@@ -1,5 +1,5 @@
-// Package component knows the programs a local cluster is made of, which
-// versions are pinned, and how they are built from their Go modules.
+// Package component knows the programs that a local cluster consists of, which
+// versions of them are pinned, and how to build them from their Go modules.
 package component
 
 import (
@@ -8,27 +8,25 @@ import (
 	"strings"
 )
 
-// Component is a group of programs that are built together, because they come
-// from one Go module.
+// Component is one executable, built from a Go module of its own under
+// components/, because the requirements of the components clash.
 type Component struct {
-	// Name is the component's folder under components/.
+	// Name is the component's folder under components/, without the minor
+	// version of Kubernetes that the folder of an OfMinor component ends with.
 	Name string
+	// OfMinor is set if there is a folder for each minor version of Kubernetes.
+	OfMinor bool
 	// Module is the Go module whose pinned version is the component's version.
 	Module string
-	// Programs are what is built.
-	Programs []Program
-	// Note tells a waiting user what to expect of a first build.
+	// Package is the main package.
+	Package string
+	// Programs are the names that the executable goes by. If there are several,
+	// it acts as the one by whose name it is called.
+	Programs []string
+	// Note says how long a first build takes.
 	Note string
 	// ldflags are the linker flags besides those that all components share.
 	ldflags func(version string) ([]string, error)
-}
-
-// Program is one executable.
-type Program struct {
-	// Name is the executable's file name.
-	Name string
-	// Package is its main package.
-	Package string
 }
 
 // UnknownError says that no component or program has the name.
@@ -46,33 +44,26 @@ func (e *UnknownError) Error() string {
 // longest is not first, so that a broken set-up shows early.
 var All = []Component{
 	{
-		Name:     "etcd",
-		Module:   "go.etcd.io/etcd/server/v3",
-		Programs: []Program{{Name: "etcd", Package: "go.etcd.io/etcd/server/v3"}},
-		Note:     "under a minute on 2 cores",
-	},
-	{
-		Name:   "kubernetes",
-		Module: "k8s.io/kubernetes",
-		Programs: []Program{
-			{Name: "kube-apiserver", Package: "k8s.io/kubernetes/cmd/kube-apiserver"},
-			{Name: "kube-controller-manager", Package: "k8s.io/kubernetes/cmd/kube-controller-manager"},
-			{Name: "kube-scheduler", Package: "k8s.io/kubernetes/cmd/kube-scheduler"},
-			{Name: "kubectl", Package: "k8s.io/kubernetes/cmd/kubectl"},
-		},
-		Note:    "about 6 minutes on 2 cores",
-		ldflags: kubernetesLDFlags,
-	},
-	{
 		Name:     "kwok",
 		Module:   "sigs.k8s.io/kwok",
-		Programs: []Program{{Name: "kwok", Package: "sigs.k8s.io/kwok/cmd/kwok"}},
+		Package:  "sigs.k8s.io/kwok/cmd/kwok",
+		Programs: []string{"kwok"},
 		Note:     "about 2 minutes on 2 cores",
+	},
+	{
+		Name:     "kubernetes",
+		OfMinor:  true,
+		Module:   "k8s.io/kubernetes",
+		Package:  ".",
+		Programs: []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"},
+		Note:     "about 6 minutes on 2 cores",
+		ldflags:  kubernetesLDFlags,
 	},
 	{
 		Name:     "opentofu",
 		Module:   "github.com/opentofu/opentofu",
-		Programs: []Program{{Name: "tofu", Package: "github.com/opentofu/opentofu/cmd/tofu"}},
+		Package:  "github.com/opentofu/opentofu/cmd/tofu",
+		Programs: []string{"tofu"},
 		Note:     "about 5 minutes on 2 cores",
 		// Anything but "no" marks the build as a development version.
 		ldflags: func(string) ([]string, error) {
@@ -81,17 +72,16 @@ var All = []Component{
 	},
 }
 
-// ClusterPrograms are the programs that a cluster runs, or that its user needs.
-var ClusterPrograms = []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl"}
+// ClusterPrograms are the programs that a cluster runs, or that its user needs,
+// in the order of All.
+var ClusterPrograms = []string{"kwok", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"}
 
 // Names lists every program, and every component not named after its program.
 func Names() []string {
 	var names []string
 	for _, component := range All {
 		names = append(names, component.Name)
-		for _, program := range component.Programs {
-			names = append(names, program.Name)
-		}
+		names = append(names, component.Programs...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
@@ -100,21 +90,34 @@ func Names() []string {
 // Find returns the component with the name, or the one that holds the program
 // with it; for a component of one program, its name means that program too. The
 // program is empty if the name stands for several.
-func Find(name string) (Component, Program, error) {
+func Find(name string) (component Component, program string, err error) {
 	for _, component := range All {
-		for _, program := range component.Programs {
-			if program.Name == name {
-				return component, program, nil
-			}
-		}
-		if component.Name == name {
-			if len(component.Programs) == 1 {
-				return component, component.Programs[0], nil
-			}
-			return component, Program{}, nil
+		switch {
+		case slices.Contains(component.Programs, name):
+			return component, name, nil
+		case component.Name == name && len(component.Programs) == 1:
+			return component, component.Programs[0], nil
+		case component.Name == name:
+			return component, "", nil
 		}
 	}
-	return Component{}, Program{}, &UnknownError{Name: name}
+	return Component{}, "", &UnknownError{Name: name}
+}
+
+// folder is the component's folder under components/.
+func (c Component) folder(minor string) string {
+	if c.OfMinor {
+		return c.Name + "-" + minor
+	}
+	return c.Name
+}
+
+// executable is the name of the file that is built.
+func (c Component) executable() string {
+	if len(c.Programs) == 1 {
+		return c.Programs[0]
+	}
+	return c.Name
 }
 
 // flags are the arguments of `go build` before the output and the packages.

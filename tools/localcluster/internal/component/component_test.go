@@ -14,23 +14,28 @@ func TestFind(t *testing.T) {
 	for name, test := range map[string]struct {
 		component, program string
 	}{
-		"etcd":           {"etcd", "etcd"},
+		"etcd":           {"kubernetes", "etcd"},
+		"kwok":           {"kwok", "kwok"},
 		"kube-apiserver": {"kubernetes", "kube-apiserver"},
 		"kubectl":        {"kubernetes", "kubectl"},
 		"tofu":           {"opentofu", "tofu"},
 		"opentofu":       {"opentofu", "tofu"},
 		"kubernetes":     {"kubernetes", ""},
 	} {
-		component, program, err := Find(name)
-		if err != nil || component.Name != test.component || program.Name != test.program {
-			t.Errorf("Find(%q) = %s, %s, %v; want %s, %s", name, component.Name, program.Name, err, test.component, test.program)
+		t.Run(name, func(t *testing.T) {
+			component, program, err := Find(name)
+			if err != nil || component.Name != test.component || program != test.program {
+				t.Errorf("Find = %s, %s, %v; want %s, %s", component.Name, program, err, test.component, test.program)
+			}
+		})
+	}
+	t.Run("an unknown name", func(t *testing.T) {
+		_, _, err := Find("docker")
+		var unknown *UnknownError
+		if !errors.As(err, &unknown) || !strings.Contains(err.Error(), "kube-apiserver") {
+			t.Errorf("Find = %v, want an UnknownError that lists what is known", err)
 		}
-	}
-	_, _, err := Find("docker")
-	var unknown *UnknownError
-	if !errors.As(err, &unknown) || !strings.Contains(err.Error(), "kube-apiserver") {
-		t.Errorf("Find(docker) = %v, want an UnknownError that lists what is known", err)
-	}
+	})
 }
 
 func TestKubernetesIsStampedWithItsVersion(t *testing.T) {
@@ -56,6 +61,53 @@ func TestKubernetesIsStampedWithItsVersion(t *testing.T) {
 	}
 	if _, err := component.flags("master"); err == nil {
 		t.Error("a version without numbers is accepted")
+	}
+}
+
+// checkout is the source folder of this checkout.
+const checkout = Source("../..")
+
+func TestMinor(t *testing.T) {
+	for name, test := range map[string]struct{ value, want string }{
+		"none is chosen":  {"", DefaultMinor},
+		"the default":     {DefaultMinor, DefaultMinor},
+		"the newest":      {"1.37", "1.37"},
+		"an unknown one":  {"1.2", ""},
+		"a patch version": {"1.36.3", ""},
+		"a pattern":       {"1.3*", ""},
+		"no version":      {"../etcd", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := checkout.Minor(test.value)
+			if got != test.want {
+				t.Errorf("Minor(%q) = %q, %v; want %q", test.value, got, err, test.want)
+			}
+			var unknown *MinorError
+			if (test.want == "") != errors.As(err, &unknown) {
+				t.Errorf("error = %v", err)
+			}
+			if unknown != nil && !strings.HasSuffix(err.Error(), "known are 1.36, 1.37") {
+				t.Errorf("error = %v, want one that lists what is known", err)
+			}
+		})
+	}
+}
+
+func TestHasMinor(t *testing.T) {
+	for name, test := range map[string]struct {
+		version, minor string
+		want           bool
+	}{
+		"the same":             {"v1.36.3", "1.36", true},
+		"another":              {"v1.37.2", "1.36", false},
+		"one that starts so":   {"v1.360.1", "1.36", false},
+		"a version of nothing": {"", "1.36", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := HasMinor(test.version, test.minor); got != test.want {
+				t.Errorf("HasMinor(%q, %q) = %v", test.version, test.minor, got)
+			}
+		})
 	}
 }
 
@@ -90,28 +142,63 @@ func readModule(t *testing.T, name string) (versions, replacements map[string]st
 }
 
 func TestPinnedVersionsFitTogether(t *testing.T) {
-	kubernetes, staging := readModule(t, "kubernetes")
-	version := kubernetes["k8s.io/kubernetes"]
-	want := "v0." + strings.TrimPrefix(version, "v1.")
-	if len(staging) < 30 {
-		t.Errorf("only %d staging modules of Kubernetes are replaced", len(staging))
+	minors, err := checkout.minors()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for path, got := range staging {
-		if got != want {
-			t.Errorf("%s is replaced by %s, but k8s.io/kubernetes %s goes with %s", path, got, version, want)
+	for _, minor := range minors {
+		t.Run("Kubernetes "+minor, func(t *testing.T) {
+			kubernetes, staging := readModule(t, "kubernetes-"+minor)
+			version := kubernetes["k8s.io/kubernetes"]
+			if !HasMinor(version, minor) {
+				t.Errorf("k8s.io/kubernetes is %s", version)
+			}
+			want := "v0." + strings.TrimPrefix(version, "v1.")
+			if len(staging) < 30 {
+				t.Errorf("only %d staging modules of Kubernetes are replaced", len(staging))
+			}
+			for path, got := range staging {
+				if got != want {
+					t.Errorf("%s is replaced by %s, but k8s.io/kubernetes %s goes with %s", path, got, version, want)
+				}
+			}
+			const server, client = "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/client/v3"
+			if kubernetes[server] != kubernetes[client] {
+				t.Errorf("etcd is %s, but Kubernetes %s comes with %s", kubernetes[server], version, kubernetes[client])
+			}
+		})
+	}
+
+	t.Run("OpenTofu", func(t *testing.T) {
+		opentofu, replaced := readModule(t, "opentofu")
+		const hcl = "github.com/hashicorp/hcl/v2"
+		if opentofu[hcl] == "" || replaced[hcl] == "" {
+			t.Errorf("OpenTofu requires %s %q, replaced by %q; want its fork", hcl, opentofu[hcl], replaced[hcl])
 		}
-	}
+	})
+}
 
-	etcd, _ := readModule(t, "etcd")
-	const server, client = "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/client/v3"
-	if etcd[server] != kubernetes[client] {
-		t.Errorf("etcd is %s, but Kubernetes %s comes with %s", etcd[server], version, kubernetes[client])
+// TestMinorsShareOneMain checks that the minor versions are built from one main
+// package. A module cannot have a package of another, so the others link to it.
+func TestMinorsShareOneMain(t *testing.T) {
+	minors, err := checkout.minors()
+	if err != nil {
+		t.Fatal(err)
 	}
-
-	opentofu, replaced := readModule(t, "opentofu")
-	const hcl = "github.com/hashicorp/hcl/v2"
-	if opentofu[hcl] == "" || replaced[hcl] == "" {
-		t.Errorf("OpenTofu requires %s %q, replaced by %q; want its fork", hcl, opentofu[hcl], replaced[hcl])
+	kubernetes, _, err := Find("kubernetes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mains := map[string]bool{}
+	for _, minor := range minors {
+		main, err := filepath.EvalSymlinks(filepath.Join(checkout.module(kubernetes, minor), "main.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mains[main] = true
+	}
+	if len(mains) != 1 {
+		t.Errorf("the minor versions have these main packages: %v", mains)
 	}
 }
 
@@ -119,7 +206,7 @@ func TestSourceIsFoundAboveAFolder(t *testing.T) {
 	root := t.TempDir()
 	tool := filepath.Join(root, "tools", "localcluster")
 	for _, component := range All {
-		dir := filepath.Join(tool, "components", component.Name)
+		dir := Source(tool).module(component, DefaultMinor)
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -136,14 +223,16 @@ func TestSourceIsFoundAboveAFolder(t *testing.T) {
 		"the second of two":       {elsewhere, root},
 		"the first of two, twice": {root, root},
 	} {
-		if got, err := findSource(starts); err != nil || got != Source(tool) {
-			t.Errorf("from %s: %s, %v; want %s", name, got, err, tool)
-		}
+		t.Run("from "+name, func(t *testing.T) {
+			if got, err := findSource(starts); err != nil || got != Source(tool) {
+				t.Errorf("findSource = %s, %v; want %s", got, err, tool)
+			}
+		})
 	}
 	_, err := findSource([]string{elsewhere})
 	var missing *SourceError
 	if !errors.As(err, &missing) || !strings.Contains(err.Error(), SourceEnv) {
-		t.Errorf("from elsewhere: %v, want a SourceError that tells the way out", err)
+		t.Errorf("from elsewhere: %v, want a SourceError that names the way out", err)
 	}
 
 	t.Setenv(SourceEnv, tool)

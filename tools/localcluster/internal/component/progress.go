@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Progress tells a user, on a terminal or in the log of a CI run, that a long
-// build is alive: a line at the start, one now and then, one at the end.
+// Progress shows a user, on a terminal or in the log of a CI run, that a long
+// build is alive: a line at the start, one per interval, one at the end.
 type Progress struct {
 	out      io.Writer
 	interval time.Duration

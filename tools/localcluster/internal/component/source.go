@@ -1,9 +1,7 @@
 package component
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -30,11 +28,12 @@ type SourceError struct {
 
 // Error implements error.
 func (e *SourceError) Error() string {
-	return fmt.Sprintf("found no tools/localcluster in or above %q: run localcluster from a checkout, or set %s to that folder", e.Tried, SourceEnv)
+	return fmt.Sprintf("found no tools/localcluster in or above %q: run localcluster from a checkout, or set %s to that folder",
+		e.Tried, SourceEnv)
 }
 
-// FindSource looks where SourceEnv points to, else in the folders above the
-// executable and above the working directory.
+// FindSource returns the folder that SourceEnv names. If that is not set, it
+// searches the folders above the executable and above the working directory.
 func FindSource() (Source, error) {
 	if explicit := os.Getenv(SourceEnv); explicit != "" {
 		source, err := filepath.Abs(explicit)
@@ -77,8 +76,7 @@ func findSource(starts []string) (Source, error) {
 
 func isSource(dir string) bool {
 	for _, component := range All {
-		_, err := os.Stat(filepath.Join(dir, "components", component.Name, "go.mod"))
-		if errors.Is(err, fs.ErrNotExist) || err != nil {
+		if _, err := os.Stat(filepath.Join(Source(dir).module(component, DefaultMinor), "go.mod")); err != nil {
 			return false
 		}
 	}
@@ -88,6 +86,6 @@ func isSource(dir string) bool {
 // Stages is the folder of the stages that every cluster has.
 func (s Source) Stages() string { return filepath.Join(string(s), "stages") }
 
-func (s Source) module(c Component) string {
-	return filepath.Join(string(s), "components", c.Name)
+func (s Source) module(c Component, minor string) string {
+	return filepath.Join(string(s), "components", c.folder(minor))
 }
