@@ -35,12 +35,12 @@ func shellQuote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// runEnvironment is what the command of `run` gets: environ with the variables
-// set, and with kubectl's folder at the front of PATH.
+// runEnvironment returns the environment for the command of `run`: environ with
+// the variables set, and with kubectl's folder at the front of PATH.
 //
-// The KUBE_* variables are taken away. Terraform's Kubernetes providers prefer
-// them to KUBECONFIG, so what a user has set for another cluster would send a
-// test there.
+// The KUBE_* variables are removed. Terraform's Kubernetes providers prefer them
+// to KUBECONFIG, so that a test would run in the cluster for which the user has
+// set them.
 func runEnvironment(environ []string, variables []variable, kubectl string) []string {
 	path := filepath.Dir(kubectl)
 	result := slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestIntegrationFailures checks each word that an image's name may have in it
-// against what README.md says it gives.
+// TestIntegrationFailures checks for each word that an image's name may contain
+// that it leads to what README.md says.
 func TestIntegrationFailures(t *testing.T) {
 	local := newTool(t)
 	config := local.up(t, clusterName(t))
@@ -27,7 +27,9 @@ func TestIntegrationFailures(t *testing.T) {
 		},
 		{
 			word: "badname", phase: "Pending",
-			reason: "InvalidImageName", message: `Failed to apply default image tag "registry.example/badname:1": couldn't parse image name "registry.example/badname:1": invalid reference format`,
+			reason: "InvalidImageName",
+			message: `Failed to apply default image tag "registry.example/badname:1": ` +
+				`couldn't parse image name "registry.example/badname:1": invalid reference format`,
 			events: []string{"Warning InspectFailed Failed to apply default image tag", "Warning Failed Error: InvalidImageName"},
 		},
 		{
@@ -75,7 +77,8 @@ func TestIntegrationFailures(t *testing.T) {
 				if place.init {
 					statuses = "initContainerStatuses"
 				}
-				local.await(t, config, "pod/"+place.pod, fmt.Sprintf(`.status.%s[?(@.name==%q)].state.waiting.reason`, statuses, place.container), test.reason)
+				reason := fmt.Sprintf(`.status.%s[?(@.name==%q)].state.waiting.reason`, statuses, place.container)
+				local.await(t, config, "pod/"+place.pod, reason, test.reason)
 				seen := local.pod(t, config, place.pod)
 				failed := seen.container(place.container)
 				if want := strings.ReplaceAll(test.message, "NAME", place.container); !strings.Contains(failed.State.Waiting.Message, want) {
@@ -98,7 +101,7 @@ func TestIntegrationFailures(t *testing.T) {
 				} else if !seen.container("caddy").Ready {
 					t.Error("the container beside it is not ready")
 				}
-				eventually(t, fmt.Sprintf("events tell about it: %q", test.events), func() bool {
+				eventually(t, fmt.Sprintf("events report it: %q", test.events), func() bool {
 					events := local.events(t, config, place.pod)
 					return !slices.ContainsFunc(test.events, func(event string) bool { return !strings.Contains(events, event) })
 				})
@@ -120,7 +123,7 @@ func TestIntegrationPodsThatRunAndFail(t *testing.T) {
 	t.Run("never ready", func(t *testing.T) {
 		local.do(t, config, "run", "unready", "--image=unready:1")
 		local.await(t, config, "pod/unready", ".status.phase", "Running")
-		eventually(t, "an event tells about the probe", func() bool {
+		eventually(t, "an event reports the probe", func() bool {
 			return strings.Contains(local.events(t, config, "unready"), "Warning Unhealthy Readiness probe failed")
 		})
 		if got := local.pod(t, config, "unready").condition("Ready"); got.Status != "False" || got.Reason != "ContainersNotReady" {
@@ -133,15 +136,18 @@ func TestIntegrationPodsThatRunAndFail(t *testing.T) {
 		local.await(t, config, "pod/evict", ".status.reason", "Evicted")
 		seen := local.pod(t, config, "evict")
 		ended := seen.container("evict").State.Terminated
-		if seen.Status.Phase != "Failed" || !strings.HasPrefix(seen.Status.Message, "The node was low on resource: memory.") || ended.ExitCode != 137 {
+		const message = "The node was low on resource: memory."
+		if seen.Status.Phase != "Failed" || !strings.HasPrefix(seen.Status.Message, message) || ended.ExitCode != 137 {
 			t.Errorf("the pod is %+v", seen.Status)
 		}
-		for condition, want := range map[string]string{"Ready": "PodFailed", "ContainersReady": "PodFailed", "DisruptionTarget": "TerminationByKubelet"} {
+		for condition, want := range map[string]string{
+			"Ready": "PodFailed", "ContainersReady": "PodFailed", "DisruptionTarget": "TerminationByKubelet",
+		} {
 			if got := seen.condition(condition).Reason; got != want {
 				t.Errorf("reason of condition %s = %q, want %q", condition, got, want)
 			}
 		}
-		eventually(t, "an event tells about it", func() bool {
+		eventually(t, "an event reports it", func() bool {
 			return strings.Contains(local.events(t, config, "evict"), "Warning Evicted The node was low on resource")
 		})
 	})
@@ -170,17 +176,20 @@ func TestIntegrationPodsThatCannotBeScheduled(t *testing.T) {
 
 	local.do(t, config, "run", "picky", "--image=mira:3.0", `--overrides={"spec":{"nodeSelector":{"disk":"fast"}}}`)
 	local.await(t, config, "pod/picky", scheduled+".reason", "Unschedulable")
-	if got := local.field(t, config, "pod/picky", scheduled+".message"); !strings.Contains(got, "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector") {
+	const mismatch = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector"
+	if got := local.field(t, config, "pod/picky", scheduled+".message"); !strings.Contains(got, mismatch) {
 		t.Errorf("the scheduler says %q", got)
 	}
 
 	local.do(t, config, "apply", "-f", "testdata/unbound.yaml")
 	local.await(t, config, "pod/unbound-0", scheduled+".reason", "Unschedulable")
-	if got := local.field(t, config, "pod/unbound-0", scheduled+".message"); !strings.Contains(got, "unbound immediate PersistentVolumeClaims") {
+	const unbound = "unbound immediate PersistentVolumeClaims"
+	if got := local.field(t, config, "pod/unbound-0", scheduled+".message"); !strings.Contains(got, unbound) {
 		t.Errorf("the scheduler says %q", got)
 	}
-	eventually(t, "an event tells what the claim lacks", func() bool {
-		return strings.Contains(local.do(t, config, "get", "events", "-o", "jsonpath={.items[*].message}"), `storageclass.storage.k8s.io "absent" not found`)
+	eventually(t, "an event says what the claim lacks", func() bool {
+		messages := local.do(t, config, "get", "events", "-o", "jsonpath={.items[*].message}")
+		return strings.Contains(messages, `storageclass.storage.k8s.io "absent" not found`)
 	})
 	for object, want := range map[string]string{"pvc/data-unbound-0": "Pending", "pod/unbound-0": "Pending", "pod/picky": "Pending"} {
 		if got := local.field(t, config, object, ".status.phase"); got != want {

@@ -34,7 +34,8 @@ func TestIntegrationUpIsIdempotentAndDownLeavesNothing(t *testing.T) {
 		}
 	}
 
-	script := fmt.Sprintf(`eval "$(%s env --name %s)" && printf '%%s %%s ' "$MIRA_TEST_CLUSTER" "$KUBECONFIG" && %s get nodes -o name`, shellQuote(local.binary), name, shellQuote(local.kubectl))
+	script := fmt.Sprintf(`eval "$(%s env --name %s)" && printf '%%s %%s ' "$MIRA_TEST_CLUSTER" "$KUBECONFIG" && %s get nodes -o name`,
+		shellQuote(local.binary), name, shellQuote(local.kubectl))
 	out, err := exec.Command("sh", "-c", script).CombinedOutput()
 	if want := "local " + kubeconfig + " node/node-0\n"; err != nil || string(out) != want {
 		t.Errorf("with env: %q, %v; want %q", out, err, want)
@@ -70,8 +71,9 @@ func TestIntegrationPodsAndClaims(t *testing.T) {
 				t.Errorf("%s = %q, want %q in it", path, got, want)
 			}
 		}
-		if got := local.field(t, config, "pvc/data-web-0", ".status"); !strings.Contains(got, `"phase":"Bound"`) || !strings.Contains(got, `"storage":"1Gi"`) {
-			t.Errorf("status of the claim = %s", got)
+		status := local.field(t, config, "pvc/data-web-0", ".status")
+		if !strings.Contains(status, `"phase":"Bound"`) || !strings.Contains(status, `"storage":"1Gi"`) {
+			t.Errorf("status of the claim = %s", status)
 		}
 	})
 
@@ -106,12 +108,14 @@ func TestIntegrationPodsAndClaims(t *testing.T) {
 		local.do(t, config, "run", "badpull", "--image=registry.example/badpull:1")
 		local.await(t, config, "pod/badpull", ".status.containerStatuses[0].state.waiting.reason", "ImagePullBackOff")
 		got := local.field(t, config, "pod/badpull", ".status")
-		for _, want := range []string{`"phase":"Pending"`, `Back-off pulling image \"registry.example/badpull:1\"`, "registry.example/badpull:1: not found"} {
+		for _, want := range []string{
+			`"phase":"Pending"`, `Back-off pulling image \"registry.example/badpull:1\"`, "registry.example/badpull:1: not found",
+		} {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s is missing in %s", want, got)
 			}
 		}
-		eventually(t, "an event tells about it", func() bool {
+		eventually(t, "an event reports it", func() bool {
 			events := local.do(t, config, "events", "--for=pod/badpull")
 			return strings.Contains(events, `Failed to pull image "registry.example/badpull:1"`) && strings.Contains(events, "BackOff")
 		})
@@ -201,7 +205,7 @@ func TestIntegrationRightsAreEnforced(t *testing.T) {
 		t.Errorf("it may look elsewhere too:\n%s", out)
 	}
 
-	// Nobody gets anywhere without a certificate, although anybody on this
+	// Without a certificate no request is answered, although every user of this
 	// machine reaches loopback.
 	stranger := &http.Client{
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
@@ -238,7 +242,8 @@ func TestIntegrationAuditLogHasEveryRequest(t *testing.T) {
 		return len(requests) > 0 && requests[len(requests)-1].ObjectRef.Resource == "configmaps"
 	})
 	created := requests[len(requests)-1]
-	if created.Verb != "create" || created.Level != "Metadata" || created.ObjectRef.Name != "audited" || created.ResponseStatus.Code != http.StatusCreated {
+	if created.Verb != "create" || created.Level != "Metadata" || created.ObjectRef.Name != "audited" ||
+		created.ResponseStatus.Code != http.StatusCreated {
 		t.Errorf("logged is %+v", created)
 	}
 	for _, request := range auditEvents(t, file, "") {
@@ -256,7 +261,8 @@ func TestIntegrationAuditLogHasEveryRequest(t *testing.T) {
 	if env := local.must(t, "env", "--name", without); strings.Contains(env, "AUDIT") {
 		t.Errorf("without an audit log, env prints\n%s", env)
 	}
-	if _, stderr, code := local.call(t, "up", "--name", without, "--audit"); code != exitFailed || !strings.Contains(stderr, "runs without an audit log") {
+	_, stderr, code := local.call(t, "up", "--name", without, "--audit")
+	if code != exitFailed || !strings.Contains(stderr, "runs without an audit log") {
 		t.Errorf("up --audit of a cluster that runs without: exit code %d, %s", code, stderr)
 	}
 }
@@ -300,7 +306,7 @@ func TestIntegrationDeadComponentIsReported(t *testing.T) {
 	if err := syscall.Kill(victim.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "status tells that "+victim.Name+" was killed", func() bool {
+	eventually(t, "status reports that "+victim.Name+" was killed", func() bool {
 		out, _, code := local.call(t, "status", "--name", name)
 		return code == exitFailed && strings.Contains(out, "degraded") &&
 			strings.Contains(out, fmt.Sprintf("%-24s pid %-8d ended with signal: killed", victim.Name, victim.PID))
@@ -318,7 +324,8 @@ func TestIntegrationFailedStartNamesTheComponent(t *testing.T) {
 	name := clusterName(t)
 	_, stderr, code := local.call(t, "up", "--name", name, "--stages", "testdata/badstages")
 	t.Cleanup(func() { local.must(t, "down", "--name", name) })
-	if code != exitFailed || !strings.Contains(stderr, "kwok: ended with exit status 1; the end of its log:") || !strings.Contains(stderr, "error converting YAML to JSON") {
+	if code != exitFailed || !strings.Contains(stderr, "kwok: ended with exit status 1; the end of its log:") ||
+		!strings.Contains(stderr, "error converting YAML to JSON") {
 		t.Errorf("exit code %d:\n%s", code, stderr)
 	}
 	out, _, code := local.call(t, "status", "--name", name)
@@ -330,7 +337,12 @@ func TestIntegrationFailedStartNamesTheComponent(t *testing.T) {
 func TestIntegrationRunGivesACommandItsOwnCluster(t *testing.T) {
 	local := newTool(t)
 	other := local.up(t, clusterName(t)) // side by side
-	out, stderr, code := local.call(t, "run", "--", "sh", "-c", `kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server} '; kubectl get nodes -o name; echo "$MIRA_TEST_CLUSTER $KUBECONFIG"; exit 42`)
+	const script = `
+		kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server} '
+		kubectl get nodes -o name
+		echo "$MIRA_TEST_CLUSTER $KUBECONFIG"
+		exit 42`
+	out, stderr, code := local.call(t, "run", "--", "sh", "-c", script)
 	if code != 42 {
 		t.Fatalf("exit code %d, want the command's\n%s%s", code, out, stderr)
 	}

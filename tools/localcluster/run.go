@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// parentInterval is how often `run` looks whether the process that
+	// parentInterval is how often `run` checks whether the process that
 	// started it still lives.
 	parentInterval = 250 * time.Millisecond
 	// killAfter is how long the command may take to end when `run` has been
@@ -90,8 +90,8 @@ func run(ctx context.Context, a *app, args []string) error {
 	return nil
 }
 
-// reportDead tells about components that did not survive the command, which may
-// be why it failed.
+// reportDead reports components that did not survive the command, which may be
+// why it failed.
 func reportDead(a *app, target *cluster.Cluster) {
 	if _, err := target.Check(); err != nil {
 		a.progress(err.Error())
@@ -101,7 +101,7 @@ func reportDead(a *app, target *cluster.Cluster) {
 // runCommand runs a command to its end, passing signals on, and returns its exit
 // code; like a shell's, it is 128 and the signal's number if one killed it.
 func runCommand(ctx context.Context, command *exec.Cmd) (int, error) {
-	// Whoever kills this process outright kills the command too.
+	// If this process is killed, the command is killed too.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	command.SysProcAttr = deathsig.Attributes(syscall.SIGKILL)
@@ -157,10 +157,10 @@ func exitCode(command *exec.Cmd, err error) (int, error) {
 	return command.ProcessState.ExitCode(), nil
 }
 
-// sentByKeyboard tells whether the command has received the signal already. The
-// terminal sends what is typed to its whole foreground group, to which both
-// processes belong; passing an interrupt on would make it two, on which
-// Terraform drops everything.
+// sentByKeyboard reports whether the command has received the signal already. The
+// terminal sends an interrupt to its whole foreground group, to which both
+// processes belong. Passing it on would make it two, and at the second Terraform
+// stops without cleaning up.
 func sentByKeyboard(received os.Signal) bool {
 	if received != syscall.SIGINT && received != syscall.SIGQUIT {
 		return false
@@ -174,8 +174,8 @@ func sentByKeyboard(received os.Signal) bool {
 	return err == nil && foreground == unix.Getpgrp()
 }
 
-// watchParent ends ctx when the process that started this one ends, whatever
-// ended it: nobody would wait for the result.
+// watchParent ends ctx when the process that started this one has ended: nothing
+// waits for the result any more.
 func watchParent(ctx context.Context, parent int, cancel context.CancelCauseFunc) {
 	ticker := time.NewTicker(parentInterval)
 	defer ticker.Stop()

@@ -30,8 +30,8 @@ var users = []struct {
 }
 
 // writeCertificates makes all keys and certificates of a cluster. etcd trusts
-// an authority of its own, or else whoever got any certificate of the cluster
-// could write to the store past the API server.
+// an authority of its own. Otherwise anyone with a certificate of the cluster could
+// write to the store without asking the API server.
 func (c *Cluster) writeCertificates() error {
 	authority, err := pki.NewAuthority("localcluster")
 	if err != nil {
@@ -98,8 +98,8 @@ func (c *Cluster) writeCertificates() error {
 	return os.WriteFile(c.pki("service-accounts.pub"), public, 0o600)
 }
 
-// writeKubeconfigs gives every user a kubeconfig for the server: the
-// administrator's is the cluster's, the others lie with their certificates.
+// writeKubeconfigs writes a kubeconfig for each user of the server. The
+// administrator's is that of the cluster; the others are beside their certificates.
 func (c *Cluster) writeKubeconfigs(server string) error {
 	ca, err := os.ReadFile(c.pki("ca.crt"))
 	if err != nil {

@@ -2,20 +2,21 @@
 // loopback: etcd, kube-apiserver, kube-controller-manager, kube-scheduler, and
 // kwok in place of kubelets.
 //
-// # Who runs what
+// # Processes
 //
 // The components of a cluster are children of a supervisor, a process of its
-// own session. Whoever starts a cluster holds a pipe to its supervisor, the
-// lifeline; when the pipe breaks, because its holder ended in whatever way, the
-// supervisor stops the cluster and removes its data. A cluster that is meant to
-// outlive its starter is detached by a word through that pipe. On Linux the
-// kernel kills the components when the supervisor dies.
+// own session. The process that starts a cluster holds a pipe to its supervisor, the
+// lifeline. When that process ends, for whatever reason, the pipe breaks, and the
+// supervisor stops the cluster and removes its data. To let a cluster run on, the
+// starter writes a word into the pipe first. On Linux the kernel kills the
+// components when the supervisor dies.
 //
-// # What lies where
+// # Files
 //
 // A cluster's folder holds state.json, written by the supervisor alone,
 // kubeconfig, kubeconfigs/ (of service accounts), pki/, logs/, etcd/ and
-// stages/. Two locks (package filelock) tell who lives: supervisor.lock is held
-// by the supervisor, processes.lock by it and by every component. Beside the
-// folder, NAME.lock is held while a cluster is being started or stopped.
+// stages/. Two locks (package filelock) show which processes are alive:
+// supervisor.lock is held by the supervisor, processes.lock by the supervisor and
+// every component. Beside the folder, NAME.lock is held while a cluster is being
+// started or stopped.
 package cluster

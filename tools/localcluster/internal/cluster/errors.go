@@ -38,8 +38,8 @@ func newComponentError(component, reason, log string) *ComponentError {
 		Component: component,
 		Reason:    reason,
 		Tail:      tail,
-		// The one spelling that Go's syscall package gives EADDRINUSE
-		// everywhere; the components have no exit code of their own for it.
+		// Go's syscall package has this one text for EADDRINUSE on every system;
+		// the components have no exit code of their own for it.
 		portTaken: strings.Contains(tail, syscall.EADDRINUSE.Error()),
 	}
 }

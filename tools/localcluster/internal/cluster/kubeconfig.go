@@ -27,7 +27,7 @@ type kubeconfig struct {
 	Namespace string
 }
 
-// render gives the file in YAML, with all data embedded. Strings are quoted as
+// render returns the file in YAML, with all data embedded. Strings are quoted as
 // in JSON, of which YAML is a superset.
 func (k kubeconfig) render() []byte {
 	var b strings.Builder
@@ -67,7 +67,9 @@ func (k kubeconfig) render() []byte {
 // ServiceAccount, with a token that the server issues (TokenRequest) and that
 // is good for the given time, ten minutes at least. An empty path means a file
 // in the cluster's own folder. The path is returned.
-func (c *Cluster) ServiceAccountKubeconfig(ctx context.Context, namespace, account string, validFor time.Duration, path string) (string, error) {
+func (c *Cluster) ServiceAccountKubeconfig(
+	ctx context.Context, namespace, account string, validFor time.Duration, path string,
+) (string, error) {
 	state, err := c.running()
 	if err != nil {
 		return "", err

@@ -19,7 +19,9 @@ func TestKubeconfigHoldsAllData(t *testing.T) {
 		want   string
 	}{
 		"of a certificate": {
-			config: kubeconfig{Cluster: "c", Server: "https://127.0.0.1:1", CA: []byte("ca"), User: "u", Certificate: []byte("crt"), Key: []byte("key")},
+			config: kubeconfig{
+				Cluster: "c", Server: "https://127.0.0.1:1", CA: []byte("ca"), User: "u", Certificate: []byte("crt"), Key: []byte("key"),
+			},
 			want: `apiVersion: v1
 kind: Config
 clusters:

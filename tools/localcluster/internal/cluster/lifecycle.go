@@ -80,7 +80,7 @@ func (c *Cluster) Start(ctx context.Context, options StartOptions) (*Session, er
 		if dead == nil {
 			return nil, &RunningError{Name: c.Name, Version: state.Version}
 		}
-		options.Progress(fmt.Sprintf("%s of cluster %q has ended (%s): starting the cluster afresh", dead.Name, c.Name, dead.Exited.Reason))
+		options.Progress(fmt.Sprintf("%s of cluster %q has ended (%s): starting the cluster again", dead.Name, c.Name, dead.Exited.Reason))
 	}
 	if err := c.clear(ctx); err != nil {
 		return nil, err
@@ -275,7 +275,7 @@ func (c *Cluster) signal(ctx context.Context, state *State, sig syscall.Signal, 
 	target := state.Supervisor
 	if group {
 		// The group exists as long as one of its processes does, and one of
-		// them holds the lock, so the number cannot be somebody else's.
+		// them holds the lock, so the number cannot belong to another process.
 		target = -target
 	}
 	if err := syscall.Kill(target, sig); err != nil && !errors.Is(err, syscall.ESRCH) {

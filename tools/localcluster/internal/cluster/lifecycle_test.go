@@ -82,7 +82,7 @@ func start(t *testing.T, cluster *Cluster, options StartOptions) *Session {
 	if err != nil {
 		t.Fatalf("Start: %v", err)
 	}
-	runtime.GC() // a session that nobody holds on to must not close itself
+	runtime.GC() // a session without references must not close itself
 	return session
 }
 
@@ -207,19 +207,22 @@ func TestStagesOfLaterFoldersTakePrecedence(t *testing.T) {
 
 func TestAuditLogIsWrittenOnRequest(t *testing.T) {
 	t.Parallel()
-	for _, audit := range []bool{false, true} {
-		cluster := newCluster(t, "demo")
-		options := newOptions(t, nil)
-		options.Audit = audit
-		start(t, cluster, options)
-		state, err := cluster.Check()
-		if err != nil {
-			t.Fatal(err)
-		}
-		args := strings.Join(cluster.apiServerProgram(addresses{}, state.Audit).args, " ")
-		if state.Audit != audit || strings.Contains(args, "--audit-log-path="+cluster.AuditLog()) != audit {
-			t.Errorf("asked for %v: the state says %v, arguments are %s", audit, state.Audit, args)
-		}
+	for name, audit := range map[string]bool{"requested": true, "not requested": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cluster := newCluster(t, "demo")
+			options := newOptions(t, nil)
+			options.Audit = audit
+			start(t, cluster, options)
+			state, err := cluster.Check()
+			if err != nil {
+				t.Fatal(err)
+			}
+			args := strings.Join(cluster.apiServerProgram(addresses{}, state.Audit).args, " ")
+			if state.Audit != audit || strings.Contains(args, "--audit-log-path="+cluster.AuditLog()) != audit {
+				t.Errorf("the state says %v, arguments are %s", state.Audit, args)
+			}
+		})
 	}
 }
 
@@ -268,172 +271,6 @@ func TestClusterEndsWhenItsStarterIsKilled(t *testing.T) {
 	_ = starter.Wait() // "signal: killed"
 	eventually(t, "no process is left", allGone(pids))
 	eventually(t, "the data are gone", func() bool { return !exists(cluster.dir) })
-}
-
-func TestFailedStartNamesTheComponentAndLeavesNothing(t *testing.T) {
-	for _, name := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cluster := newCluster(t, "demo")
-			_, err := cluster.Start(t.Context(), newOptions(t, map[string]string{name: crashes}))
-			var component *ComponentError
-			if !errors.As(err, &component) {
-				t.Fatalf("Start = %v, want a ComponentError", err)
-			}
-			if component.Component != name || !strings.Contains(component.Reason, "exit status 3") || component.Tail != "boom: I cannot go on" {
-				t.Errorf("Start = %+v", component)
-			}
-			if exists(cluster.dir) {
-				t.Error("the data are left")
-			}
-		})
-	}
-}
-
-func TestFailedStartCanKeepItsLogs(t *testing.T) {
-	t.Parallel()
-	cluster := newCluster(t, "demo")
-	options := newOptions(t, map[string]string{"kube-scheduler": crashes})
-	options.KeepFailed = true
-	if _, err := cluster.Start(t.Context(), options); err == nil {
-		t.Fatal("Start succeeded")
-	}
-	eventually(t, "no process is left", allGone(processesOf(t, cluster)))
-	status, err := cluster.Status(t.Context())
-	if err != nil || status.Up() || status.Running {
-		t.Fatalf("Status = %+v, %v", status, err)
-	}
-	for _, want := range []string{"the last start failed", "kube-scheduler", "boom"} {
-		if !strings.Contains(status.Summary, want) {
-			t.Errorf("%q is missing in %q", want, status.Summary)
-		}
-	}
-	if got := logTail(cluster.log("kube-scheduler"), 1); !strings.Contains(got, "boom") {
-		t.Errorf("the log of kube-scheduler ends with %q", got)
-	}
-
-	start(t, cluster, newOptions(t, nil)) // cleans up and works
-}
-
-func TestStartTriesOtherPortsWhenOneWasTaken(t *testing.T) {
-	t.Parallel()
-	cluster := newCluster(t, "demo")
-	options := newOptions(t, map[string]string{"kube-apiserver": losesAPort})
-	var messages []string
-	options.Progress = func(message string) { messages = append(messages, message) }
-	start(t, cluster, options)
-	if len(messages) != 1 || !strings.Contains(messages[0], "kube-apiserver found its port taken") {
-		t.Errorf("progress = %q", messages)
-	}
-}
-
-func TestCancelledStartLeavesNothing(t *testing.T) {
-	t.Parallel()
-	cluster := newCluster(t, "demo")
-	enough := errors.New("enough")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	result := make(chan error, 1)
-	options := newOptions(t, map[string]string{"kube-apiserver": hangs})
-	go func() {
-		_, err := cluster.Start(ctx, options)
-		result <- err
-	}()
-	var pids []int
-	eventually(t, "the API server runs", func() bool {
-		state, err := readState(cluster.statePath())
-		if err != nil || state == nil || len(state.Components) < 2 {
-			return false
-		}
-		pids = processesOf(t, cluster)
-		return true
-	})
-	cancel(enough)
-	if err := <-result; !errors.Is(err, enough) {
-		t.Errorf("Start = %v, want %v", err, enough)
-	}
-	eventually(t, "no process is left", allGone(pids))
-	if exists(cluster.dir) {
-		t.Error("the data are left")
-	}
-}
-
-func TestDeadComponentIsReportedAndCuredByAnotherStart(t *testing.T) {
-	t.Parallel()
-	cluster := newCluster(t, "demo")
-	session := start(t, cluster, newOptions(t, nil))
-	if err := session.Detach(); err != nil {
-		t.Fatal(err)
-	}
-	state, err := cluster.Check()
-	if err != nil {
-		t.Fatalf("Check of a cluster that is well = %v", err)
-	}
-	victim := state.Components[3]
-	if err := syscall.Kill(victim.PID, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	var component *ComponentError
-	eventually(t, "the death is noticed", func() bool {
-		_, err = cluster.Check()
-		return errors.As(err, &component)
-	})
-	if component.Component != victim.Name || !strings.Contains(component.Reason, "killed") {
-		t.Errorf("Check = %v, want that %s was killed", err, victim.Name)
-	}
-	status, err := cluster.Status(t.Context())
-	if err != nil || status.Up() || !status.Running || status.Summary != "degraded" {
-		t.Errorf("Status = %+v, %v; want degraded", status, err)
-	}
-	for _, component := range status.Components {
-		if (component.Problem != "") != (component.Name == victim.Name) {
-			t.Errorf("%s: %q", component.Name, component.Problem)
-		}
-	}
-
-	old := processesOf(t, cluster)
-	start(t, cluster, newOptions(t, nil))
-	eventually(t, "no process of the crashed cluster is left", allGone(old))
-	if _, err := cluster.Check(); err != nil {
-		t.Errorf("Check after another Start = %v", err)
-	}
-}
-
-func TestKilledSupervisorLeavesNothingBehindAfterTheNextCommand(t *testing.T) {
-	for name, next := range map[string]func(t *testing.T, cluster *Cluster){
-		"start": func(t *testing.T, cluster *Cluster) { start(t, cluster, newOptions(t, nil)) },
-		"stop": func(t *testing.T, cluster *Cluster) {
-			if stopped, err := cluster.Stop(t.Context(), nil); err != nil || !stopped {
-				t.Errorf("Stop = %v, %v", stopped, err)
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			cluster := newCluster(t, "demo")
-			start(t, cluster, newOptions(t, nil))
-			pids := processesOf(t, cluster)
-			if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
-			eventually(t, "the supervisor is gone", func() bool {
-				state, err := cluster.live()
-				return err == nil && state == nil
-			})
-			status, err := cluster.Status(t.Context())
-			if err != nil || status.Up() || !strings.Contains(status.Summary, "supervisor was killed") {
-				t.Errorf("Status = %+v, %v", status, err)
-			}
-			trash := filepath.Join(filepath.Dir(cluster.dir), ".demo.trash-1")
-			if err := os.Mkdir(trash, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			next(t, cluster)
-			if exists(trash) {
-				t.Error("what the killed supervisor was discarding is left")
-			}
-			eventually(t, "no process is left", allGone(pids))
-		})
-	}
 }
 
 func TestOfTwoConcurrentStartsOneWins(t *testing.T) {
@@ -493,14 +330,30 @@ func TestClustersRunSideBySide(t *testing.T) {
 func TestNamesOfClusters(t *testing.T) {
 	t.Parallel()
 	store := NewStore(t.TempDir())
-	for name, valid := range map[string]bool{
-		"demo": true, "run-123": true, "a": true, strings.Repeat("x", 40): true,
-		"": false, "Demo": false, "-a": false, "a-": false, "a/b": false, "..": false, "a.b": false, strings.Repeat("x", 41): false,
+	for _, test := range []struct {
+		what, name string
+		valid      bool
+	}{
+		{"a word", "demo", true},
+		{"a hyphen and digits", "run-123", true},
+		{"one letter", "a", true},
+		{"the longest", strings.Repeat("x", 40), true},
+		{"nothing", "", false},
+		{"upper case", "Demo", false},
+		{"a hyphen first", "-a", false},
+		{"a hyphen last", "a-", false},
+		{"a slash", "a/b", false},
+		{"the folder above", "..", false},
+		{"a dot", "a.b", false},
+		{"too long", strings.Repeat("x", 41), false},
 	} {
-		_, err := store.Cluster(name)
-		var invalid *NameError
-		if valid && err != nil || !valid && !errors.As(err, &invalid) {
-			t.Errorf("Cluster(%q) = %v, want valid: %v", name, err, valid)
-		}
+		t.Run(test.what, func(t *testing.T) {
+			t.Parallel()
+			_, err := store.Cluster(test.name)
+			var invalid *NameError
+			if test.valid && err != nil || !test.valid && !errors.As(err, &invalid) {
+				t.Errorf("Cluster(%q) = %v, want valid: %v", test.name, err, test.valid)
+			}
+		})
 	}
 }

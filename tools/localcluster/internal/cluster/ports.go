@@ -9,8 +9,9 @@ import (
 const loopback = "127.0.0.1"
 
 // pickPorts finds free TCP ports on loopback, all different. They are held
-// until all are known and then let go; somebody else may take one before the
-// component listens, which is noticed (portTaken) and tried again with others.
+// until all are known and then released. Another process may take one before the
+// component listens; that is noticed (portTaken), and the start is repeated with
+// other ports.
 func pickPorts(count int) (ports []int, err error) {
 	for range count {
 		listener, listenErr := net.Listen("tcp", net.JoinHostPort(loopback, "0"))

@@ -50,8 +50,9 @@ func (c *Cluster) startProcess(p program, binary string, lock *os.File) (*proces
 	return started, nil
 }
 
-// environment is what components get to see: nothing of the user's, because
-// etcd takes settings from ETCD_* and kwok reads a file in the home directory.
+// environment is the environment of the components. It has nothing of the user's,
+// because etcd takes settings from ETCD_* and kwok reads a file in the home
+// directory.
 func (c *Cluster) environment() []string {
 	return []string{"HOME=" + c.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
 }

@@ -78,7 +78,7 @@ type program struct {
 	address string // URL; empty if it serves nothing
 }
 
-// health says how to ask a component whether it is well.
+// health returns the path and the credentials for a health check of a component.
 func (c *Cluster) health(name string) (path string, credentials kubeapi.Credentials) {
 	credentials = kubeapi.Credentials{CA: c.pki("ca.crt")}
 	switch name {
@@ -88,7 +88,7 @@ func (c *Cluster) health(name string) (path string, credentials kubeapi.Credenti
 		credentials.Certificate, credentials.Key = c.pki("admin.crt"), c.pki("admin.key")
 		return "/readyz", credentials
 	default:
-		// These answer this one path to anybody, and others to nobody.
+		// These answer this one path without credentials, and no other.
 		return "/healthz", credentials
 	}
 }
@@ -112,8 +112,8 @@ func (c *Cluster) etcdProgram(at addresses) program {
 		// loopback too.
 		"--client-cert-auth", "--trusted-ca-file=" + ca, "--cert-file=" + certificate, "--key-file=" + key,
 		"--peer-client-cert-auth", "--peer-trusted-ca-file=" + ca, "--peer-cert-file=" + certificate, "--peer-key-file=" + key,
-		// The data are thrown away with the cluster, so nothing needs to
-		// survive a power cut, and every write waits for the disk otherwise.
+		// The data end with the cluster, so nothing has to survive a power cut.
+		// Without this flag every write waits for the disk.
 		"--unsafe-no-fsync",
 		"--log-level=warn",
 	}}
@@ -242,7 +242,7 @@ options:
   nodeLeaseParallelism: 4
   podsOnNodeSyncParallelism: 1
   enablePodsOnNodeSyncListPager: true
-  # Logs. Profiles, which anybody could read, stay off.
+  # Logs. Profiles stay off: every user of this machine could read them.
   enableDebuggingHandlers: true
   enableProfilingHandler: false
 `

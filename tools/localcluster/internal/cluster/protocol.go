@@ -28,9 +28,9 @@ type spec struct {
 // the pipe is closed.
 const detachWord = "detach\n"
 
-// report is one line from the supervisor to whoever started it.
+// report is one line from the supervisor to the process that started it.
 type report struct {
-	// Progress is something to tell the user.
+	// Progress is a message for the user.
 	Progress string `json:"progress,omitempty"`
 	// Ready is sent last, when the start succeeded.
 	Ready bool `json:"ready,omitempty"`
@@ -75,8 +75,8 @@ func readSpec(lifeline *bufio.Reader) (*spec, error) {
 	return s, nil
 }
 
-// holdLifeline returns true when told to let the cluster live on, and false
-// when the other end is gone without a word.
+// holdLifeline waits for the other end of the lifeline. It returns true if the
+// cluster is to live on, and false if the other end has closed without detachWord.
 func holdLifeline(lifeline *bufio.Reader) bool {
 	word, err := lifeline.ReadString('\n')
 	return err == nil && word == detachWord

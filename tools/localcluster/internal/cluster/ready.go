@@ -14,7 +14,7 @@ import (
 // one it may take minutes, and that is no failure.
 const startTimeout = 10 * time.Minute
 
-// pollInterval is how often a start looks whether it is done.
+// pollInterval is how often a start checks whether it is done.
 const pollInterval = 50 * time.Millisecond
 
 var (

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Phase is where in its life a cluster is.
+// Phase is a stage in the life of a cluster.
 type Phase string
 
 // The phases, in their order.
@@ -26,11 +26,11 @@ const (
 	PhaseStopping Phase = "stopping"
 )
 
-// State is what the supervisor writes down about its cluster.
+// State is what the supervisor records about its cluster.
 type State struct {
 	// Name is the cluster's.
 	Name string `json:"name"`
-	// Phase is where in its life the cluster is.
+	// Phase is the stage that the cluster is in.
 	Phase Phase `json:"phase"`
 	// Supervisor is the process number of the supervisor, which is also the
 	// process group of all components.
@@ -81,7 +81,7 @@ func (s *State) dead() *ComponentState {
 	return nil
 }
 
-// readState returns nil if there is none.
+// readState returns nil if the file does not exist.
 func readState(path string) (*State, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -13,11 +13,11 @@ import (
 // answer in milliseconds; on a busy machine it may take seconds.
 const healthTimeout = 30 * time.Second
 
-// Status is what a look at a cluster shows.
+// Status is the state of a cluster as a check found it.
 type Status struct {
 	// Name is the cluster's.
 	Name string
-	// Summary says how it is: in a word, or with the reason why it does not run.
+	// Summary is the state in one word, or the reason why the cluster does not run.
 	Summary string
 	// Running is true if the supervisor lives and the start has succeeded.
 	Running bool
@@ -27,18 +27,18 @@ type Status struct {
 	Components []ComponentStatus
 }
 
-// ComponentStatus is what a look at one component shows.
+// ComponentStatus is the state of one component as a check found it.
 type ComponentStatus struct {
 	// Name and PID are those of the program and its process.
 	Name string
 	PID  int
-	// Problem is empty if the component is well.
+	// Problem is empty if the component is healthy.
 	Problem string
 	// Tail is the end of the log of a component that has ended.
 	Tail string
 }
 
-// Up is true if the cluster runs and every component is well.
+// Up reports whether the cluster runs and every component is healthy.
 func (s *Status) Up() bool {
 	if !s.Running {
 		return false
@@ -51,7 +51,7 @@ func (s *Status) Up() bool {
 	return true
 }
 
-// Status looks at the cluster, asking every component how it is.
+// Status checks the cluster and every component of it.
 func (c *Cluster) Status(ctx context.Context) (*Status, error) {
 	status := &Status{Name: c.Name}
 	live, err := c.live()
@@ -83,7 +83,7 @@ func (c *Cluster) Status(ctx context.Context) (*Status, error) {
 	status.Components = make([]ComponentStatus, len(status.State.Components))
 	var checks sync.WaitGroup
 	for i, component := range status.State.Components {
-		checks.Go(func() { status.Components[i] = c.look(ctx, status.State, component) })
+		checks.Go(func() { status.Components[i] = c.checkComponent(ctx, status.State, component) })
 	}
 	checks.Wait()
 	status.Summary = "up"
@@ -93,7 +93,7 @@ func (c *Cluster) Status(ctx context.Context) (*Status, error) {
 	return status, nil
 }
 
-func (c *Cluster) look(ctx context.Context, state *State, component ComponentState) ComponentStatus {
+func (c *Cluster) checkComponent(ctx context.Context, state *State, component ComponentState) ComponentStatus {
 	status := ComponentStatus{Name: component.Name, PID: component.PID}
 	if component.Exited != nil {
 		status.Problem = fmt.Sprintf("ended with %s at %s", component.Exited.Reason, component.Exited.Time.Format(time.TimeOnly))
@@ -106,7 +106,8 @@ func (c *Cluster) look(ctx context.Context, state *State, component ComponentSta
 	return status
 }
 
-// checkHealth asks the component, and looks at the node if it keeps that ready.
+// checkHealth asks the component for its health. For kwok, which keeps the node
+// ready, it checks the node too.
 func (c *Cluster) checkHealth(ctx context.Context, state *State, component ComponentState) error {
 	if component.Name == "kwok" {
 		client, err := c.adminClient(state.Server)

@@ -15,7 +15,7 @@ type Store struct {
 	dir string
 }
 
-// NewStore keeps clusters in dir.
+// NewStore returns the store that keeps clusters in dir.
 func NewStore(dir string) *Store { return &Store{dir: dir} }
 
 // nameForm is that of a DNS label (RFC 1123): a name becomes a folder.
@@ -29,7 +29,8 @@ type NameError struct {
 
 // Error implements error.
 func (e *NameError) Error() string {
-	return fmt.Sprintf("cluster name %q: it must be 1 to 40 lower-case letters, digits and hyphens, and begin and end with a letter or digit", e.Name)
+	return fmt.Sprintf("cluster name %q: it must be 1 to 40 lower-case letters, digits and hyphens, "+
+		"and begin and end with a letter or digit", e.Name)
 }
 
 // Cluster returns the cluster of that name, running or not.
@@ -69,7 +70,7 @@ func (s *Store) List() ([]*Cluster, error) {
 
 // Cluster is one local control plane.
 type Cluster struct {
-	// Name tells it from other clusters of the store.
+	// Name is unique in the store.
 	Name string
 
 	dir string
@@ -82,9 +83,9 @@ func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "kubeconfig"
 // of JSON for every request that has been answered, without the bodies.
 func (c *Cluster) AuditLog() string { return c.log("audit") }
 
-// discard removes the folder. It is renamed first, since another process may
-// start the cluster anew as soon as the locks in it are gone, and would lose
-// files to a removal under way.
+// discard removes the folder. It renames it first: another process may start the
+// cluster again as soon as the locks in the folder are gone, and must not lose
+// files to this removal.
 func (c *Cluster) discard() error {
 	trash, err := os.MkdirTemp(filepath.Dir(c.dir), c.trash())
 	if err != nil {

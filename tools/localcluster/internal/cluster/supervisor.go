@@ -16,11 +16,11 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/filelock"
 )
 
-// startAttempts is how often a start is tried when a port was taken by somebody
-// else in the moment before a component listened on it.
+// startAttempts is how often a start is tried when another process took a port
+// just before a component listened on it.
 const startAttempts = 5
 
-// errStopped is the cause with which a supervisor ends that was asked to.
+// errStopped is the cause with which a supervisor ends on request.
 var errStopped = errors.New("the cluster was asked to stop")
 
 // errAbandoned is the cause with which a supervisor ends whose starter is gone.
@@ -54,8 +54,8 @@ func Supervise(ctx context.Context, lifeline io.Reader, out io.Writer) error {
 	defer signal.Stop(signals)
 	go func() {
 		for received := range signals {
-			// A starter that is gone breaks the report pipe as well; the
-			// lifeline decides what follows from that.
+			// When the starter ends, the report pipe breaks as well, which
+			// causes SIGPIPE. The lifeline decides what follows.
 			if received != syscall.SIGPIPE && received != syscall.SIGHUP {
 				cancel(errStopped)
 			}
@@ -91,7 +91,7 @@ func Supervise(ctx context.Context, lifeline io.Reader, out io.Writer) error {
 }
 
 func (s *supervisor) supervise(ctx context.Context) error {
-	// Both locks are kept to the end of the process, which is what they tell.
+	// Both locks are held to the end of the process: they show that it lives.
 	defer runtime.KeepAlive(s)
 	var err error
 	if s.own, err = filelock.Acquire(ctx, s.supervisorLock(), nil); err != nil {
@@ -227,7 +227,7 @@ func (s *supervisor) run(p program) error {
 		<-started.done
 		select {
 		case s.changed <- struct{}{}:
-		default: // a look at all processes is due anyway
+		default: // all processes are about to be checked anyway
 		}
 	}()
 	return s.writeState()

@@ -1,8 +1,8 @@
 // Package filelock guards directories that several processes share.
 //
 // A lock is an flock(2) on a file. The kernel drops it when the last process
-// that holds the open file ends, whatever ended it, so that "is it locked?"
-// also answers "is somebody of them alive?" without trusting process numbers,
+// that holds the open file ends, whatever ended it, so that a lock
+// also shows whether one of them is alive, without relying on process numbers,
 // which are reused. A lock file can be handed down to child processes, which
 // then hold the lock as well.
 package filelock
@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// pollInterval is how often a waiting Acquire looks again: flock has no call
-// that waits and can be cancelled.
+// pollInterval is how often a waiting Acquire tries again: flock has no call that
+// waits and can be cancelled.
 const pollInterval = 50 * time.Millisecond
 
-// HeldError says that somebody else holds the lock.
+// HeldError says that another process holds the lock.
 type HeldError struct {
 	// Path is the lock file.
 	Path string
@@ -53,7 +53,7 @@ func TryAcquire(path string) (*Lock, error) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		// The former holder may have removed the file between open and flock;
-		// then this lock guards a file that nobody else will ever open.
+		// then this lock guards a file that no other process will open.
 		same, err := isCurrent(file, path)
 		if err != nil {
 			_ = file.Close()
@@ -67,7 +67,7 @@ func TryAcquire(path string) (*Lock, error) {
 }
 
 // Acquire takes the lock, waiting for it until ctx ends. onWait, if not nil,
-// is called once when there is somebody to wait for.
+// is called once if another process holds the lock.
 func Acquire(ctx context.Context, path string, onWait func()) (*Lock, error) {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -107,8 +107,8 @@ func Held(path string) (bool, error) {
 	return false, err
 }
 
-// WaitReleased returns when nobody holds the lock any more, or when ctx ends. It
-// waits for those who hold the file that is there now, also when they remove it
+// WaitReleased returns when no process holds the lock any more, or when ctx ends.
+// It waits for the holders of the file that exists now, also if they remove it
 // meanwhile.
 func WaitReleased(ctx context.Context, path string) error {
 	file, err := os.Open(path)
@@ -137,10 +137,10 @@ func WaitReleased(ctx context.Context, path string) error {
 // File is the locked file; a child process that inherits it holds the lock too.
 func (l *Lock) File() *os.File { return l.file }
 
-// Release gives the lock up and leaves the file.
+// Release releases the lock and leaves the file.
 func (l *Lock) Release() error { return l.file.Close() }
 
-// Remove deletes the file and then gives the lock up.
+// Remove deletes the file and then releases the lock.
 func (l *Lock) Remove() error {
 	return errors.Join(os.Remove(l.file.Name()), l.file.Close())
 }
