@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The demo behind `make demo` and `make demo-down`: three clients on a local control plane, and the plan of a new version.
 # With MIRA_TEST_CLUSTER=existing it runs on the cluster of KUBECONFIG instead, if that has no MIRA template yet.
-# Everything it writes is in .demo/; the user's own CLI and kubectl configuration is neither read nor changed.
+# It writes to .demo/ alone; the user's own CLI and kubectl configuration is neither read nor changed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -20,10 +20,10 @@ trap '[ $? -eq 0 ] || failed' EXIT
 step() { doing=$1 && printf '\n==> %s\n' "$1"; }
 die() { printf 'demo: %s\n' "$*" >&2 && exit 1; }
 as_admin() { kubectl --kubeconfig "$admin" "$@"; }
-run_cli() { "$cli" -chdir="$work" "$@" -input=false ${no_color:-}; }
-[ -t 1 ] || no_color=-no-color
+run_cli() { "$cli" -chdir="$work" "$@" -input=false ${no_color:+"$no_color"}; }
+no_color=$([ -t 1 ] || echo -no-color)
 
-# What the caller's shell has set must not decide which cluster, CLI configuration or domain the demo uses.
+# The settings of the caller's shell must not decide which cluster, CLI configuration or domain the demo uses.
 # shellcheck disable=SC2046 # a list of names
 unset $(compgen -e | grep -E '^(TF_CLI|TF_DATA_DIR|TF_PLUGIN|TF_REATTACH|TF_WORKSPACE|KUBE_|CLUSTER_DOMAIN$)' || echo _)
 
@@ -39,7 +39,7 @@ find_tools() {
   PATH=$demo/bin:$PATH
 }
 
-# Takes a copy of the kubeconfig with its current context only: what the demo does to one cluster is undone on that one.
+# Copies the kubeconfig with its current context only: what the demo does to a cluster is undone on the same cluster.
 connect() {
   if [ "$mode" = local ]; then
     bin/localcluster up --name demo
@@ -63,14 +63,14 @@ connect() {
   echo "$id" >"$demo/cluster"
 }
 
-# Writes a ConfigMap. The label tells the demo's objects from those of a fleet.
+# Writes a ConfigMap. The label distinguishes the demo's objects from those of a fleet.
 store() { # store ARGUMENTS-OF-CREATE
   as_admin create configmap -n controller "$@" --dry-run=client -o yaml |
     as_admin label --local -f - "$label=true" -o yaml |
     as_admin apply --server-side --force-conflicts -f -
 }
 
-# Writes a kubeconfig with the token of the ServiceAccount. It never stands on a command line, where others could see it.
+# Writes a kubeconfig with the token of the ServiceAccount. The token is never part of a command line, which others could see.
 impersonate() { # impersonate FILE
   local token
   token=$(as_admin create token controller -n controller --duration=24h)
@@ -107,9 +107,11 @@ provider_installation {
 EOF
   # kubectl has an administrator's rights by KUBECONFIG; the provider prefers KUBE_CONFIG_PATH.
   printf 'export %s=%q\n' TF_CLI_CONFIG_FILE "$demo/cli.tfrc" KUBE_CONFIG_PATH "$1" KUBECONFIG "$admin" >"$demo/env"
+  # shellcheck disable=SC2016 # the shell that reads the file expands it
   printf 'export PATH=%q:$PATH\n' "$demo/bin" >>"$demo/env"
   # No kubelet but the simulated ones finds the images of the sample template.
   [ "$mode" = local ] || echo 'export TF_VAR_wait_for_rollout=false' >>"$demo/env"
+  # shellcheck source=/dev/null
   . "$demo/env"
   mkdir -p "$work"
   cp examples/quickstart/main.tf "$work/"
@@ -165,6 +167,7 @@ down() {
   else
     mode=existing
     find_tools
+    # shellcheck source=/dev/null
     [ ! -f "$work/terraform.tfstate" ] || (. "$demo/env" && KUBE_CONFIG_PATH=$admin run_cli destroy -auto-approve)
     as_admin delete configmaps,serviceaccounts,roles,rolebindings -n controller -l "$label=true"
     as_admin delete roles,rolebindings -n default -l "$label=true"
@@ -174,6 +177,7 @@ down() {
 }
 
 case ${1:-} in
-  up | down) "$1" ;;
+  up) up ;;
+  down) down ;;
   *) die 'usage: demo.sh up|down' ;;
 esac
