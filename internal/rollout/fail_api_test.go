@@ -275,7 +275,7 @@ func (n *network) breakAll() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, conn := range n.open {
-		conn.Close()
+		_ = conn.Close()
 	}
 	n.open = nil
 }

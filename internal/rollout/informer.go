@@ -71,7 +71,8 @@ func startInformer[T object](ctx context.Context, client dynamic.Interface, k ki
 		DeleteFunc: func(deleted cache.DeletedObject[T]) { changed(deleted.OptionalObj) },
 	}, cache.HandlerOptions{Logger: &logger})
 
-	ctx, i.stop = context.WithCancel(klog.NewContext(ctx, logger))
+	ctx, cancel := context.WithCancel(klog.NewContext(ctx, logger))
+	i.stop = cancel
 	go i.shared.RunWithContext(ctx)
 	go func() {
 		select {

@@ -21,32 +21,30 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
-// script is what an API server answers to requests of each sort, one after the
-// other; the last answer is given again and again. Where it says nothing, there
-// are no objects and no events.
+// script holds what an API server answers to requests of each kind, one answer after the
+// other. The last answer is repeated. Without answers there are no objects and no events.
 type script struct {
 	list, watch, get    []answer // of StatefulSets
 	pods, podWatch      []answer
 	claims, events, del []answer
 }
 
-// server plays an API server at the level of HTTP, under the real client. It is
-// there for what a real one does too rarely, such as forgetting a resource
-// version, and for the clock: tests run in a bubble of synctest, where ten
-// minutes take no time.
+// server simulates an API server at the level of HTTP, below the real client. It does
+// what a real one does too rarely, for example forgetting a resource version. And it
+// works in a bubble of synctest, where ten minutes take no time.
 type server struct {
 	t *testing.T
 
 	mu     sync.Mutex
 	script script
-	seen   map[string][]string // the requests, by resource
+	seen   map[string][]string // the names of the requests, by resource
 }
 
 func (s script) serve(t *testing.T) *server {
 	return &server{t: t, script: s, seen: make(map[string][]string)}
 }
 
-// answer is what the server does about one request.
+// answer is what the server does with one request.
 type answer func(*http.Request) (*http.Response, error)
 
 func (s *server) client() dynamic.Interface {
@@ -59,7 +57,7 @@ func (s *server) client() dynamic.Interface {
 
 const clientLabel = "mira-cluster.io/client"
 
-// watcher watches what the server plays.
+// watcher returns a watcher of the simulated server.
 func (s *server) watcher() *rollout.Watcher {
 	return rollout.NewWatcher(s.client(), nil, clientLabel)
 }
@@ -75,42 +73,13 @@ func (s *server) wait(ctx context.Context, generation int64, options ...func(*ro
 
 func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
-	query := r.URL.Query()
-	isWatch := query.Get("watch") == "true"
-	var answers *[]answer
-	resource, request := "", ""
-	ifNothing := status(http.StatusNotFound, metav1.StatusReasonNotFound, "not found")
-	switch path, _ := strings.CutPrefix(r.URL.Path, "/apis/apps/v1/namespaces/default/"); {
-	case path == "statefulsets/mira-acme":
-		resource, request, answers = "statefulsets", "get", &s.script.get
-	case path == "statefulsets" && isWatch:
-		resource, request, answers, ifNothing = "statefulsets", "watch from "+query.Get("resourceVersion"), &s.script.watch, stream()
-	case path == "statefulsets":
-		resource, request, answers, ifNothing = "statefulsets", "list", &s.script.list, object(sets("1"))
-	}
-	switch path, _ := strings.CutPrefix(r.URL.Path, "/api/v1/namespaces/default/"); {
-	case path == "pods" && isWatch:
-		resource, request, answers, ifNothing = "pods", "watch from "+query.Get("resourceVersion"), &s.script.podWatch, stream()
-	case path == "pods":
-		resource, request, answers, ifNothing = "pods", "list", &s.script.pods, podList()
-	case strings.HasPrefix(path, "pods/") && r.Method == http.MethodDelete:
-		resource, request, answers = "pods", "delete "+path, &s.script.del
-		ifNothing = object(metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusSuccess})
-	case strings.HasPrefix(path, "persistentvolumeclaims/"):
-		resource, request, answers = "claims", path, &s.script.claims
-	case path == "events":
-		resource, request, answers, ifNothing = "events", query.Get("fieldSelector"), &s.script.events, object(corev1.EventList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "EventList"}})
-	}
-	switch {
-	case resource == "":
+	request, ok := s.parse(r)
+	if !ok {
 		s.t.Errorf("unexpected request %s %s", r.Method, r.URL)
-	case resource == "statefulsets" && request != "get" && query.Get("labelSelector") != clientLabel && query.Get("fieldSelector") != "metadata.name=mira-acme",
-		resource == "pods" && r.Method == http.MethodGet && query.Get("labelSelector") != appsv1.StatefulSetPodNameLabel:
-		s.t.Errorf("unexpected selector in %s", r.URL)
 	}
-	s.seen[resource] = append(s.seen[resource], request)
-	next := ifNothing
-	if answers != nil && len(*answers) > 0 {
+	s.seen[request.resource] = append(s.seen[request.resource], request.name)
+	next := request.byDefault
+	if answers := request.answers; answers != nil && len(*answers) > 0 {
 		next = (*answers)[0]
 		if len(*answers) > 1 {
 			*answers = (*answers)[1:]
@@ -118,6 +87,51 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	s.mu.Unlock()
 	return next(r)
+}
+
+// request is what the script says about a request.
+type request struct {
+	resource, name string
+	answers        *[]answer
+	byDefault      answer // if there are no answers
+}
+
+// parse returns false for requests that no test expects.
+func (s *server) parse(r *http.Request) (request, bool) {
+	query := r.URL.Query()
+	verb := "list"
+	if query.Get("watch") == "true" {
+		verb = "watch from " + query.Get("resourceVersion")
+	}
+	notFound := status(http.StatusNotFound, metav1.StatusReasonNotFound, "not found")
+	if path, ok := strings.CutPrefix(r.URL.Path, "/apis/apps/v1/namespaces/default/"); ok {
+		isSelected := query.Get("labelSelector") == clientLabel || query.Get("fieldSelector") == "metadata.name=mira-acme"
+		switch {
+		case path == "statefulsets/mira-acme":
+			return request{"statefulsets", "get", &s.script.get, notFound}, true
+		case path == "statefulsets" && verb == "list":
+			return request{"statefulsets", verb, &s.script.list, object(sets("1"))}, isSelected
+		case path == "statefulsets":
+			return request{"statefulsets", verb, &s.script.watch, stream()}, isSelected
+		}
+	}
+	path, _ := strings.CutPrefix(r.URL.Path, "/api/v1/namespaces/default/")
+	isSelected := query.Get("labelSelector") == appsv1.StatefulSetPodNameLabel
+	switch {
+	case path == "pods" && verb == "list":
+		return request{"pods", verb, &s.script.pods, podList()}, isSelected
+	case path == "pods":
+		return request{"pods", verb, &s.script.podWatch, stream()}, isSelected
+	case strings.HasPrefix(path, "pods/") && r.Method == http.MethodDelete:
+		success := metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusSuccess}
+		return request{"pods", "delete " + path, &s.script.del, object(success)}, true
+	case strings.HasPrefix(path, "persistentvolumeclaims/"):
+		return request{"claims", path, &s.script.claims, notFound}, true
+	case path == "events":
+		none := corev1.EventList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "EventList"}}
+		return request{"events", query.Get("fieldSelector"), &s.script.events, object(none)}, true
+	}
+	return request{byDefault: notFound}, false
 }
 
 func (s *server) requests(resource string) []string {
@@ -141,7 +155,7 @@ func mustJSON(v any) []byte {
 	return data
 }
 
-// minutes bounds a test in a bubble.
+// minutes returns a context that ends after ten minutes.
 func minutes(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	t.Cleanup(cancel)
@@ -155,7 +169,7 @@ func object(v any) answer {
 	}
 }
 
-// status answers with an error of the API server.
+// status answers with an error status.
 func status(code int32, reason metav1.StatusReason, message string) answer {
 	return func(r *http.Request) (*http.Response, error) {
 		return respond(r, int(code), io.NopCloser(bytes.NewReader(mustJSON(failure(code, reason, message)))))
@@ -169,10 +183,10 @@ func failure(code int32, reason metav1.StatusReason, message string) metav1.Stat
 	}
 }
 
-// down does not answer at all.
+// down refuses the connection.
 func down(*http.Request) (*http.Response, error) { return nil, syscall.ECONNREFUSED }
 
-// sets is a list of StatefulSets.
+// sets returns a list of StatefulSets.
 func sets(resourceVersion string, items ...*appsv1.StatefulSet) appsv1.StatefulSetList {
 	list := appsv1.StatefulSetList{
 		TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSetList"},
@@ -193,7 +207,7 @@ func podList(pods ...corev1.Pod) answer {
 	})
 }
 
-// event is one of a watch.
+// event is an event of a watch.
 type event struct {
 	Type   string `json:"type"`
 	Object any    `json:"object"`
@@ -206,16 +220,16 @@ func deleted(object any) event { return event{Type: "DELETED", Object: object} }
 
 func added(object any) event { return event{Type: "ADDED", Object: object} }
 
-// later sends an event some time after the one before.
+// later delays an event after the one before.
 func later(after time.Duration, e event) event {
 	e.after = after
 	return e
 }
 
-// stream sends events and leaves the watch open.
+// stream answers with events and leaves the watch open.
 func stream(events ...event) answer { return streamThen(false, events...) }
 
-// drop sends events and closes the watch.
+// drop answers with events and closes the watch.
 func drop(events ...event) answer { return streamThen(true, events...) }
 
 func streamThen(end bool, events ...event) answer {
@@ -234,7 +248,7 @@ func streamThen(end bool, events ...event) answer {
 				}
 			}
 			if end {
-				writer.Close()
+				_ = writer.Close()
 			}
 		}()
 		return respond(r, http.StatusOK, reader)
