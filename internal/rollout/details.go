@@ -42,6 +42,7 @@ type Event struct {
 	Last            time.Time
 }
 
+// String describes the event in one line.
 func (e Event) String() string {
 	text := e.Reason
 	if e.Count > 1 {

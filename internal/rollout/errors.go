@@ -60,6 +60,7 @@ const (
 	maxEvents   = 5
 )
 
+// Error is the report with advice on how to look further.
 func (e *PendingError) Error() string {
 	return fmt.Sprintf("%s\nThe rollout goes on in the cluster. For details, run: kubectl --namespace %s describe %s",
 		e.Report(), e.Namespace, e.subject())
@@ -98,6 +99,7 @@ func (e *PendingError) subject() string {
 	return "statefulset " + e.Name
 }
 
+// Unwrap returns why the context ended.
 func (e *PendingError) Unwrap() error { return e.Err }
 
 // Reason says in one line what the rollout was waiting for.
@@ -109,6 +111,7 @@ func (e *PendingError) Reason() string {
 	return reason
 }
 
+// Error is the report with advice on how to look further.
 func (e *FailedError) Error() string {
 	return fmt.Sprintf("%s\nFor details, run: kubectl --namespace %s %s", e.Report(), e.Namespace, e.command())
 }
@@ -224,10 +227,11 @@ func writeNotes(b *strings.Builder, status Status, notes []string) {
 	}
 }
 
+// Error names the StatefulSet and says what to do.
 func (e *DeletedError) Error() string {
 	if e.Replaced {
-		return fmt.Sprintf("StatefulSet %s/%s was deleted during its rollout, and another one of the same name exists now; plan again to see its state",
-			e.Namespace, e.Name)
+		return fmt.Sprintf("StatefulSet %s/%s was deleted during its rollout, and another one of the same name exists now; "+
+			"plan again to see its state", e.Namespace, e.Name)
 	}
 	return fmt.Sprintf("StatefulSet %s/%s was deleted during its rollout; apply again to create it", e.Namespace, e.Name)
 }

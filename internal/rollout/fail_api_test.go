@@ -22,10 +22,10 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
-// hasty has a short grace: what the simulated kubelet says does not change.
+// hasty has short graces: the simulated kubelet does not change its mind.
 var hasty = rollout.Options{Grace: 2 * time.Second, UnschedulableGrace: 4 * time.Second, DeleteStuckPods: true}
 
-// fails waits for a rollout of mira-acme that fails.
+// fails waits for a rollout of mira-acme that fails, and returns the error.
 func (c *cluster) fails(t *testing.T, generation int64, options rollout.Options) *rollout.FailedError {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), acctest.Patience)
@@ -51,7 +51,8 @@ func TestAPIWaitFails(t *testing.T) {
 		"an image that cannot be pulled": {
 			[]field{{"image", "mira:badpull"}}, "ImagePullBackOff",
 			[]string{
-				"its rollout failed after", "0 of 1 pod ready\n  pod mira-acme-0, container mira (image mira:badpull): ImagePullBackOff: Back-off pulling image \"mira:badpull\"",
+				"its rollout failed after", "0 of 1 pod ready\n  pod mira-acme-0, container mira (image mira:badpull): " +
+					"ImagePullBackOff: Back-off pulling image \"mira:badpull\"",
 				"\n    events:\n", `Failed: Failed to pull image "mira:badpull"`, "describe pod mira-acme-0",
 			},
 		},
@@ -68,15 +69,21 @@ func TestAPIWaitFails(t *testing.T) {
 		},
 		"an init container that crashes": {
 			initContainer("mira:crash"), "CrashLoopBackOff",
-			[]string{"pod mira-acme-0, init container migrate (image mira:crash): CrashLoopBackOff: ", "its last run ended with exit code 1", "logs mira-acme-0 --container migrate --previous"},
+			[]string{
+				"pod mira-acme-0, init container migrate (image mira:crash): CrashLoopBackOff: ", "its last run ended with exit code 1",
+				"logs mira-acme-0 --container migrate --previous",
+			},
 		},
 		"no node that fits": {
 			[]field{{"spec/template/spec/nodeSelector", map[string]any{"disktype": "none"}}}, "Unschedulable",
 			[]string{"pod mira-acme-0: Unschedulable: 0/", "nodes are available", "FailedScheduling"},
 		},
-		"a claim that nothing can be bound to": {
+		"a claim that cannot be bound": {
 			[]field{{"storageClass", "none"}}, "UnboundClaim",
-			[]string{"pod mira-acme-0, claim data-mira-acme-0: UnboundClaim: ", "(StorageClass none)", "ProvisioningFailed", "describe persistentvolumeclaim data-mira-acme-0"},
+			[]string{
+				"pod mira-acme-0, claim data-mira-acme-0: UnboundClaim: ", "(StorageClass none)", "ProvisioningFailed",
+				"describe persistentvolumeclaim data-mira-acme-0",
+			},
 		},
 	}
 	for name, test := range tests {
@@ -92,10 +99,11 @@ func TestAPIWaitFails(t *testing.T) {
 	}
 }
 
-// setPodStatus plays a kubelet.
+// setPodStatus does what a kubelet does.
 func (c *cluster) setPodStatus(t *testing.T, name, patch string) {
 	t.Helper()
-	_, err := c.Admin.Resource(podsResource).Namespace(c.Namespace).Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
+	pods := c.Admin.Resource(podsResource).Namespace(c.Namespace)
+	_, err := pods.Patch(t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
 	if err != nil {
 		t.Fatalf("setting the status of pod %s: %v", name, err)
 	}
@@ -103,12 +111,12 @@ func (c *cluster) setPodStatus(t *testing.T, name, patch string) {
 
 var podsResource = corev1.SchemeGroupVersion.WithResource("pods")
 
-// The StatefulSet controller replaces an evicted pod at once, so that no pod
-// fails for long.
-func TestAPIWaitFailsWhenPodsAreEvictedTimeAndAgain(t *testing.T) {
+// The StatefulSet controller replaces an evicted pod at once, so that no single pod fails
+// for long.
+func TestAPIWaitFailsWhenPodsAreEvictedAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	// As long as pods are held back by the scheduler, no kubelet interferes.
+	// No kubelet interferes with pods that no scheduler assigns to a node.
 	generation := c.apply(t, newStatefulSet(t, "mira-acme", field{"spec/template/spec/schedulerName", "nobody"}))
 	ended := make(chan error, 1)
 	go func() {
@@ -133,15 +141,15 @@ func TestAPIWaitFailsWhenPodsAreEvictedTimeAndAgain(t *testing.T) {
 		})
 	}
 	err := <-ended
-	var failed *rollout.FailedError
-	if !errors.As(err, &failed) {
+	if _, ok := errors.AsType[*rollout.FailedError](err); !ok {
 		t.Fatalf("got %v, want a FailedError", err)
 	}
 	wantSays(t, err, "pod mira-acme-0: Evicted: The node was low on resource: memory.; it happened to 3 pods of this name in a row")
 }
 
-// What a kubelet says, on a pod that no simulated one touches.
-func TestAPIWaitFailsForWhatAKubeletSays(t *testing.T) {
+// The status is what a real kubelet writes. It is set on a pod that the simulated kubelet
+// does not touch.
+func TestAPIWaitFailsForTheStatusOfAKubelet(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		status string
@@ -150,24 +158,29 @@ func TestAPIWaitFailsForWhatAKubeletSays(t *testing.T) {
 		"a Secret that is missing": {
 			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":0,
 				"state":{"waiting":{"reason":"CreateContainerConfigError","message":"secret \"mira\" not found"}}}]}`,
-			[]string{`pod mira-acme-0, container mira (image mira:3.0): CreateContainerConfigError: secret "mira" not found`, "describe pod mira-acme-0"},
+			[]string{
+				`pod mira-acme-0, container mira (image mira:3.0): CreateContainerConfigError: secret "mira" not found`,
+				"describe pod mira-acme-0",
+			},
 		},
 		"a command that is missing": {
 			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":2,
 				"state":{"waiting":{"reason":"RunContainerError","message":"exec: \"mira\": not found"}},
 				"lastState":{"terminated":{"exitCode":128,"reason":"StartError","startedAt":null,"finishedAt":null}}}]}`,
-			[]string{`pod mira-acme-0, container mira (image mira:3.0): RunContainerError: exec: "mira": not found; its last run ended with exit code 128; restarted 2 times`},
+			[]string{`pod mira-acme-0, container mira (image mira:3.0): RunContainerError: exec: "mira": not found; ` +
+				`its last run ended with exit code 128; restarted 2 times`},
 		},
-		"no memory": {
+		"not enough memory": {
 			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":3,
 				"state":{"waiting":{"reason":"CrashLoopBackOff","message":"back-off 40s restarting failed container=mira"}},
 				"lastState":{"terminated":{"exitCode":137,"signal":9,"reason":"OOMKilled","startedAt":null,"finishedAt":null}}}]}`,
 			[]string{
-				"pod mira-acme-0, container mira (image mira:3.0): OOMKilled: back-off 40s restarting failed container=mira; its last run ended with exit code 137, by signal 9; restarted 3 times",
+				"pod mira-acme-0, container mira (image mira:3.0): OOMKilled: back-off 40s restarting failed container=mira; " +
+					"its last run ended with exit code 137, by signal 9; restarted 3 times",
 				"last lines of the log of container mira:\n      one\n      two\n", "logs mira-acme-0 --container mira --previous",
 			},
 		},
-		"an image whose name is none": {
+		"an invalid image name": {
 			`{"containerStatuses":[{"name":"mira","image":"mira:3.0","imageID":"","ready":false,"restartCount":0,
 				"state":{"waiting":{"reason":"InvalidImageName","message":"couldn't parse image reference"}}}]}`,
 			[]string{"pod mira-acme-0, container mira (image mira:3.0): InvalidImageName: couldn't parse image reference"},
@@ -185,16 +198,15 @@ func TestAPIWaitFailsForWhatAKubeletSays(t *testing.T) {
 	}
 }
 
-// Nobody has to delete pods by hand once the template is right.
-func TestAPIWaitFreesAStuckPod(t *testing.T) {
+// Once the template is correct, no operator has to delete pods.
+func TestAPIWaitDeletesAStuckPod(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		broken, mended string
-		was            map[string]string
+		broken, repaired string
 	}{
-		"an image that cannot be pulled": {"mira:badpull", "mira:3.1", nil},
-		"a container that crashes":       {"mira:crash", "mira:3.1", nil},
-		"back to the former image":       {"mira:badpull", "mira:3.0", nil},
+		"an image that cannot be pulled": {"mira:badpull", "mira:3.1"},
+		"a container that crashes":       {"mira:crash", "mira:3.1"},
+		"back to the former image":       {"mira:badpull", "mira:3.0"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -208,23 +220,23 @@ func TestAPIWaitFreesAStuckPod(t *testing.T) {
 
 			ctx, cancel := context.WithTimeout(t.Context(), acctest.Patience)
 			defer cancel()
-			generation := c.apply(t, with(t, sts, field{"image", test.mended}))
+			generation := c.apply(t, with(t, sts, field{"image", test.repaired}))
 			status, err := c.watcher.Wait(ctx, c.target(generation), hasty)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if len(status.DeletedPods) != 1 || status.DeletedPods[0] != "mira-acme-1" {
-				t.Errorf("freed %v, want mira-acme-1", status.DeletedPods)
+				t.Errorf("deleted %v, want mira-acme-1", status.DeletedPods)
 			}
-			c.wantImages(t, map[string]string{"mira-acme-0": test.mended, "mira-acme-1": test.mended})
-			if after := c.UIDs(t, "Pod")["mira-acme-0"]; (after == before["mira-acme-0"]) != (test.mended == "mira:3.0") {
+			c.wantImages(t, map[string]string{"mira-acme-0": test.repaired, "mira-acme-1": test.repaired})
+			if after := c.UIDs(t, "Pod")["mira-acme-0"]; (after == before["mira-acme-0"]) != (test.repaired == "mira:3.0") {
 				t.Errorf("pod mira-acme-0 was %s, and is %s", before["mira-acme-0"], after)
 			}
 		})
 	}
 }
 
-func TestAPIWaitSaysThatItMayNotFreeAPod(t *testing.T) {
+func TestAPIWaitSaysThatItMayNotDeleteAPod(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	sts := newStatefulSet(t, "mira-acme")
@@ -313,9 +325,9 @@ func TestAPIWaitersShareTheirWatches(t *testing.T) {
 	var all sync.WaitGroup
 	ctx, cancel := context.WithTimeout(t.Context(), acctest.Patience)
 	defer cancel()
-	// One that does not end keeps the watches open.
+	// A rollout that does not end keeps the watches open.
 	stuck := c.apply(t, newStatefulSet(t, "mira-acme", field{"image", "mira:badpull"}))
-	held, letGo := context.WithCancel(ctx)
+	held, stopHolding := context.WithCancel(ctx)
 	all.Go(func() {
 		_, err := c.watcher.Wait(held, c.target(stuck), rollout.Options{Grace: time.Hour})
 		if !errors.Is(err, context.Canceled) {
@@ -334,7 +346,7 @@ func TestAPIWaitersShareTheirWatches(t *testing.T) {
 		})
 	}
 	others.Wait()
-	letGo()
+	stopHolding()
 	all.Wait()
 	for request, most := range map[string]int{"GET statefulsets": 1, "WATCH statefulsets": 1, "GET pods": 1, "WATCH pods": 1} {
 		if got := n.count(request); got != most {
@@ -343,7 +355,7 @@ func TestAPIWaitersShareTheirWatches(t *testing.T) {
 	}
 }
 
-func TestAPIWaitOutlastsABrokenConnection(t *testing.T) {
+func TestAPIWaitSurvivesABrokenConnection(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	n := c.onNetwork(t)

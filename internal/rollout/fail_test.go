@@ -21,7 +21,7 @@ import (
 
 func uid(id types.UID) func(*corev1.Pod) { return func(p *corev1.Pod) { p.UID = id } }
 
-// A rollout is given up when a failure lasts, and not before.
+// A wait ends when a failure lasts, and not before.
 func TestWaitFails(t *testing.T) {
 	pull := func(reason string) corev1.Pod { return pod(0, newest, pending, unready(waiting(reason, "not found"))) }
 	crash := func(restarts int32) corev1.Pod { return pod(0, newest, unready(crashing(restarts, ended("Error", 1)))) }
@@ -31,15 +31,18 @@ func TestWaitFails(t *testing.T) {
 	tests := map[string]struct {
 		events []event
 		claims []answer
-		after  time.Duration // zero when it is never given up
+		after  time.Duration // zero if the wait does not fail
 		reason string
 	}{
-		"after the grace, although nothing happens any more": {
+		"after the grace, although nothing changes any more": {
 			events: []event{modified(pull("ImagePullBackOff"))}, after: seconds(20), reason: "ImagePullBackOff",
 		},
-		"the two reasons of a failed pull take turns": {
-			events: []event{modified(pull("ErrImagePull")), later(seconds(12), modified(pull("ImagePullBackOff"))), later(seconds(6), modified(pull("ErrImagePull")))},
-			after:  seconds(20), reason: "ErrImagePull",
+		"the two reasons of a failed pull alternate": {
+			events: []event{
+				modified(pull("ErrImagePull")), later(seconds(12), modified(pull("ImagePullBackOff"))),
+				later(seconds(6), modified(pull("ErrImagePull"))),
+			},
+			after: seconds(20), reason: "ErrImagePull",
 		},
 		"the image arrives in time": {
 			events: []event{modified(pull("ErrImagePull")), later(seconds(15), modified(up(0, false)))},
@@ -48,9 +51,12 @@ func TestWaitFails(t *testing.T) {
 			events: []event{modified(pull("ErrImagePull")), later(seconds(15), modified(up(0, false))), later(seconds(30), modified(crash(1)))},
 			after:  seconds(65), reason: "CrashLoopBackOff",
 		},
-		"another pod begins anew": {
-			events: []event{modified(pull("ErrImagePull")), later(seconds(15), deleted(pull("ErrImagePull"))), added(other(pull("ErrImagePull"), "second"))},
-			after:  seconds(35), reason: "ErrImagePull",
+		"another pod has a grace of its own": {
+			events: []event{
+				modified(pull("ErrImagePull")), later(seconds(15), deleted(pull("ErrImagePull"))),
+				added(other(pull("ErrImagePull"), "second")),
+			},
+			after: seconds(35), reason: "ErrImagePull",
 		},
 		"a crash, and then it runs": {
 			events: []event{modified(crash(1)), later(seconds(10), modified(up(1, false)))},
@@ -64,7 +70,10 @@ func TestWaitFails(t *testing.T) {
 			after:  seconds(25), reason: "CrashLoopBackOff",
 		},
 		"a crash, it is ready for long, and crashes again": {
-			events: []event{modified(crash(1)), later(seconds(10), modified(up(1, true))), later(seconds(30), modified(crash(2))), later(seconds(5), modified(up(2, true)))},
+			events: []event{
+				modified(crash(1)), later(seconds(10), modified(up(1, true))),
+				later(seconds(30), modified(crash(2))), later(seconds(5), modified(up(2, true))),
+			},
 		},
 		"no node, for a while": {
 			events: []event{modified(pod(0, newest, unscheduled(noRoom))), later(seconds(200), modified(up(0, false)))},
@@ -82,24 +91,29 @@ func TestWaitFails(t *testing.T) {
 			claims: []answer{object(claim("data", corev1.ClaimPending, nodeSelected))},
 			after:  seconds(300), reason: "UnboundClaim",
 		},
-		"the scheduler takes its time, and then waits for a volume": {
+		"the scheduler needs some time, and then waits for a volume": {
 			events: []event{modified(pod(0, newest, fresh, mounts("data")))},
 			claims: []answer{object(claim("data", corev1.ClaimPending)), object(claim("data", corev1.ClaimPending, nodeSelected))},
 			after:  seconds(600), reason: "UnboundClaim",
 		},
 		"one eviction, and its successor starts": {
-			events: []event{modified(pod(0, newest, evicted)), later(seconds(1), deleted(pod(0, newest, evicted))), added(other(up(0, false), "second"))},
+			events: []event{
+				modified(pod(0, newest, evicted)), later(seconds(1), deleted(pod(0, newest, evicted))),
+				added(other(up(0, false), "second")),
+			},
 		},
-		"evictions without end": {
+		"evictions again and again": {
 			events: []event{
 				modified(pod(0, newest, evicted)), deleted(pod(0, newest, evicted)),
-				later(seconds(15), added(other(up(0, false), "second"))), modified(pod(0, newest, evicted, uid("second"))), deleted(pod(0, newest, evicted, uid("second"))),
-				later(seconds(15), added(other(up(0, false), "third"))), modified(pod(0, newest, evicted, uid("third"))), deleted(pod(0, newest, evicted, uid("third"))),
+				later(seconds(15), added(other(up(0, false), "second"))),
+				modified(pod(0, newest, evicted, uid("second"))), deleted(pod(0, newest, evicted, uid("second"))),
+				later(seconds(15), added(other(up(0, false), "third"))),
+				modified(pod(0, newest, evicted, uid("third"))), deleted(pod(0, newest, evicted, uid("third"))),
 				added(other(up(0, false), "fourth")),
 			},
 			after: seconds(30), reason: "Evicted",
 		},
-		"three evictions at once have their grace, too": {
+		"three evictions at once: not before the grace": {
 			events: []event{
 				modified(pod(0, newest, evicted)), deleted(pod(0, newest, evicted)),
 				added(pod(0, newest, evicted, uid("second"))), deleted(pod(0, newest, evicted, uid("second"))),
@@ -127,8 +141,7 @@ func TestWaitFails(t *testing.T) {
 				var failed *rollout.FailedError
 				switch {
 				case test.after == 0:
-					var pending *rollout.PendingError
-					if !errors.As(err, &pending) {
+					if _, ok := errors.AsType[*rollout.PendingError](err); !ok {
 						t.Errorf("after %s: got %v, want a PendingError", time.Since(start), err)
 					}
 					return
@@ -136,7 +149,7 @@ func TestWaitFails(t *testing.T) {
 					t.Fatalf("after %s: got %v, want a FailedError", time.Since(start), err)
 				}
 				if after := time.Since(start); after != test.after || failed.Waited != after {
-					t.Errorf("given up after %s (%s), want %s", after, failed.Waited, test.after)
+					t.Errorf("failed after %s (%s), want %s", after, failed.Waited, test.after)
 				}
 				if len(failed.Failures) != 1 || failed.Failures[0].Reason != test.reason {
 					t.Errorf("failures %v, want %s", failed.Failures, test.reason)
@@ -146,20 +159,22 @@ func TestWaitFails(t *testing.T) {
 	}
 }
 
-// The grace is the caller's.
-func TestWaitHeedsTheGrace(t *testing.T) {
+// The caller chooses the graces.
+func TestWaitObservesTheGraces(t *testing.T) {
 	tests := map[string]corev1.Pod{
 		"2s":   pod(0, newest, pending, unready(waiting("ImagePullBackOff", ""))),
 		"3m0s": pod(0, newest, unscheduled(noRoom)),
 	}
 	for want, broken := range tests {
-		synctest.Test(t, func(t *testing.T) {
-			server := script{list: []answer{listed(at("100", counts(1, 1, 0)))}, pods: []answer{podList(broken)}}.serve(t)
-			start := time.Now()
-			_, err := server.wait(minutes(t), 4, func(o *rollout.Options) { o.Grace, o.UnschedulableGrace = 2*time.Second, 3*time.Minute })
-			if got := time.Since(start).String(); got != want {
-				t.Errorf("given up after %s, want %s: %v", got, want, err)
-			}
+		t.Run(want, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := script{list: []answer{listed(at("100", counts(1, 1, 0)))}, pods: []answer{podList(broken)}}.serve(t)
+				start := time.Now()
+				_, err := server.wait(minutes(t), 4, func(o *rollout.Options) { o.Grace, o.UnschedulableGrace = 2*time.Second, 3*time.Minute })
+				if got := time.Since(start).String(); got != want {
+					t.Errorf("failed after %s, want %s: %v", got, want, err)
+				}
+			})
 		})
 	}
 }
@@ -187,7 +202,7 @@ func TestFailureText(t *testing.T) {
 		del    []answer
 		logs   rollout.LogReader
 		says   string
-		asked  []string // of the events
+		asked  []string // the selectors of the events
 	}{
 		"a crash": {
 			pods: []corev1.Pod{pod(0, newest, unready(crashing(3, ended("Error", 2))))},
@@ -199,7 +214,8 @@ func TestFailureText(t *testing.T) {
 				return fmt.Sprintf("%s %s %s %t %d\n\n\x1b[31mpanic:\tno database\x1b[0m\r\n", namespace, pod, container, previous, lines), nil
 			},
 			says: `StatefulSet default/mira-acme: its rollout failed after 20s: 0 of 1 pod ready
-  pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; its last run ended with exit code 2; restarted 3 times
+  pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; ` +
+				`its last run ended with exit code 2; restarted 3 times
     last lines of the log of container mira:
       default mira-acme-0 mira true 10
       panic: no database
@@ -221,7 +237,7 @@ For details, run: kubectl --namespace default logs mira-acme-0 --container mira 
     (events could not be listed: events is forbidden)
 For details, run: kubectl --namespace default logs mira-acme-0 --container mira`,
 		},
-		"a server that does not answer any more": {
+		"a server that has stopped answering": {
 			pods:   []corev1.Pod{pod(0, newest, unready(crashing(1, ended("OOMKilled", 137))))},
 			events: []answer{hang},
 			logs: func(ctx context.Context, _, _, _ string, _ bool, _ int64) (string, error) {
@@ -229,7 +245,8 @@ For details, run: kubectl --namespace default logs mira-acme-0 --container mira`
 				return "", ctx.Err()
 			},
 			says: `StatefulSet default/mira-acme: its rollout failed after 20s: 0 of 1 pod ready
-  pod mira-acme-0, container mira: OOMKilled: back-off 10s restarting failed container; its last run ended with exit code 137, by signal 9; restarted once
+  pod mira-acme-0, container mira: OOMKilled: back-off 10s restarting failed container; ` +
+				`its last run ended with exit code 137, by signal 9; restarted once
     (the log of container mira could not be read: no answer in time)
     (events could not be listed: no answer in time)
 For details, run: kubectl --namespace default logs mira-acme-0 --container mira --previous`,
@@ -238,7 +255,8 @@ For details, run: kubectl --namespace default logs mira-acme-0 --container mira 
 			pods: []corev1.Pod{pod(0, newest, unready(crashing(1, ended("Error", 1))))},
 			logs: func(context.Context, string, string, string, bool, int64) (string, error) { return "", nil },
 			says: `StatefulSet default/mira-acme: its rollout failed after 20s: 0 of 1 pod ready
-  pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; its last run ended with exit code 1; restarted once
+  pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; ` +
+				`its last run ended with exit code 1; restarted once
     the log of container mira is empty
 For details, run: kubectl --namespace default logs mira-acme-0 --container mira --previous`,
 		},
@@ -260,7 +278,10 @@ For details, run: kubectl --namespace default describe pod mira-acme-0`,
     events:
       ProvisioningFailed (12 times): storageclass "none" not found
 For details, run: kubectl --namespace default describe persistentvolumeclaim data`,
-			asked: []string{"involvedObject.uid=mira-acme-0-mira-acme-new,type=Warning", "involvedObject.kind=PersistentVolumeClaim,involvedObject.name=data,type=Warning"},
+			asked: []string{
+				"involvedObject.uid=mira-acme-0-mira-acme-new,type=Warning",
+				"involvedObject.kind=PersistentVolumeClaim,involvedObject.name=data,type=Warning",
+			},
 		},
 		"a claim that may not be read": {
 			pods:   []corev1.Pod{pod(0, newest, unscheduled(immediate), mounts("data"))},
@@ -275,7 +296,9 @@ For details, run: kubectl --namespace default describe pod mira-acme-0`,
 			pods: []corev1.Pod{
 				pod(1, newest, pending, unready(waiting("ErrImagePull", "not found"))),
 				pod(0, newest, pending, unready(waiting("ErrImagePull", "not found"), corev1.ContainerStatus{
-					Name: "caddy", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CreateContainerConfigError", Message: `configmap "caddy" not found`}},
+					Name: "caddy", State: corev1.ContainerState{
+						Waiting: &corev1.ContainerStateWaiting{Reason: "CreateContainerConfigError", Message: `configmap "caddy" not found`},
+					},
 				})),
 				pod(2, newest, pending, unready(waiting("ErrImagePull", "not found"))),
 				pod(3, newest, pending, unready(waiting("ErrImagePull", "not found"))),
@@ -335,8 +358,8 @@ For details, run: kubectl --namespace default describe pod mira-acme-1`,
 	}
 }
 
-// What a program writes to its log must not fill a screen.
-func TestFailureTextIsBounded(t *testing.T) {
+// A long log must not fill the operator's screen.
+func TestFailureTextIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		events := make([]corev1.Event, 0, 9)
 		for i := range 9 {
@@ -350,12 +373,20 @@ func TestFailureTextIsBounded(t *testing.T) {
 		logs := func(context.Context, string, string, string, bool, int64) (string, error) {
 			return strings.Repeat(strings.Repeat("ä", 5000)+"\n", 100), nil
 		}
-		_, err := rollout.NewWatcher(server.client(), logs, clientLabel).Wait(minutes(t), rollout.Target{Namespace: "default", Name: "mira-acme"}, rollout.Options{})
-		if err == nil || len([]rune(err.Error())) > 10000 {
-			t.Errorf("got %d characters", len(err.Error()))
+		watcher := rollout.NewWatcher(server.client(), logs, clientLabel)
+		_, err := watcher.Wait(minutes(t), rollout.Target{Namespace: "default", Name: "mira-acme"}, rollout.Options{})
+		if err == nil {
+			t.Fatal("no error")
 		}
-		if text := err.Error(); strings.Count(text, "ää\n")+strings.Count(text, "ä...") != 10 || strings.Contains(text, "Reason5") || strings.Index(text, "Reason4") > strings.Index(text, "Reason0") {
-			t.Errorf("got %s", text)
+		text := err.Error()
+		if n := len([]rune(text)); n > 10000 {
+			t.Errorf("got %d characters", n)
+		}
+		if n := strings.Count(text, "ää\n") + strings.Count(text, "ä..."); n != 10 {
+			t.Errorf("%d lines of the log in %s", n, text)
+		}
+		if strings.Contains(text, "Reason5") || strings.Index(text, "Reason4") > strings.Index(text, "Reason0") {
+			t.Errorf("not the last events, the newest last: %s", text)
 		}
 	})
 }

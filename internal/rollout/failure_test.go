@@ -11,21 +11,23 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
-// ended is the state of a container that has ended.
+// ended returns the state of a container that has ended.
 func ended(reason string, code int32) corev1.ContainerState {
 	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code}}
 }
 
-// crashing is the status of container mira between two runs.
+// crashing returns the status of container mira between two runs.
 func crashing(restarts int32, last corev1.ContainerState) corev1.ContainerStatus {
 	status := waiting("CrashLoopBackOff", "back-off 10s restarting failed container")
 	status.RestartCount, status.LastTerminationState = restarts, last
 	return status
 }
 
-// running is the status of container mira while it runs.
+// running returns the status of container mira while it runs.
 func running(restarts int32, ready bool) corev1.ContainerStatus {
-	return corev1.ContainerStatus{Name: "mira", Ready: ready, RestartCount: restarts, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}
+	return corev1.ContainerStatus{
+		Name: "mira", Ready: ready, RestartCount: restarts, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+	}
 }
 
 func initContainers(statuses ...corev1.ContainerStatus) func(*corev1.Pod) {
@@ -35,11 +37,13 @@ func initContainers(statuses ...corev1.ContainerStatus) func(*corev1.Pod) {
 func unscheduled(message string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Status.Phase = corev1.PodPending
-		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: message}}
+		p.Status.Conditions = []corev1.PodCondition{{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: message,
+		}}
 	}
 }
 
-// fresh is a pod that nobody has looked at.
+// fresh makes a pod one that no scheduler and no kubelet has seen.
 func fresh(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodPending} }
 
 func mounts(claims ...string) func(*corev1.Pod) {
@@ -56,7 +60,9 @@ func evicted(p *corev1.Pod) {
 	p.Status = corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "The node was low on resource: memory."}
 }
 
-func claim(name string, phase corev1.PersistentVolumeClaimPhase, changes ...func(*corev1.PersistentVolumeClaim)) corev1.PersistentVolumeClaim {
+func claim(
+	name string, phase corev1.PersistentVolumeClaimPhase, changes ...func(*corev1.PersistentVolumeClaim),
+) corev1.PersistentVolumeClaim {
 	c := corev1.PersistentVolumeClaim{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
@@ -101,11 +107,11 @@ func TestFailures(t *testing.T) {
 			pods: []corev1.Pod{pod(0, newest, pending, unready(waiting("ErrImagePull", "not found")))},
 			says: []string{"pod mira-acme-0, container mira: ErrImagePull: not found"},
 		},
-		"an image whose name is none": {
+		"an invalid image name": {
 			pods: []corev1.Pod{pod(0, newest, pending, unready(waiting("InvalidImageName", "couldn't parse image reference")))},
 			says: []string{"pod mira-acme-0, container mira: InvalidImageName: couldn't parse image reference"},
 		},
-		"an image that is not there and not to be pulled": {
+		"an image that is missing and must not be pulled": {
 			pods: []corev1.Pod{pod(0, newest, pending, unready(waiting("ErrImageNeverPull", "")))},
 			says: []string{"pod mira-acme-0, container mira: ErrImageNeverPull"},
 		},
@@ -119,15 +125,20 @@ func TestFailures(t *testing.T) {
 		},
 		"a container that crashes": {
 			pods: []corev1.Pod{pod(0, newest, unready(crashing(3, ended("Error", 2))))},
-			says: []string{"pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; its last run ended with exit code 2; restarted 3 times"},
+			says: []string{"pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; " +
+				"its last run ended with exit code 2; restarted 3 times"},
 		},
-		"a container that crashes by a signal, and left a word": {
-			pods: []corev1.Pod{pod(0, newest, unready(crashing(1, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 139, Signal: 11, Message: "segmentation\nfault"}})))},
-			says: []string{"pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; its last run ended with exit code 139, by signal 11 (segmentation fault); restarted once"},
+		"a container that a signal ended, with a termination message": {
+			pods: []corev1.Pod{pod(0, newest, unready(crashing(1, corev1.ContainerState{
+				Terminated: &corev1.ContainerStateTerminated{ExitCode: 139, Signal: 11, Message: "segmentation\nfault"},
+			})))},
+			says: []string{"pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; " +
+				"its last run ended with exit code 139, by signal 11 (segmentation fault); restarted once"},
 		},
 		"a container that ends without an error, over and over": {
 			pods: []corev1.Pod{pod(0, newest, unready(crashing(5, ended("Completed", 0))))},
-			says: []string{"pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; its last run ended with exit code 0; restarted 5 times"},
+			says: []string{"pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; " +
+				"its last run ended with exit code 0; restarted 5 times"},
 		},
 		"a container that has just ended with an error": {
 			pods: []corev1.Pod{pod(0, newest, unready(corev1.ContainerStatus{Name: "mira", State: ended("Error", 1)}))},
@@ -136,9 +147,10 @@ func TestFailures(t *testing.T) {
 		"a container that has just ended without one": {
 			pods: []corev1.Pod{pod(0, newest, unready(corev1.ContainerStatus{Name: "mira", State: ended("Completed", 0)}))},
 		},
-		"a container that runs out of memory over and over: that goes before the loop": {
+		"a container that runs out of memory again and again: reported instead of the loop": {
 			pods: []corev1.Pod{pod(0, newest, unready(crashing(2, ended("OOMKilled", 137))))},
-			says: []string{"pod mira-acme-0, container mira: OOMKilled: back-off 10s restarting failed container; its last run ended with exit code 137, by signal 9; restarted 2 times"},
+			says: []string{"pod mira-acme-0, container mira: OOMKilled: back-off 10s restarting failed container; " +
+				"its last run ended with exit code 137, by signal 9; restarted 2 times"},
 		},
 		"a container that runs again after a crash": {
 			pods: []corev1.Pod{pod(0, newest, unready(running(2, false)))},
@@ -148,9 +160,10 @@ func TestFailures(t *testing.T) {
 				corev1.ContainerStatus{Name: "caddy", Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}},
 				crashing(1, ended("Error", 1)),
 			))},
-			says: []string{"pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; its last run ended with exit code 1; restarted once"},
+			says: []string{"pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; " +
+				"its last run ended with exit code 1; restarted once"},
 		},
-		"an init container, which holds the others up": {
+		"an init container that blocks the others": {
 			pods: []corev1.Pod{pod(0, newest, pending, unready(waiting("PodInitializing", "")), initContainers(
 				corev1.ContainerStatus{Name: "prepare", State: ended("Completed", 0)},
 				corev1.ContainerStatus{Name: "migrate", RestartCount: 1, State: ended("Error", 1)},
@@ -158,20 +171,23 @@ func TestFailures(t *testing.T) {
 			says: []string{"pod mira-acme-0, init container migrate: Error; its last run ended with exit code 1; restarted once"},
 		},
 		"an init container whose image cannot be pulled": {
-			pods: []corev1.Pod{pod(0, newest, pending, unready(waiting("PodInitializing", "")), initContainers(waiting("ImagePullBackOff", "not found")))},
+			pods: []corev1.Pod{
+				pod(0, newest, pending, unready(waiting("PodInitializing", "")), initContainers(waiting("ImagePullBackOff", "not found"))),
+			},
 			says: []string{"pod mira-acme-0, init container mira: ImagePullBackOff: not found"},
 		},
 		"a sidecar that crashes": {
 			pods: []corev1.Pod{pod(0, newest, unready(running(0, true)), initContainers(crashing(1, ended("Error", 1))), func(p *corev1.Pod) {
 				p.Spec.InitContainers = []corev1.Container{{Name: "mira", RestartPolicy: &always}}
 			})},
-			says: []string{"pod mira-acme-0, init container mira: CrashLoopBackOff: back-off 10s restarting failed container; its last run ended with exit code 1; restarted once"},
+			says: []string{"pod mira-acme-0, init container mira: CrashLoopBackOff: back-off 10s restarting failed container; " +
+				"its last run ended with exit code 1; restarted once"},
 		},
 		"no node for the pod": {
 			pods: []corev1.Pod{pod(0, newest, unscheduled(noRoom))},
 			says: []string{"unschedulable: pod mira-acme-0: Unschedulable: " + noRoom},
 		},
-		"a claim that nothing can be bound to": {
+		"a claim that cannot be bound": {
 			pods:   []corev1.Pod{pod(0, newest, unscheduled(immediate), mounts("data"))},
 			claims: []corev1.PersistentVolumeClaim{claim("data", corev1.ClaimPending, storageClass("none"))},
 			says:   []string{"unschedulable: pod mira-acme-0, claim data: UnboundClaim: " + immediate + " (StorageClass none)"},
@@ -185,7 +201,7 @@ func TestFailures(t *testing.T) {
 			claims: []corev1.PersistentVolumeClaim{claim("data", corev1.ClaimPending)},
 			says:   []string{"unschedulable: pod mira-acme-0: Unschedulable: " + noRoom},
 		},
-		"a claim that waited for the pod, and gets no volume now": {
+		"a claim that waited for the pod, and does not get a volume": {
 			pods:   []corev1.Pod{pod(0, newest, fresh, mounts("data"))},
 			claims: []corev1.PersistentVolumeClaim{claim("data", corev1.ClaimPending, nodeSelected)},
 			says:   []string{"unschedulable: pod mira-acme-0, claim data: UnboundClaim: its volume is not provisioned"},
@@ -210,16 +226,16 @@ func TestFailures(t *testing.T) {
 		"a pod of an older revision cannot fail a rollout": {
 			pods: []corev1.Pod{pod(0, older, pending, unready(waiting("ImagePullBackOff", "")))},
 		},
-		"a pod that is on its way out cannot either": {
+		"a pod that is being deleted cannot either": {
 			pods: []corev1.Pod{pod(0, newest, deleting, unready(crashing(1, ended("Error", 1))))},
 		},
-		"nor one too many": {
+		"nor can a surplus pod": {
 			pods: []corev1.Pod{pod(7, newest, pending, unready(waiting("ImagePullBackOff", "")))},
 		},
-		"nor that of another client": {
+		"nor can a pod of another client": {
 			pods: []corev1.Pod{pod(0, newest, ownedBy("globex"), pending, unready(waiting("ImagePullBackOff", "")))},
 		},
-		"which revision is the newest is not known yet": {
+		"the newest revision is not known yet": {
 			sts:  statefulSet(1, func(s *appsv1.StatefulSet) { s.Generation = 5 }),
 			pods: []corev1.Pod{pod(0, newest, pending, unready(waiting("ImagePullBackOff", "")))},
 		},

@@ -57,6 +57,7 @@ type GateClosedError struct {
 	Failed []FailedClient
 }
 
+// Error names the clients that failed, with the reasons.
 func (e *GateClosedError) Error() string {
 	failed := make([]string, 0, len(e.Failed))
 	for _, client := range e.Failed {

@@ -49,7 +49,9 @@ func ownerOf[T object](object T) ([]string, error) {
 }
 
 // startInformer starts an informer, which runs until its stop function is called.
-func startInformer[T object](ctx context.Context, client dynamic.Interface, k kind[T], s scope, wake func(statefulSet string)) *informer[T] {
+func startInformer[T object](
+	ctx context.Context, client dynamic.Interface, k kind[T], s scope, wake func(statefulSet string),
+) *informer[T] {
 	// Without a logger, client-go writes its log to standard error.
 	logger := logr.FromContextOrDiscard(ctx)
 	i := &informer[T]{scope: s, resource: k.resource.Resource, users: 1, wake: wake}
@@ -71,7 +73,7 @@ func startInformer[T object](ctx context.Context, client dynamic.Interface, k ki
 		DeleteFunc: func(deleted cache.DeletedObject[T]) { changed(deleted.OptionalObj) },
 	}, cache.HandlerOptions{Logger: &logger})
 
-	ctx, cancel := context.WithCancel(klog.NewContext(ctx, logger))
+	ctx, cancel := context.WithCancel(klog.NewContext(ctx, logger)) //nolint:gosec // stop is called with the last user
 	i.stop = cancel
 	go i.shared.RunWithContext(ctx)
 	go func() {
@@ -113,7 +115,7 @@ func (i *informer[T]) view() view {
 
 // named returns the newest copy of an object; nil if there is none.
 func (i *informer[T]) named(name string) (T, view) {
-	view := i.view() // before the copy is read, since it tells whether there is one
+	view := i.view() // first, so that a copy that is missing is missing from a list that was read
 	found, _, _ := i.shared.GetStore().GetByKey(cache.NewObjectName(i.scope.namespace, name).String())
 	object, _ := found.(T)
 	return object, view

@@ -19,14 +19,13 @@ import (
 func TestWaitSaysWhatIsPendingWhenTheContextEnds(t *testing.T) {
 	unscheduled := func(p *corev1.Pod) {
 		p.Status.Conditions = []corev1.PodCondition{{
-			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "pod has unbound immediate PersistentVolumeClaims",
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
+			Reason: "Unschedulable", Message: "pod has unbound immediate PersistentVolumeClaims",
 		}}
-		p.Spec.Volumes = []corev1.Volume{
-			{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data-mira-acme-0"}}},
-			{Name: "cache", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "cache-mira-acme-0"}}},
-			{Name: "gone", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "gone-mira-acme-0"}}},
-			{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-		}
+		mounts("data-mira-acme-0", "cache-mira-acme-0", "gone-mira-acme-0")(p)
+		p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{
+			Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
+		})
 	}
 	claim := func(name string, phase corev1.PersistentVolumeClaimPhase) answer {
 		return object(corev1.PersistentVolumeClaim{
@@ -56,11 +55,13 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 				list: []answer{listed(at("100", counts(1, 1, 0)))},
 				pods: []answer{podList(pod(0, newest, pending, unscheduled))},
 				claims: []answer{
-					claim("cache-mira-acme-0", corev1.ClaimBound), claim("data-mira-acme-0", corev1.ClaimPending), status(404, metav1.StatusReasonNotFound, "not found"),
+					claim("cache-mira-acme-0", corev1.ClaimBound), claim("data-mira-acme-0", corev1.ClaimPending),
+					status(404, metav1.StatusReasonNotFound, "not found"),
 				},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
-  pod mira-acme-0: Pending; Unschedulable: pod has unbound immediate PersistentVolumeClaims; claim data-mira-acme-0 is not bound; claim gone-mira-acme-0 is not bound
+  pod mira-acme-0: Pending; Unschedulable: pod has unbound immediate PersistentVolumeClaims; ` +
+				`claim data-mira-acme-0 is not bound; claim gone-mira-acme-0 is not bound
 The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"claims that may not be read": {
@@ -84,7 +85,7 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
   (the reason is not known, because the pods could not be listed: pods is forbidden)
 The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
-		"more pods than one wants to read about": {
+		"more pods than an error describes": {
 			script: script{
 				list: []answer{listed(statefulSet(7, counts(1, 1, 0)))},
 				pods: []answer{podList(pod(0, newest, pending))},
@@ -126,7 +127,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 				list: []answer{listed(at("100", func(s *appsv1.StatefulSet) { s.Status.ObservedGeneration = 3 }))},
 				pods: []answer{podList(pod(0, older))},
 			},
-			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: the StatefulSet controller has not seen generation 4 yet, only 3
+			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: ` +
+				`the StatefulSet controller has not seen generation 4 yet, only 3
 The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a server that never shows the write": {
@@ -134,23 +136,26 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 				list: []answer{listed(at("99", func(s *appsv1.StatefulSet) { s.Generation, s.Status.ObservedGeneration = 3, 3 }))},
 				pods: []answer{podList(pod(0, newest))},
 			},
-			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: the server still shows generation 3 of the StatefulSet, not 4
+			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: ` +
+				`the server still shows generation 3 of the StatefulSet, not 4
 The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
-		"a server that went away": {
+		"a server that has become unreachable": {
 			script: script{
 				list:  []answer{listed(at("100", counts(1, 1, 0))), down},
 				watch: []answer{drop()},
 				pods:  []answer{down},
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
-  (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?labelSelector=mira-cluster.io%2Fclient&resourceVersion=100": connection refused)
+  (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?` +
+				`labelSelector=mira-cluster.io%2Fclient&resourceVersion=100": connection refused)
 The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
-		"a server that was never there": {
+		"a server that was never reachable": {
 			script: script{list: []answer{down}},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: the StatefulSet has not been read yet
-  (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?labelSelector=mira-cluster.io%2Fclient&limit=500&resourceVersion=0": connection refused)
+  (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?` +
+				`labelSelector=mira-cluster.io%2Fclient&limit=500&resourceVersion=0": connection refused)
 The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
 	}
@@ -189,7 +194,7 @@ func TestWaitReturnsQuicklyWhenItIsInterrupted(t *testing.T) {
 		"and says what is pending": {
 			podList(pod(0, newest, pending, unready())), "\n  pod mira-acme-0: Pending\n", 0,
 		},
-		"even from a server that does not answer any more": {
+		"even if the server has stopped answering": {
 			hang, "the server has not answered with the pods yet", 3 * time.Second,
 		},
 	}
@@ -200,7 +205,7 @@ func TestWaitReturnsQuicklyWhenItIsInterrupted(t *testing.T) {
 					list: []answer{listed(at("100", counts(1, 1, 0)))}, pods: []answer{test.pods},
 				}.serve(t)
 				ctx, cancel := context.WithCancelCause(t.Context())
-				interrupt := errors.New("somebody pressed Ctrl-C")
+				interrupt := errors.New("the operator pressed Ctrl-C")
 				time.AfterFunc(2*time.Second, func() { cancel(interrupt) })
 				start := time.Now()
 				_, err := server.wait(ctx, 4)

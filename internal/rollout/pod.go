@@ -57,6 +57,7 @@ type Cause struct {
 // no word for it.
 const notReady = "NotReady"
 
+// String describes the cause in one line.
 func (c Cause) String() string {
 	var b strings.Builder
 	if c.Container != "" {

@@ -41,12 +41,15 @@ func TestStatusSaysWhatEachPodIsWaitedFor(t *testing.T) {
 			"pod mira-acme-0: container mira: Error, last exit code 2, restarted once",
 		},
 		"a container that runs and is not ready": {
-			pod(0, newest, unready(corev1.ContainerStatus{Name: "mira", State: running}, corev1.ContainerStatus{Name: "caddy", State: running, Ready: true})),
+			pod(0, newest, unready(
+				corev1.ContainerStatus{Name: "mira", State: running}, corev1.ContainerStatus{Name: "caddy", State: running, Ready: true},
+			)),
 			"pod mira-acme-0: container mira: NotReady",
 		},
 		"no node for the pod": {
 			pod(0, newest, pending, withCondition(corev1.PodCondition{
-				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are available: insufficient memory.",
+				Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
+				Reason: "Unschedulable", Message: "0/3 nodes are available: insufficient memory.",
 			})),
 			"pod mira-acme-0: Pending; Unschedulable: 0/3 nodes are available: insufficient memory.",
 		},
@@ -80,7 +83,8 @@ func TestStatusSaysWhatEachPodIsWaitedFor(t *testing.T) {
 		},
 		"a readiness gate": {
 			pod(0, newest, withCondition(corev1.PodCondition{
-				Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ReadinessGatesNotReady", Message: "the status of pod readiness gate \"lb\" is not \"True\"",
+				Type: corev1.PodReady, Status: corev1.ConditionFalse,
+				Reason: "ReadinessGatesNotReady", Message: "the status of pod readiness gate \"lb\" is not \"True\"",
 			})),
 			`pod mira-acme-0: ReadinessGatesNotReady: the status of pod readiness gate "lb" is not "True"`,
 		},
@@ -122,7 +126,9 @@ func TestStatusSaysWhatEachPodIsWaitedFor(t *testing.T) {
 
 func TestStatusNamesUnboundClaims(t *testing.T) {
 	held := pod(0, newest, unscheduled(immediate), mounts("bound", "pending", "absent"))
-	claims := []corev1.PersistentVolumeClaim{claim("pending", corev1.ClaimPending), claim("bound", corev1.ClaimBound), claim("other", corev1.ClaimPending)}
+	claims := []corev1.PersistentVolumeClaim{
+		claim("pending", corev1.ClaimPending), claim("bound", corev1.ClaimBound), claim("other", corev1.ClaimPending),
+	}
 	tests := map[string]struct {
 		pod    corev1.Pod
 		claims []corev1.PersistentVolumeClaim

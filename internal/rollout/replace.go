@@ -31,10 +31,12 @@ type ReplaceError struct {
 	Err       error
 }
 
+// Error names the first pod that was not replaced.
 func (e *ReplaceError) Error() string {
 	return fmt.Sprintf("replacing pod %s/%s: %v", e.Namespace, e.Remaining[0].Name, e.Err)
 }
 
+// Unwrap returns why it was not replaced.
 func (e *ReplaceError) Unwrap() error { return e.Err }
 
 // Replace deletes pods of a StatefulSet, so that its controller creates new ones. It

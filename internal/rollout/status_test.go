@@ -20,11 +20,14 @@ const (
 	newest = "mira-acme-new"
 )
 
-// statefulSet is one of n pods that has rolled out, to be changed by a test.
+// statefulSet returns a StatefulSet of n pods whose rollout is done, with changes.
 func statefulSet(n int32, changes ...func(*appsv1.StatefulSet)) *appsv1.StatefulSet {
 	sts := &appsv1.StatefulSet{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "mira-acme", UID: "acme", Generation: 4, ResourceVersion: "100", Labels: map[string]string{clientLabel: "acme"}},
+		TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "default", Name: "mira-acme", UID: "acme", Generation: 4, ResourceVersion: "100",
+			Labels: map[string]string{clientLabel: "acme"},
+		},
 		Spec: appsv1.StatefulSetSpec{
 			Replicas:       &n,
 			Selector:       &metav1.LabelSelector{MatchLabels: map[string]string{"app": "mira"}},
@@ -64,7 +67,7 @@ func startingAt(ordinal int32) func(*appsv1.StatefulSet) {
 	return func(sts *appsv1.StatefulSet) { sts.Spec.Ordinals = &appsv1.StatefulSetOrdinals{Start: ordinal} }
 }
 
-// pod is a ready one of the StatefulSet, to be changed by a test.
+// pod returns a ready pod of the StatefulSet, with changes.
 func pod(ordinal int, revision string, changes ...func(*corev1.Pod)) corev1.Pod {
 	controller := true
 	name := fmt.Sprintf("mira-acme-%d", ordinal)
@@ -75,7 +78,9 @@ func pod(ordinal int, revision string, changes ...func(*corev1.Pod)) corev1.Pod 
 			Labels: map[string]string{
 				"app": "mira", appsv1.StatefulSetRevisionLabel: revision, appsv1.StatefulSetPodNameLabel: name,
 			},
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "mira-acme", UID: "acme", Controller: &controller}},
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: "apps/v1", Kind: "StatefulSet", Name: "mira-acme", UID: "acme", Controller: &controller,
+			}},
 		},
 		Status: corev1.PodStatus{
 			Phase:      corev1.PodRunning,
@@ -94,7 +99,7 @@ func ownedBy(uid types.UID) func(*corev1.Pod) {
 
 func deleting(p *corev1.Pod) { p.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} }
 
-// unready takes the readiness away and sets the statuses of its containers.
+// unready makes a pod not ready and sets the statuses of its containers.
 func unready(containers ...corev1.ContainerStatus) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
@@ -141,7 +146,7 @@ func TestStatus(t *testing.T) {
 			sts:  statefulSet(1, func(s *appsv1.StatefulSet) { s.Status.UpdateRevision = "" }),
 			done: false, says: "the StatefulSet controller has not named the newest revision yet",
 		},
-		"a StatefulSet that is being deleted never gets done": {
+		"a StatefulSet that is being deleted is never done": {
 			sts:  statefulSet(1, func(s *appsv1.StatefulSet) { s.DeletionTimestamp = &metav1.Time{} }),
 			done: false, says: "the StatefulSet is being deleted",
 		},
@@ -192,7 +197,7 @@ func TestStatus(t *testing.T) {
 			pods: []corev1.Pod{pod(0, older), pod(1, older), pod(2, newest)},
 			says: "1 of 3 pods updated to revision mira-acme-new",
 		},
-		"Parallel: the number of ready pods suffices, but one of them is on its way out": {
+		"Parallel: the number of ready pods suffices, but one of them is being deleted": {
 			sts:  statefulSet(2, parallel),
 			pods: []corev1.Pod{pod(0, newest), pod(1, newest, deleting)},
 			says: "1 pod not in the expected state yet",
@@ -259,7 +264,7 @@ func TestStatus(t *testing.T) {
 		"partition: more pods than the partition asks for are updated": {
 			sts: statefulSet(3, partition(2), counts(3, 3, 3)), done: true, says: "3 of 3 pods at revision mira-acme-new",
 		},
-		"partition beyond the last pod: none is to be updated": {
+		"partition beyond the last pod: no pod is to be updated": {
 			sts: statefulSet(3, partition(9), counts(3, 0, 3)), done: true,
 			says: "0 of 3 pods at revision mira-acme-new; the others, below partition 3, keep an older one",
 		},
@@ -303,7 +308,7 @@ func TestStatus(t *testing.T) {
 			pods: []corev1.Pod{pod(5, older), pod(6, older), pod(7, newest)},
 			done: true, says: "1 of 3 pods at revision mira-acme-new; the others, below partition 2, keep an older one",
 		},
-		"ordinals.start: a pod with a lower ordinal is one too many": {
+		"ordinals.start: a pod with a lower ordinal is surplus": {
 			sts:  statefulSet(2, startingAt(1), counts(3, 2, 3)),
 			pods: []corev1.Pod{pod(0, older), pod(1, newest), pod(2, newest)},
 			says: "1 of 3 pods still to be deleted",
@@ -335,12 +340,12 @@ func TestStatus(t *testing.T) {
 		"OnDelete: more pods are not ready than there are former ones": {
 			sts: statefulSet(2, onDelete, counts(2, 1, 0)), says: "0 of 2 pods ready",
 		},
-		"OnDelete: a pod that somebody deleted came back and is not ready": {
+		"OnDelete: a pod was deleted, and its successor is not ready": {
 			sts:  statefulSet(2, onDelete, counts(2, 1, 1)),
 			pods: []corev1.Pod{pod(0, older), pod(1, newest, unready())},
 			says: "1 of 2 pods ready",
 		},
-		"OnDelete: a pod that somebody deletes right now": {
+		"OnDelete: a pod is being deleted": {
 			sts:  statefulSet(2, onDelete, counts(2, 0, 2)),
 			pods: []corev1.Pod{pod(0, older), pod(1, older, deleting)},
 			says: "1 pod not in the expected state yet",

@@ -25,8 +25,8 @@ func deletingStuck(o *rollout.Options) { o.DeleteStuckPods = true }
 func deletingUnready(o *rollout.Options) { o.DeleteUnreadyPods = true }
 
 // The StatefulSet controller never replaces a broken pod of an older revision
-// (kubernetes/kubernetes issue 67250): somebody has to delete it.
-func TestWaitFreesStuckPods(t *testing.T) {
+// (kubernetes/kubernetes issue 67250), so the wait has to delete it.
+func TestWaitDeletesStuckPods(t *testing.T) {
 	const stale = "mira-acme-stale"
 	broken := func(ordinal int, revision string) corev1.Pod {
 		return pod(ordinal, revision, pending, unready(waiting("ImagePullBackOff", "")))
@@ -43,65 +43,69 @@ func TestWaitFreesStuckPods(t *testing.T) {
 		events  []event
 		options func(*rollout.Options)
 		del     []answer
-		deleted []string // and after which time
+		deleted []string // each with the time before it
 	}{
-		"a broken pod goes at once": {
+		"a broken pod is deleted at once": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: deletingStuck,
 			deleted: []string{"0s mira-acme-0"},
 		},
-		"nothing goes unless it is asked for": {
+		"nothing is deleted without the option": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: patient,
 		},
 		"a pod without a node is broken, too": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{pod(0, older, unscheduled(noRoom))}, options: deletingStuck,
 			deleted: []string{"0s mira-acme-0"},
 		},
-		"a pod that is merely not ready gets its time": {
+		"a pod that is only not ready gets some time": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: deletingStuck,
 			deleted: []string{"5m0s mira-acme-0"},
 		},
-		"one of a revision that never got through gets less": {
+		"a pod of a revision that was never complete gets less": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, stale)}, options: deletingStuck,
 			deleted: []string{"20s mira-acme-0"},
 		},
-		"a pod that is merely not ready, and breaks": {
+		"a pod that is only not ready, and then fails": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: deletingStuck,
 			events:  []event{later(minute, modified(broken(0, older)))},
 			deleted: []string{"1m0s mira-acme-0"},
 		},
-		"a pod that becomes ready is the controller's": {
+		"a pod that becomes ready is left to the controller": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: deletingStuck,
 			events: []event{later(minute, modified(pod(0, older)))},
 		},
-		"a roll back does not wait for what is merely not ready": {
+		"a roll back does not wait for a pod that is only not ready": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{slow(0, older)}, options: deletingUnready,
 			deleted: []string{"0s mira-acme-0"},
 		},
-		"but not for a pod that is ready either": {
+		"a roll back does not delete a pod that is ready": {
 			sts: statefulSet(1, counts(1, 0, 1)), pods: []corev1.Pod{pod(0, older)}, options: deletingUnready,
 		},
-		"a pod of the newest revision stays, however broken": {
+		"a pod of the newest revision stays, even if it fails": {
 			sts: statefulSet(1, counts(1, 1, 0)), pods: []corev1.Pod{slow(0, newest)}, options: deletingUnready,
 		},
-		"a pod that goes already": {
+		"a pod that is being deleted already": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{pod(0, older, deleting, unready())}, options: deletingUnready,
 		},
-		"which revision is the newest is not known yet": {
+		"the newest revision is not known yet": {
 			sts:  statefulSet(1, counts(1, 0, 0), func(s *appsv1.StatefulSet) { s.Generation = 5 }),
 			pods: []corev1.Pod{broken(0, older)}, options: deletingUnready,
 		},
 		"OnDelete": {
-			sts: statefulSet(2, onDelete, counts(2, 1, 0)), pods: []corev1.Pod{broken(0, older), pod(1, newest, unready())}, options: deletingUnready,
+			sts:     statefulSet(2, onDelete, counts(2, 1, 0)),
+			pods:    []corev1.Pod{broken(0, older), pod(1, newest, unready())},
+			options: deletingUnready,
 		},
 		"below the partition": {
 			sts: statefulSet(2, partition(1), counts(2, 0, 0)), pods: []corev1.Pod{broken(0, older), broken(1, older)}, options: deletingStuck,
 			deleted: []string{"0s mira-acme-1"},
 		},
 		"pods of another client": {
-			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older), pod(1, older, ownedBy("globex"), unready())}, options: deletingUnready,
+			sts:     statefulSet(1, counts(1, 0, 0)),
+			pods:    []corev1.Pod{broken(0, older), pod(1, older, ownedBy("globex"), unready())},
+			options: deletingUnready,
 			deleted: []string{"0s mira-acme-0"},
 		},
-		"one after the other, from the lowest ordinal on": {
+		"one after the other, starting from the lowest ordinal": {
 			sts: statefulSet(3, counts(3, 0, 0)), pods: []corev1.Pod{broken(2, older), broken(0, older), broken(1, stale)}, options: deletingStuck,
 			events: []event{
 				later(minute, deleted(broken(0, older))), later(minute, added(slow(0, newest))), later(minute, modified(pod(0, newest))),
@@ -109,13 +113,15 @@ func TestWaitFreesStuckPods(t *testing.T) {
 			},
 			deleted: []string{"0s mira-acme-0", "3m0s mira-acme-1"},
 		},
-		"a successor that is outdated by now goes as well": {
+		"a successor that is outdated by now is deleted as well": {
 			sts: statefulSet(1, counts(1, 0, 0)), pods: []corev1.Pod{broken(0, older)}, options: deletingStuck,
 			events:  []event{later(minute, deleted(broken(0, older))), added(successor(broken(0, stale)))},
 			deleted: []string{"0s mira-acme-0", "1m0s mira-acme-0"},
 		},
 		"Parallel: all at once": {
-			sts: statefulSet(3, parallel, counts(3, 0, 0)), pods: []corev1.Pod{broken(0, older), slow(1, older), broken(2, older)}, options: deletingStuck,
+			sts:     statefulSet(3, parallel, counts(3, 0, 0)),
+			pods:    []corev1.Pod{broken(0, older), slow(1, older), broken(2, older)},
+			options: deletingStuck,
 			deleted: []string{"0s mira-acme-0", "0s mira-acme-2", "5m0s mira-acme-1"},
 		},
 		"the pod has changed in the meantime": {
@@ -155,7 +161,10 @@ func TestWaitFreesStuckPods(t *testing.T) {
 						return response, err
 					}
 				}
-				server := script{list: []answer{listed(test.sts)}, pods: []answer{podList(test.pods...)}, podWatch: []answer{stream(test.events...)}, del: test.del}.serve(t)
+				server := script{
+					list: []answer{listed(test.sts)}, pods: []answer{podList(test.pods...)}, podWatch: []answer{stream(test.events...)},
+					del: test.del,
+				}.serve(t)
 				status, err := server.wait(minutes(t), 4, test.options)
 				var pending *rollout.PendingError
 				if !errors.As(err, &pending) {
@@ -168,7 +177,7 @@ func TestWaitFreesStuckPods(t *testing.T) {
 					t.Error(diff)
 				}
 				if len(status.DeletedPods) != succeeded || !slices.Equal(status.DeletedPods, pending.Status.DeletedPods) {
-					t.Errorf("freed %v, after %d deletions", status.DeletedPods, succeeded)
+					t.Errorf("reports %v after %d deletions", status.DeletedPods, succeeded)
 				}
 				if succeeded > 0 && !strings.Contains(err.Error(), "\n  deleted because the rollout was stuck on an older revision: pod mira-acme-") {
 					t.Errorf("does not say what was deleted:\n%v", err)
@@ -178,7 +187,7 @@ func TestWaitFreesStuckPods(t *testing.T) {
 	}
 }
 
-func TestWaitFreesThePodThatItLookedAt(t *testing.T) {
+func TestWaitDeletesOnlyThePodThatItExamined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var body string
 		server := script{

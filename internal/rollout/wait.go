@@ -207,7 +207,8 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 	now := time.Now()
 	seen := v.tracker.observe(now, sts, pods, terminated)
 	for _, f := range seen.fresh {
-		v.log(ctx, "A pod of the newest revision fails", "pod", f.Pod, "container", f.Container, "reason", f.Reason, "grace", v.tracker.graceOf(f))
+		v.log(ctx, "A pod of the newest revision fails",
+			"pod", f.Pod, "container", f.Container, "reason", f.Reason, "grace", v.tracker.graceOf(f))
 	}
 	v.next = seen.next
 	if fatal := v.confirm(ctx, now, pods, seen.fatal); len(fatal) > 0 {

@@ -26,8 +26,8 @@ type field struct {
 	value any
 }
 
-// newStatefulSet is a StatefulSet with one pod and one claim, in the way the
-// clients of a fleet have it: the selector is the same for all of them.
+// newStatefulSet returns a StatefulSet with one pod and one claim, like that of a client of
+// a fleet: the selector is the same for all of them.
 func newStatefulSet(t *testing.T, name string, fields ...field) *unstructured.Unstructured {
 	t.Helper()
 	object := &unstructured.Unstructured{Object: map[string]any{
@@ -59,7 +59,7 @@ func newStatefulSet(t *testing.T, name string, fields ...field) *unstructured.Un
 	return with(t, object, fields...)
 }
 
-// with gives a copy with some fields set. The fields "image" and
+// with returns a copy with some fields set. The fields "image" and
 // "storageClass" are those of the only container and claim.
 func with(t *testing.T, object *unstructured.Unstructured, fields ...field) *unstructured.Unstructured {
 	t.Helper()
@@ -119,7 +119,7 @@ func newCluster(t *testing.T) *cluster {
 	return &cluster{sandbox, config, rollout.NewWatcher(client, twoLines, clientLabel)}
 }
 
-// twoLines stands for the log of a kubelet: a simulated one has none.
+// twoLines replaces the log of a kubelet, since the simulated one has no logs.
 func twoLines(context.Context, string, string, string, bool, int64) (string, error) {
 	return "one\ntwo\n", nil
 }
@@ -128,7 +128,7 @@ func (c *cluster) target(generation int64) rollout.Target {
 	return rollout.Target{Namespace: c.Namespace, Name: "mira-acme", MinGeneration: generation}
 }
 
-// apply writes a StatefulSet and gives its generation.
+// apply writes a StatefulSet and returns its generation.
 func (c *cluster) apply(t *testing.T, object *unstructured.Unstructured) int64 {
 	t.Helper()
 	return c.Apply(t, object, "test").GetGeneration()
@@ -155,7 +155,7 @@ func (c *cluster) rollOut(t *testing.T, object *unstructured.Unstructured) rollo
 	return c.wait(t, object.GetName(), c.apply(t, object))
 }
 
-// images gives the image of every pod that is ready, by the pod's name.
+// images returns the image of every ready pod, by the pod's name.
 func (c *cluster) images(t *testing.T) map[string]string {
 	t.Helper()
 	images := map[string]string{}
@@ -188,7 +188,7 @@ func (c *cluster) wantImages(t *testing.T, want map[string]string) {
 	}
 }
 
-// waitForReason waits until the kubelet, or the scheduler, says why a pod is not
+// waitForReason waits until the kubelet or the scheduler has written why a pod is not
 // ready.
 func (c *cluster) waitForReason(t *testing.T, pod, reason string) {
 	t.Helper()
@@ -215,8 +215,8 @@ func (c *cluster) waitForReason(t *testing.T, pod, reason string) {
 	})
 }
 
-// pending waits for a rollout of mira-acme that does not end, once it is known
-// why, and gives the error.
+// pending waits for a rollout of mira-acme that does not end, and returns the error. The
+// reason must be in the status already.
 func (c *cluster) pending(t *testing.T, generation int64) *rollout.PendingError {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -264,7 +264,7 @@ func TestAPIWaitFollowsAHealthyStatefulSet(t *testing.T) {
 	}
 }
 
-func TestAPIWaitOutlastsASlowStart(t *testing.T) {
+func TestAPIWaitSurvivesASlowStart(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	status := c.rollOut(t, newStatefulSet(t, "mira-acme",
@@ -281,7 +281,11 @@ func TestAPIWaitOutlastsASlowStart(t *testing.T) {
 func TestAPIWaitScales(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	sts := newStatefulSet(t, "mira-acme", field{"spec/replicas", int64(3)}, field{"spec/podManagementPolicy", "Parallel"}, field{"spec/ordinals", map[string]any{"start": int64(5)}})
+	sts := newStatefulSet(t, "mira-acme",
+		field{"spec/replicas", int64(3)},
+		field{"spec/podManagementPolicy", "Parallel"},
+		field{"spec/ordinals", map[string]any{"start": int64(5)}},
+	)
 	c.rollOut(t, sts)
 	c.wantImages(t, map[string]string{"mira-acme-5": "mira:3.0", "mira-acme-6": "mira:3.0", "mira-acme-7": "mira:3.0"})
 
@@ -296,7 +300,7 @@ func TestAPIWaitScales(t *testing.T) {
 	}
 }
 
-func TestAPIWaitHeedsThePartition(t *testing.T) {
+func TestAPIWaitObservesThePartition(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	sts := newStatefulSet(t, "mira-acme",
@@ -315,7 +319,7 @@ func TestAPIWaitHeedsThePartition(t *testing.T) {
 	c.wantImages(t, map[string]string{"mira-acme-0": "mira:3.1", "mira-acme-1": "mira:3.1", "mira-acme-2": "mira:3.1"})
 }
 
-func TestAPIWaitHeedsOnDelete(t *testing.T) {
+func TestAPIWaitObservesOnDelete(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	sts := newStatefulSet(t, "mira-acme", field{"spec/replicas", int64(2)}, field{"spec/updateStrategy", map[string]any{"type": "OnDelete"}})
@@ -358,7 +362,10 @@ func TestAPIWaitSaysWhyAPodIsNotReady(t *testing.T) {
 	}{
 		"an image that cannot be pulled": {
 			[]field{{"image", "mira:badpull"}}, "ImagePullBackOff",
-			[]string{"0 of 1 pod ready", "pod mira-acme-0: Pending; container mira: ImagePullBackOff: Back-off pulling image", "mira:badpull", "describe pod mira-acme-0"},
+			[]string{
+				"0 of 1 pod ready", "pod mira-acme-0: Pending; container mira: ImagePullBackOff: Back-off pulling image", "mira:badpull",
+				"describe pod mira-acme-0",
+			},
 		},
 		"a container that crashes": {
 			[]field{{"image", "mira:crash"}}, "CrashLoopBackOff",
@@ -368,7 +375,7 @@ func TestAPIWaitSaysWhyAPodIsNotReady(t *testing.T) {
 			[]field{{"spec/template/spec/nodeSelector", map[string]any{"disktype": "none"}}}, "Unschedulable",
 			[]string{"0 of 1 pod ready", "pod mira-acme-0: Pending; Unschedulable: 0/", "nodes are available"},
 		},
-		"a claim that nothing can be bound to": {
+		"a claim that cannot be bound": {
 			[]field{{"storageClass", "none"}}, "Unschedulable",
 			[]string{"0 of 1 pod ready", "pod mira-acme-0: Pending; Unschedulable: ", "claim data-mira-acme-0 is not bound"},
 		},
@@ -421,7 +428,7 @@ func TestAPIWaitNamesNoPodOfAnotherClient(t *testing.T) {
 	}
 }
 
-func TestAPIWaitDoesWithoutTheRightToSeePods(t *testing.T) {
+func TestAPIWaitWorksWithoutTheRightToSeePods(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	c.Rights.Withdraw(t, "pods", "get", "list", "watch")
@@ -434,7 +441,7 @@ func TestAPIWaitDoesWithoutTheRightToSeePods(t *testing.T) {
 	wantSays(t, err, "0 of 1 pod ready", "the pods could not be listed", "forbidden", "describe statefulset mira-acme")
 }
 
-func TestAPIWaitPassesOnThatTheRightToWatchIsMissing(t *testing.T) {
+func TestAPIWaitReturnsThatTheRightToWatchIsMissing(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	c.Rights.Withdraw(t, "statefulsets", "watch")
@@ -475,7 +482,7 @@ func TestAPIWaitCanBeInterrupted(t *testing.T) {
 		_, err := c.watcher.Wait(ctx, c.target(generation), rollout.Options{})
 		ended <- err
 	}()
-	// When this one has seen why, so has the other: they share the watches.
+	// The two share their watches: what this one has seen, the other has seen, too.
 	_ = c.fails(t, generation, hasty)
 	cancel()
 	err := <-ended

@@ -22,7 +22,7 @@ func at(resourceVersion string, changes ...func(*appsv1.StatefulSet)) *appsv1.St
 
 var unfinished = counts(1, 0, 1)
 
-// patient lets nothing fail, so that the time runs out.
+// patient has such long graces that the wait times out before anything fails.
 func patient(o *rollout.Options) { o.Grace, o.UnschedulableGrace = time.Hour, time.Hour }
 
 func TestWaitReturnsWhenTheNewestRevisionServes(t *testing.T) {
@@ -49,7 +49,7 @@ func TestWaitReturnsWhenTheNewestRevisionServes(t *testing.T) {
 			},
 			requests: []string{"list", "watch from 100", "watch from 101"},
 		},
-		"the watch was dropped, and what it would have told was missed": {
+		"the watch was dropped, and an event was missed": {
 			script: script{
 				list:  []answer{listed(at("100", unfinished)), listed(at("101"))},
 				watch: []answer{drop(), stream()},
@@ -59,7 +59,10 @@ func TestWaitReturnsWhenTheNewestRevisionServes(t *testing.T) {
 		},
 		"the API server restarts in between": {
 			script: script{
-				list:  []answer{listed(at("100", unfinished)), down, status(503, metav1.StatusReasonServiceUnavailable, "starting"), listed(at("100", unfinished))},
+				list: []answer{
+					listed(at("100", unfinished)), down, status(503, metav1.StatusReasonServiceUnavailable, "starting"),
+					listed(at("100", unfinished)),
+				},
 				watch: []answer{drop(), down, down, stream(modified(at("102")))},
 				pods:  []answer{podList(pod(0, newest))},
 			},
@@ -103,9 +106,12 @@ func TestWaitReturnsWhenTheNewestRevisionServes(t *testing.T) {
 			requests: []string{"list", "watch from 100", "list", "list", "list"},
 		},
 		"the first list fails for a while": {
-			script: script{list: []answer{down, status(500, metav1.StatusReasonInternalError, "etcd"), status(429, metav1.StatusReasonTooManyRequests, "slow down"), listed(at("100"))}},
+			script: script{list: []answer{
+				down, status(500, metav1.StatusReasonInternalError, "etcd"),
+				status(429, metav1.StatusReasonTooManyRequests, "slow down"), listed(at("100")),
+			}},
 		},
-		"a copy from before the caller's write is not believed": {
+		"a copy from before the caller's write is ignored": {
 			script: script{
 				list: []answer{listed(at("99", func(s *appsv1.StatefulSet) { s.Generation, s.Status.ObservedGeneration = 3, 3 }))},
 				watch: []answer{stream(
@@ -116,19 +122,19 @@ func TestWaitReturnsWhenTheNewestRevisionServes(t *testing.T) {
 			},
 			requests: []string{"list", "watch from 99"},
 		},
-		"a list from before the StatefulSet was created: it is asked for": {
+		"a list from before the StatefulSet was created: it is read by its name": {
 			script: script{
 				list: []answer{object(sets("99"))},
 				get:  []answer{object(at("100"))},
 			},
 		},
-		"it is asked for, and the server is away": {
+		"it is read by its name, and the server is unreachable": {
 			script: script{
 				list: []answer{object(sets("99"))},
 				get:  []answer{down, status(500, metav1.StatusReasonInternalError, "etcd"), object(at("100"))},
 			},
 		},
-		"it lacks the label that the shared watch goes by": {
+		"it lacks the label that the shared watch selects": {
 			script: script{
 				list: []answer{object(sets("99")), listed(at("100", unlabelled, unfinished))},
 				get:  []answer{object(at("100", unlabelled, unfinished))},
@@ -149,10 +155,10 @@ func TestWaitReturnsWhenTheNewestRevisionServes(t *testing.T) {
 			},
 			requests: []string{"list", "watch from 100"},
 		},
-		"with OnDelete the pods do not matter as long as none was replaced": {
+		"with OnDelete the pods do not matter as long as no pod was replaced": {
 			script: script{list: []answer{listed(statefulSet(2, onDelete, counts(2, 0, 1)))}, pods: []answer{hang}},
 		},
-		"with OnDelete the pods tell which of them is not ready": {
+		"with OnDelete the pods decide which of them may be unready": {
 			script: script{
 				list:     []answer{listed(statefulSet(2, onDelete, counts(2, 1, 1)))},
 				watch:    []answer{stream(modified(statefulSet(2, onDelete, counts(2, 1, 2))))},
@@ -189,7 +195,7 @@ func TestWaitReturnsWhenTheNewestRevisionServes(t *testing.T) {
 					t.Errorf("returned before the end: %s", reached.Message)
 				}
 				synctest.Wait()
-				// Whether there was time for a last watch is a matter of luck.
+				// There may have been no time for the last watch.
 				want, got := test.requests, server.requests("statefulsets")
 				if n := len(want); n > 0 && len(got) < n && strings.HasPrefix(want[n-1], "watch") {
 					want = want[:n-1]
@@ -210,7 +216,7 @@ func hang(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-func TestWaitGivesUpWhenTheStatefulSetGoesAway(t *testing.T) {
+func TestWaitEndsWhenTheStatefulSetIsDeleted(t *testing.T) {
 	dying := at("101", unfinished, func(s *appsv1.StatefulSet) { s.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} })
 	another := at("200", func(s *appsv1.StatefulSet) { s.UID = "another" })
 	tests := map[string]struct {
@@ -223,10 +229,10 @@ func TestWaitGivesUpWhenTheStatefulSetGoesAway(t *testing.T) {
 		"it is deleted": {
 			script: script{list: []answer{listed(at("100", unfinished))}, watch: []answer{stream(deleted(at("101", unfinished)))}},
 		},
-		"it waits for its pods to go": {
+		"its deletion waits for its pods": {
 			script: script{list: []answer{listed(at("100", unfinished))}, watch: []answer{stream(modified(dying))}},
 		},
-		"it went while the watch was down": {
+		"it was deleted while the watch was down": {
 			script: script{
 				list:  []answer{listed(at("100", unfinished)), object(sets("200"))},
 				watch: []answer{status(410, metav1.StatusReasonGone, "too old resource version")},
@@ -258,7 +264,7 @@ func TestWaitGivesUpWhenTheStatefulSetGoesAway(t *testing.T) {
 	}
 }
 
-// A StatefulSet that has just been recreated may be listed as it was before.
+// A list may still show the StatefulSet that was there before a recreation.
 func TestWaitDoesNotTakeAFormerStatefulSetForTheNewOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		former := func(s *appsv1.StatefulSet) { s.UID = "former" }
@@ -268,14 +274,15 @@ func TestWaitDoesNotTakeAFormerStatefulSetForTheNewOne(t *testing.T) {
 			watch: []answer{stream(deleted(at("100", former)), added(at("101", unfinished)), modified(at("102")))},
 			pods:  []answer{podList(pod(0, newest))},
 		}.serve(t)
-		status, err := server.watcher().Wait(minutes(t), rollout.Target{Namespace: "default", Name: "mira-acme", UID: "acme", MinGeneration: 1}, rollout.Options{})
+		target := rollout.Target{Namespace: "default", Name: "mira-acme", UID: "acme", MinGeneration: 1}
+		status, err := server.watcher().Wait(minutes(t), target, rollout.Options{})
 		if err != nil || !status.Done {
 			t.Errorf("done %t, %v", status.Done, err)
 		}
 	})
 }
 
-func TestWaitPassesOnWhatTheServerRefuses(t *testing.T) {
+func TestWaitReturnsWhatTheServerRefuses(t *testing.T) {
 	tests := map[string]script{
 		"listing": {
 			list: []answer{status(403, metav1.StatusReasonForbidden, "may not list statefulsets")},
@@ -327,29 +334,31 @@ func TestWaitPassesOnWhatTheServerRefuses(t *testing.T) {
 // requests must not grow without bounds.
 func TestWaitNoticesTheEndOfAnOutage(t *testing.T) {
 	const outage = 5 * time.Minute
-	tests := map[string]func(back answer) script{
-		"listing": func(back answer) script {
-			return script{list: []answer{back}}
+	tests := map[string]func(afterOutage func(answer) answer) script{
+		"listing": func(afterOutage func(answer) answer) script {
+			return script{list: []answer{afterOutage(listed(at("101")))}}
 		},
-		"watching": func(back answer) script {
-			return script{list: []answer{listed(at("100", unfinished))}, watch: []answer{back}, pods: []answer{podList(pod(0, newest))}}
+		"watching": func(afterOutage func(answer) answer) script {
+			return script{
+				list:  []answer{listed(at("100", unfinished))},
+				watch: []answer{afterOutage(stream(modified(at("101"))))},
+				pods:  []answer{podList(pod(0, newest))},
+			}
 		},
-	}
-	responses := map[string]answer{
-		"listing":  listed(at("101")),
-		"watching": stream(modified(at("101"))),
 	}
 	for name, script := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				back := func(r *http.Request) (*http.Response, error) {
-					if time.Since(start) < outage {
-						return down(r)
+				afterOutage := func(next answer) answer {
+					return func(r *http.Request) (*http.Response, error) {
+						if time.Since(start) < outage {
+							return down(r)
+						}
+						return next(r)
 					}
-					return responses[name](r)
 				}
-				_, err := script(back).serve(t).wait(minutes(t), 4)
+				_, err := script(afterOutage).serve(t).wait(minutes(t), 4)
 				if late := time.Since(start) - outage; err != nil || late > 10*time.Second {
 					t.Errorf("ended %s after the outage: %v", late, err)
 				}

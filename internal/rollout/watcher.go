@@ -96,7 +96,8 @@ func release[T object](w *Watcher, running informers[T], i *informer[T]) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if i.users--; i.users == 0 {
+	i.users--
+	if i.users == 0 {
 		delete(running, i.scope)
 		i.stop()
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
-// client gives a StatefulSet of another name, and its pod.
+// client returns a StatefulSet of another name, and its pod.
 func client(i int, changes ...func(*appsv1.StatefulSet)) (*appsv1.StatefulSet, corev1.Pod) {
 	sts := statefulSet(1, changes...)
 	sts.Name, sts.UID = fmt.Sprintf("mira-%d", i), types.UID(fmt.Sprintf("uid-%d", i))
@@ -51,7 +51,8 @@ func TestWaitersShareTheirWatches(t *testing.T) {
 		for i := range n {
 			all.Go(func() {
 				name := fmt.Sprintf("mira-%d", i)
-				_, err := watcher.Wait(minutes(t), rollout.Target{Namespace: "default", Name: name, MinGeneration: 4}, rollout.Options{DeleteStuckPods: true})
+				target := rollout.Target{Namespace: "default", Name: name, MinGeneration: 4}
+				_, err := watcher.Wait(minutes(t), target, rollout.Options{DeleteStuckPods: true})
 				if want := time.Duration(i+1) * time.Second; err != nil || time.Since(start) != want {
 					t.Errorf("%s ended after %s, want %s: %v", name, time.Since(start), want, err)
 				}
@@ -127,7 +128,7 @@ func TestWatchesStopWithTheLastWaiterAndStartAgain(t *testing.T) {
 			wantOpen(0)
 		}
 		if got := len(server.requests("pods")); got != 4 {
-			t.Errorf("%d requests for pods in two turns", got)
+			t.Errorf("%d requests for pods in two rounds", got)
 		}
 	})
 }
