@@ -35,6 +35,16 @@ func TestCore_fastPath(t *testing.T) {
 				s.PutTemplate(t, acctest.SampleTemplate(t))
 				s.Patch(t, "Ingress", "mira-acme", "kubectl-edit", `{"spec":{"ingressClassName":"by-hand"}}`)
 			},
+			want: fastAnswers{upgrade: 1}, changes: true, // the plan warns, of whose field it takes
+		},
+		{
+			name: "an object is gone",
+			before: func() {
+				if _, err := c.Apply(t.Context(), acme); err != nil {
+					t.Fatal(err)
+				}
+				s.Delete(t, "Service", "mira-acme")
+			},
 			want: fastAnswers{upgrade: 1, plan: 1}, changes: true,
 		},
 		{
@@ -45,7 +55,7 @@ func TestCore_fastPath(t *testing.T) {
 		{
 			name:   "the state is not the one that the provider has written",
 			before: func() { acme["admin_email"] = "admin@acme.example"; c.Private = nil },
-			want:   fastAnswers{upgrade: 1}, changes: true,
+			want:   fastAnswers{upgrade: 1, plan: 1}, changes: true,
 		},
 	} {
 		t.Run(step.name, func(t *testing.T) {

@@ -1,12 +1,16 @@
 package protocoltest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/vmihailenco/msgpack/v5"
 )
 
 // compatible returns where a value breaks what an earlier one promised: what was
@@ -65,12 +69,43 @@ func attributesOf(value tftypes.Value) map[string]tftypes.Value {
 	return attributes
 }
 
+// dynamic encodes a value as the CLI does, with the keys of maps in order. (The
+// encoder of tftypes writes them in any order, and equal values would not be equal
+// bytes.)
 func dynamic(value tftypes.Value) *tfprotov6.DynamicValue {
-	encoded, err := tfprotov6.NewDynamicValue(value.Type(), value)
-	if err != nil {
-		panic(err) // the value was made for its type
+	var encoded bytes.Buffer
+	if err := encode(msgpack.NewEncoder(&encoded), value); err != nil {
+		panic(err) // a buffer takes everything
 	}
-	return &encoded
+	return &tfprotov6.DynamicValue{MsgPack: encoded.Bytes()}
+}
+
+// unknown is how the protocol writes an unknown value.
+var unknown = msgpack.RawMessage{0xd4, 0, 0}
+
+func encode(to *msgpack.Encoder, value tftypes.Value) error {
+	switch {
+	case !value.IsKnown():
+		return to.Encode(unknown)
+	case value.IsNull():
+		return to.EncodeNil()
+	}
+	if attributes := attributesOf(value); attributes != nil {
+		err := to.EncodeMapLen(len(attributes))
+		for _, name := range slices.Sorted(maps.Keys(attributes)) {
+			err = errors.Join(err, to.EncodeString(name), encode(to, attributes[name]))
+		}
+		return err
+	}
+	var items []tftypes.Value
+	if value.As(&items) != nil {
+		return to.Encode(plain(value))
+	}
+	err := to.EncodeArrayLen(len(items))
+	for _, item := range items {
+		err = errors.Join(err, encode(to, item))
+	}
+	return err
 }
 
 // valueOf makes a value of plain Go ones. Attributes that are not given are null. It

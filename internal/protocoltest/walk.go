@@ -68,8 +68,12 @@ func (w *walk) refresh(ctx context.Context) (tftypes.Value, error) {
 	if err != nil {
 		return null, err
 	}
+	current, err := upgraded.state.Unmarshal(w.typ)
+	if err != nil {
+		return null, err
+	}
 	read, err := w.readResource(ctx, &tfprotov6.ReadResourceRequest{
-		TypeName: w.Resource, CurrentState: upgraded.state, Private: w.Private, CurrentIdentity: w.identity,
+		TypeName: w.Resource, CurrentState: dynamic(current), Private: w.Private, CurrentIdentity: w.identity,
 	})
 	if err != nil {
 		return null, err

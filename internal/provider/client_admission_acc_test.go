@@ -30,7 +30,6 @@ const (
 // is a client of its own.
 func TestAccClient_mutatingAdmission(t *testing.T) {
 	t.Parallel()
-	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	newImage := "~ StatefulSet/mira-NAME " + image + ": mira:3.0 -> mira:3.1"
@@ -162,52 +161,52 @@ func TestAccClient_mutatingAdmission(t *testing.T) {
 		s.Admission.Mutate(t, resource, patch+"[]")
 	}
 	s.PutConfigMap(t, "templates-yaml", first)
-	c := commandLine(t, env, config)
+	c := acctest.NewCLI(t, s, config)
 	nothingToDo := func() {
 		t.Helper()
-		_, left := c.planAll(t)
+		_, left := c.PlanAll(t)
 		for client, plan := range left {
-			if plan.action != "no-op" {
-				t.Errorf("after the apply, a plan of client %q would %s:\n%s", client, plan.action, strings.Join(plan.changes, "\n"))
+			if plan.Action != "no-op" {
+				t.Errorf("after the apply, a plan of client %q would %s:\n%s", client, plan.Action, strings.Join(plan.Changes, "\n"))
 			}
 		}
 	}
 
-	_, created := c.planAll(t)
+	_, created := c.PlanAll(t)
 	for _, test := range cases {
-		wantAdmission(t, created[test.client].warnings, byClient(test.client, test.warned))
+		wantAdmission(t, created[test.client].Warnings, byClient(test.client, test.warned))
 	}
-	wantNoWarning(t, c.applyPlan(t), storedWarning)
+	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning)
 	nothingToDo()
 
 	s.PutConfigMap(t, "templates-yaml", second)
-	_, updated := c.planAll(t)
-	wantNoWarning(t, c.applyPlan(t), storedWarning)
+	_, updated := c.PlanAll(t)
+	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning)
 	nothingToDo()
 	for _, test := range cases {
 		t.Run(test.client, func(t *testing.T) {
-			if diff := cmp.Diff(byClient(test.client, test.changes), updated[test.client].changes); diff != "" {
+			if diff := cmp.Diff(byClient(test.client, test.changes), updated[test.client].Changes); diff != "" {
 				t.Errorf("changes of the update (-want +got):\n%s", diff)
 			}
-			test.check(t, test.client, updated[test.client].after)
+			test.check(t, test.client, updated[test.client].After)
 		})
 	}
-	c.destroy(t)
+	c.Destroy(t)
 }
 
 func wantAdmission(t *testing.T, warnings, words []string) {
 	t.Helper()
 	if words == nil {
-		wantNoWarning(t, warnings, plannedWarning)
+		acctest.WantNoWarning(t, warnings, plannedWarning)
 		return
 	}
-	wantWarning(t, warnings, append([]string{plannedWarning + ": "}, words...)...)
+	acctest.WantWarning(t, warnings, append([]string{plannedWarning + ": "}, words...)...)
 }
 
-func wantNothingToDo(t *testing.T, c *cli) {
+func wantNothingToDo(t *testing.T, c *acctest.CLI) {
 	t.Helper()
-	if left := c.plan(t); left.action != "no-op" {
-		t.Errorf("after the apply, a plan would %s:\n%s", left.action, strings.Join(left.changes, "\n"))
+	if left := c.Plan(t); left.Action != "no-op" {
+		t.Errorf("after the apply, a plan would %s:\n%s", left.Action, strings.Join(left.Changes, "\n"))
 	}
 }
 
@@ -215,37 +214,35 @@ func wantNothingToDo(t *testing.T, c *cli) {
 // then nothing is left to do.
 func TestAccClient_mutatedAtCreationOnly(t *testing.T) {
 	t.Parallel()
-	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	s.Admission.Mutate(t, "statefulsets", mirrorImage, `request.operation == "CREATE"`)
-	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
-	wantAdmission(t, c.plan(t).warnings, []string{"StatefulSet/mira-acme", image, "mira:3.0", "mirror.example/mira:3.0"})
-	wantNoWarning(t, c.applyPlan(t), storedWarning)
+	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	wantAdmission(t, c.Plan(t).Warnings, []string{"StatefulSet/mira-acme", image, "mira:3.0", "mirror.example/mira:3.0"})
+	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning)
 
-	next := c.plan(t)
-	if diff := cmp.Diff([]string{"~ StatefulSet/mira-acme " + image + ": mirror.example/mira:3.0 -> mira:3.0"}, next.changes); diff != "" {
+	next := c.Plan(t)
+	if diff := cmp.Diff([]string{"~ StatefulSet/mira-acme " + image + ": mirror.example/mira:3.0 -> mira:3.0"}, next.Changes); diff != "" {
 		t.Errorf("changes after the create (-want +got):\n%s", diff)
 	}
-	wantNoWarning(t, next.warnings, plannedWarning)
-	c.applyPlan(t)
+	acctest.WantNoWarning(t, next.Warnings, plannedWarning)
+	c.ApplyPlan(t)
 	wantNothingToDo(t, c)
 	if err := s.CheckPodImage(t, "mira-acme-0", "mira:3.0"); err != nil {
 		t.Error(err)
 	}
-	c.destroy(t)
+	c.Destroy(t)
 }
 
 // A policy that spares dry runs makes the server store something else than it
 // has promised. The apply says so and stands; the next plan shows the drift.
 func TestAccClient_mutatedBehindThePlan(t *testing.T) {
 	t.Parallel()
-	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	lift := s.Admission.Mutate(t, "statefulsets", mirrorImage, `!(has(request.dryRun) && request.dryRun)`)
-	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
 	drift := func(version string) []string {
 		return []string{fmt.Sprintf("~ StatefulSet/mira-acme %s: mirror.example/mira:%[2]s -> mira:%[2]s", image, version)}
 	}
@@ -253,56 +250,54 @@ func TestAccClient_mutatedBehindThePlan(t *testing.T) {
 		return []string{storedWarning + ": ", "StatefulSet/mira-acme", image, "mira:" + version, "mirror.example/mira:" + version}
 	}
 
-	wantNoWarning(t, c.plan(t).warnings, plannedWarning)
-	wantWarning(t, c.applyPlan(t), stored("3.0")...)
-	again := c.plan(t)
-	if diff := cmp.Diff(drift("3.0"), again.changes); diff != "" {
+	acctest.WantNoWarning(t, c.Plan(t).Warnings, plannedWarning)
+	acctest.WantWarning(t, c.ApplyPlan(t), stored("3.0")...)
+	again := c.Plan(t)
+	if diff := cmp.Diff(drift("3.0"), again.Changes); diff != "" {
 		t.Errorf("changes after the create (-want +got):\n%s", diff)
 	}
-	wantWarning(t, c.applyPlan(t), stored("3.0")...)
+	acctest.WantWarning(t, c.ApplyPlan(t), stored("3.0")...)
 
 	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:3.1"))
-	updated := c.plan(t)
-	if diff := cmp.Diff([]string{"~ StatefulSet/mira-acme " + image + ": mirror.example/mira:3.0 -> mira:3.1"}, updated.changes); diff != "" {
+	updated := c.Plan(t)
+	if diff := cmp.Diff([]string{"~ StatefulSet/mira-acme " + image + ": mirror.example/mira:3.0 -> mira:3.1"}, updated.Changes); diff != "" {
 		t.Errorf("changes of the update (-want +got):\n%s", diff)
 	}
-	wantWarning(t, c.applyPlan(t), stored("3.1")...)
-	if diff := cmp.Diff(drift("3.1"), c.plan(t).changes); diff != "" {
+	acctest.WantWarning(t, c.ApplyPlan(t), stored("3.1")...)
+	if diff := cmp.Diff(drift("3.1"), c.Plan(t).Changes); diff != "" {
 		t.Errorf("changes after the update (-want +got):\n%s", diff)
 	}
 
 	lift()
-	wantNoWarning(t, c.applyPlan(t), storedWarning)
+	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning)
 	wantNothingToDo(t, c)
-	c.destroy(t)
+	c.Destroy(t)
 }
 
 // A client that the Django controller wrote under a mutating policy is adopted
 // under it, and no pod restarts.
 func TestAccClient_adoptUnderMutatingAdmission(t *testing.T) {
 	t.Parallel()
-	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	s.Admission.Mutate(t, "statefulsets", mirrorImage)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	pods := s.UIDs(t, "Pod")
-	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
-	wantWarning(t, c.plan(t).warnings, "Existing Objects Will Be Adopted: ", "They match the template")
-	wantNoWarning(t, c.applyPlan(t), storedWarning)
+	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	acctest.WantWarning(t, c.Plan(t).Warnings, "Existing Objects Will Be Adopted: ", "They match the template")
+	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning)
 	wantNothingToDo(t, c)
 	if err := samePods(t, s, pods); err != nil {
 		t.Error(err)
 	}
-	c.destroy(t)
+	c.Destroy(t)
 }
 
 // What the server writes in another way than the template is the same value: no
 // policy has changed it, and no plan shows it.
 func TestAccClient_normalisedFields(t *testing.T) {
 	t.Parallel()
-	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.Edit(t, acctest.SampleTemplate(t),
 		"cpu: 100m", "cpu: 0.1", "memory: 256Mi", "memory: 268435456", "memory: 1024Mi", "memory: 1048576Ki", "storage: 5Gi", "storage: 5120Mi",
@@ -334,14 +329,14 @@ func TestAccClient_normalisedFields(t *testing.T) {
                 fieldRef: {fieldPath: metadata.labels}
           - configMap: {name: about, optional: true}
 `))
-	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
-	created := c.plan(t)
-	wantNoWarning(t, created.warnings, plannedWarning)
-	wantNoWarning(t, c.applyPlan(t), storedWarning, plannedWarning)
-	left := c.plan(t)
-	if left.action != "no-op" {
-		t.Errorf("after the apply, a plan would %s:\n%s", left.action, strings.Join(left.changes, "\n"))
+	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	created := c.Plan(t)
+	acctest.WantNoWarning(t, created.Warnings, plannedWarning)
+	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning, plannedWarning)
+	left := c.Plan(t)
+	if left.Action != "no-op" {
+		t.Errorf("after the apply, a plan would %s:\n%s", left.Action, strings.Join(left.Changes, "\n"))
 	}
-	wantNoWarning(t, left.warnings, plannedWarning)
-	c.destroy(t)
+	acctest.WantNoWarning(t, left.Warnings, plannedWarning)
+	c.Destroy(t)
 }

@@ -116,7 +116,7 @@ func TestAccClient_adoptWithoutForce(t *testing.T) {
 				PreConfig:   func() { s.Scale(t, "mira-acme", 2) },
 				Config:      config,
 				PlanOnly:    true,
-				ExpectError: message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme: spec.replicas is owned by kubectl. Remove these fields from the template, or set`),
+				ExpectError: acctest.Message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme: spec.replicas is owned by kubectl. Remove these fields from the template, or set`),
 			},
 		},
 	})
@@ -203,7 +203,7 @@ func TestAccClient_besideTheTemplate(t *testing.T) {
 				PreConfig:   func() { s.Patch(t, "Service", "mira-acme", "lb-controller", byHand) },
 				Config:      config,
 				PlanOnly:    true,
-				ExpectError: message(`spec.ports[1].name: Duplicate value: "http". Others have put beside the template's fields: spec.ports[81,TCP].name, by lb-controller`),
+				ExpectError: acctest.Message(`spec.ports[1].name: Duplicate value: "http". Others have put beside the template's fields: spec.ports[81,TCP].name, by lb-controller`),
 			},
 		},
 	})
@@ -256,8 +256,8 @@ func TestAccClient_importForms(t *testing.T) {
 			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)},
 			{ResourceName: "mira_client.acme", ImportState: true, ImportStateVerify: true},
 			{ResourceName: "mira_client.acme", ImportState: true, ImportStateVerify: true, ImportStateId: "acme"},
-			{ResourceName: "mira_client.acme", ImportState: true, ImportStateId: "a/b/c", ExpectError: message("Invalid Import ID")},
-			{ResourceName: "mira_client.acme", ImportState: true, ImportStateId: "nobody", ExpectError: message("holds none of the objects of client \"nobody\"")},
+			{ResourceName: "mira_client.acme", ImportState: true, ImportStateId: "a/b/c", ExpectError: acctest.Message("Invalid Import ID")},
+			{ResourceName: "mira_client.acme", ImportState: true, ImportStateId: "nobody", ExpectError: acctest.Message("holds none of the objects of client \"nobody\"")},
 			{ResourceName: "mira_client.acme", ImportState: true, ImportStateKind: resource.ImportBlockWithID},
 		},
 	})

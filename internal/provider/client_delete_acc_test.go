@@ -25,7 +25,7 @@ func TestAccClient_deleteFailsHalfWay(t *testing.T) {
 			{
 				PreConfig:   func() { restore = s.Rights.Suspend(t, "", "services", "delete") },
 				Config:      s.Provider(),
-				ExpectError: message(`may not delete services in namespace "` + s.Namespace + `"`),
+				ExpectError: acctest.Message(`may not delete services in namespace "` + s.Namespace + `"`),
 			},
 			{
 				PreConfig: func() {
@@ -52,18 +52,17 @@ func TestAccClient_deleteFailsHalfWay(t *testing.T) {
 // of an object.
 func TestAccClient_deleteNamesClaims(t *testing.T) {
 	t.Parallel()
-	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
-	c.run(t, "apply", "-auto-approve")
+	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c.Run(t, "apply", "-auto-approve")
 	s.DeleteAndCreate(t, "Ingress", "mira-acme", "kubectl-create", nil)
-	found := warnings(t, c.run(t, "destroy", "-auto-approve", "-json"))
-	wantWarning(t, found, "Client Data Kept: ", `Client "acme" is deleted; its data stays in namespace "`+s.Namespace+`", in PersistentVolumeClaim `+acctest.ClaimName)
+	found := acctest.Warnings(t, c.Run(t, "destroy", "-auto-approve", "-json"))
+	acctest.WantWarning(t, found, "Client Data Kept: ", `Client "acme" is deleted; its data stays in namespace "`+s.Namespace+`", in PersistentVolumeClaim `+acctest.ClaimName)
 	if !s.Exists(t, "PersistentVolumeClaim", acctest.ClaimName) {
 		t.Error("the claim is gone")
 	}
-	wantWarning(t, found, "Object Left Alone: ", "Ingress "+s.Namespace+`/mira-acme was not deleted with client "acme": somebody deleted it and created another one of that name`)
+	acctest.WantWarning(t, found, "Object Left Alone: ", "Ingress "+s.Namespace+`/mira-acme was not deleted with client "acme": somebody deleted it and created another one of that name`)
 	if !s.Exists(t, "Ingress", "mira-acme") {
 		t.Error("the Ingress that somebody made is gone")
 	}
@@ -85,7 +84,7 @@ func TestAccClient_claimPolicy(t *testing.T) {
 			{
 				Config:   config(),
 				PlanOnly: true,
-				ExpectError: message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme asks Kubernetes to delete its claims (spec.persistentVolumeClaimRetentionPolicy.whenScaled is Delete). ` +
+				ExpectError: acctest.Message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme asks Kubernetes to delete its claims (spec.persistentVolumeClaimRetentionPolicy.whenScaled is Delete). ` +
 					`That would delete the client's data.`),
 			},
 			{Config: config(`delete_data = true`)},

@@ -300,7 +300,7 @@ func TestAccClient_foreignObjects(t *testing.T) {
 				},
 				Config:      config,
 				PlanOnly:    true,
-				ExpectError: message(`belongs to client "globex"`),
+				ExpectError: acctest.Message(`belongs to client "globex"`),
 			},
 		},
 	})

@@ -204,39 +204,38 @@ func TestAccClient_droppedAfterTheTemplateCaughtUp(t *testing.T) {
 // provider owned goes, and nothing is left to do.
 func TestAccClient_droppedFieldsStay(t *testing.T) {
 	t.Parallel()
-	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	lean := acctest.SampleTemplate(t)
 	s.PutTemplate(t, lean)
-	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
-	c.plan(t)
-	c.applyPlan(t)
+	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c.Plan(t)
+	c.ApplyPlan(t)
 
 	s.Apply(t, object(t, `{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"name":"mira-acme","annotations":{"dropped":"annotation"}}}`), "argocd-controller")
 	s.Patch(t, "StatefulSet", "mira-acme", "sidecar-injector",
 		`{"spec":{"template":{"spec":{"containers":[{"name":"mira","env":[{"name":"DROPPED","value":"variable"}]}]}}}}`)
 	s.PutTemplate(t, richTemplate(t))
-	wantNoWarning(t, c.plan(t).warnings, stayWarning)
-	wantNoWarning(t, c.applyPlan(t), stayWarning)
+	acctest.WantNoWarning(t, c.Plan(t).Warnings, stayWarning)
+	acctest.WantNoWarning(t, c.ApplyPlan(t), stayWarning)
 
 	s.PutTemplate(t, lean)
-	dropping := c.plan(t)
-	wantWarning(t, dropping.warnings, stayWarning+": ", "Ingress/mira-acme", "metadata.annotations.dropped", "argocd-controller",
+	dropping := c.Plan(t)
+	acctest.WantWarning(t, dropping.Warnings, stayWarning+": ", "Ingress/mira-acme", "metadata.annotations.dropped", "argocd-controller",
 		"StatefulSet/mira-acme", "spec.template.spec.containers[mira].env[DROPPED].value", "sidecar-injector")
-	for _, warning := range dropping.warnings {
+	for _, warning := range dropping.Warnings {
 		if strings.Contains(warning, "Service/mira-acme") || strings.Contains(warning, "containers[exporter]") || strings.Contains(warning, "spec.tls") {
 			t.Errorf("the plan warns of fields that only the provider owns:\n%s", warning)
 		}
 	}
-	if diff := cmp.Diff(slices.Sorted(slices.Values(droppedFields("acme"))), dropping.changes); diff != "" {
+	if diff := cmp.Diff(slices.Sorted(slices.Values(droppedFields("acme"))), dropping.Changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
-	c.applyPlan(t)
-	left := c.plan(t)
-	if left.action != "no-op" {
-		t.Errorf("after the drop, a plan would %s:\n%s", left.action, strings.Join(left.changes, "\n"))
+	c.ApplyPlan(t)
+	left := c.Plan(t)
+	if left.Action != "no-op" {
+		t.Errorf("after the drop, a plan would %s:\n%s", left.Action, strings.Join(left.Changes, "\n"))
 	}
-	wantNoWarning(t, left.warnings, stayWarning)
+	acctest.WantNoWarning(t, left.Warnings, stayWarning)
 
 	if got := s.Get(t, "Ingress", "mira-acme").GetAnnotations()["dropped"]; got != "annotation" {
 		t.Errorf("the annotation that argocd-controller owns is %q", got)
@@ -253,7 +252,7 @@ func TestAccClient_droppedFieldsStay(t *testing.T) {
 			t.Errorf("owners after the drop (-want +got):\n%s", diff)
 		}
 	}
-	c.destroy(t)
+	c.Destroy(t)
 }
 
 const stayWarning = "Dropped Fields Stay"

@@ -36,7 +36,7 @@ func TestAccClient_wrongTemplates(t *testing.T) {
 			PreConfig:   func() { t.Log(wrong.name); s.PutTemplate(t, wrong.template) },
 			Config:      config,
 			PlanOnly:    true,
-			ExpectError: message(wrong.message),
+			ExpectError: acctest.Message(wrong.message),
 		})
 	}
 	resource.Test(t, resource.TestCase{
@@ -55,11 +55,11 @@ func TestAccClient_missingTemplate(t *testing.T) {
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
-			{Config: config, ExpectError: message("ConfigMap " + s.Namespace + "/templates-yaml does not exist")},
+			{Config: config, ExpectError: acctest.Message("ConfigMap " + s.Namespace + "/templates-yaml does not exist")},
 			{
 				PreConfig:   func() { s.PutConfigMap(t, "templates-yaml", map[string]string{"other.yaml": "x"}) },
 				Config:      config,
-				ExpectError: message(`has no key "client_template.yaml"; it has other.yaml`),
+				ExpectError: acctest.Message(`has no key "client_template.yaml"; it has other.yaml`),
 			},
 		},
 	})
@@ -82,7 +82,7 @@ func TestAccClient_wrongArguments(t *testing.T) {
 		{`name = "acme"` + "\n" + `admin_email = "a@b.example"` + "\n" + `variables = { tag = "1" }`, "Invalid Variable Name"},
 		{`name = "acme"` + "\n" + `admin_email = "a@b.example"` + "\n" + `variables = { CLIENT_NAME = "1" }`, "Invalid Variable Name"},
 	} {
-		steps = append(steps, resource.TestStep{Config: s.Provider() + client("acme", wrong.lines), ExpectError: message(wrong.message)})
+		steps = append(steps, resource.TestStep{Config: s.Provider() + client("acme", wrong.lines), ExpectError: acctest.Message(wrong.message)})
 	}
 	// A legal name that the template makes illegal ones of.
 	steps = append(steps, resource.TestStep{
@@ -90,7 +90,7 @@ func TestAccClient_wrongArguments(t *testing.T) {
 			s.PutTemplate(t, "apiVersion: v1\nkind: Service\nmetadata: {name: %CLIENT_NAME%}\nspec: {ports: [{port: 80}]}\n")
 		},
 		Config:      s.Provider() + client("acme", `name = "123"`, `admin_email = "a@b.example"`),
-		ExpectError: message("Client Name Gives Illegal Names"),
+		ExpectError: acctest.Message("Client Name Gives Illegal Names"),
 	})
 	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
 }
@@ -108,11 +108,11 @@ func TestAccClient_unreachableCluster(t *testing.T) {
 			{
 				Config: `provider "mira" { kubernetes = { host = "https://127.0.0.1:1", token = "x" } }
 ` + config,
-				ExpectError: message("https://127.0.0.1:1"),
+				ExpectError: acctest.Message("https://127.0.0.1:1"),
 			},
 			{
 				Config:      fmt.Sprintf("provider \"mira\" { kubernetes = { config_path = %q } }\n", missing) + config,
-				ExpectError: message(missing),
+				ExpectError: acctest.Message(missing),
 			},
 		},
 	})
@@ -130,7 +130,7 @@ func TestAccClient_missingNamespace(t *testing.T) {
 		CheckDestroy:             func(*terraform.State) error { return nil },
 		Steps: []resource.TestStep{{
 			Config:      s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, fmt.Sprintf("namespace = %q", absent)),
-			ExpectError: message(fmt.Sprintf("namespace %q does not exist", absent)),
+			ExpectError: acctest.Message(fmt.Sprintf("namespace %q does not exist", absent)),
 		}},
 	})
 }

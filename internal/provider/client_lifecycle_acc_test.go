@@ -258,11 +258,11 @@ func TestAccClient_variablesAndTemplateOverride(t *testing.T) {
 			},
 			{
 				Config:      provider + client("acme", `name = "acme"`, `admin_email = "new@acme.example"`, `template = { revision = "0123456789ab" }`),
-				ExpectError: message("Template Has Another Revision"),
+				ExpectError: acctest.Message("Template Has Another Revision"),
 			},
 			{
 				Config:      provider + client("acme", `name = "acme"`, `admin_email = "new@acme.example"`, `template = { key = "none.yaml" }`),
-				ExpectError: message(`has no key "none.yaml"; it has client_template.yaml, next.yaml`),
+				ExpectError: acctest.Message(`has no key "none.yaml"; it has client_template.yaml, next.yaml`),
 			},
 		},
 	})

@@ -358,7 +358,7 @@ func (c fieldDrops) CheckPlan(_ context.Context, req plancheck.CheckPlanRequest,
 		if change.Address != c.address {
 			continue
 		}
-		changes := diffObjects(objectsOf(change.Change.Before), objectsOf(change.Change.After))
+		changes := acctest.ObjectChanges(change.Change.Before, change.Change.After)
 		got := slices.DeleteFunc(changes, func(line string) bool {
 			isDefault := strings.Contains(line, "spec.containers[exporter].") || strings.Contains(line, "spec.sessionAffinityConfig.")
 			return !strings.HasPrefix(line, "- ") || strings.Contains(line, "[kubectl.kubernetes.io/last-applied-configuration]") ||

@@ -73,7 +73,7 @@ func TestAccClient_collision(t *testing.T) {
 		Steps: []resource.TestStep{{
 			Config:      s.Provider() + client("a", `name = "a"`, `admin_email = "a@b.example"`) + client("b", `name = "a-web"`, `admin_email = "a@b.example"`),
 			PlanOnly:    true,
-			ExpectError: message("Service " + s.Namespace + "/mira-a-web belongs to client"),
+			ExpectError: acctest.Message("Service " + s.Namespace + "/mira-a-web belongs to client"),
 		}},
 	})
 }
@@ -93,7 +93,7 @@ func TestAccClient_oneClientTwoAddresses(t *testing.T) {
 		Steps: []resource.TestStep{
 			{
 				Config:      s.Provider() + client("one", lines...) + client("two", lines...),
-				ExpectError: message("Client Declared Twice"),
+				ExpectError: acctest.Message("Client Declared Twice"),
 			},
 			{Config: s.Provider() + client("one", first...)},
 			{

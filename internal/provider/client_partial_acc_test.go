@@ -37,7 +37,7 @@ func TestAccClient_createFailsHalfWay(t *testing.T) {
 		Steps: []resource.TestStep{
 			{
 				Config:      config,
-				ExpectError: message("Deleted again, as this apply had created it: Service " + s.Namespace + "/mira-acme."),
+				ExpectError: acctest.Message("Deleted again, as this apply had created it: Service " + s.Namespace + "/mira-acme."),
 			},
 			{
 				PreConfig: func() {
@@ -71,7 +71,7 @@ func TestAccClient_adoptionFailsHalfWay(t *testing.T) {
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
-			{Config: config, ExpectError: message("Written before the error, and still there: Service " + s.Namespace + "/mira-acme.")},
+			{Config: config, ExpectError: acctest.Message("Written before the error, and still there: Service " + s.Namespace + "/mira-acme.")},
 			{
 				PreConfig: func() { lift() },
 				Config:    config,
@@ -108,7 +108,7 @@ func TestAccClient_updateFailsHalfWay(t *testing.T) {
 					lift = s.Admission.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
 				},
 				Config:      config,
-				ExpectError: message("Written before the error, and still there: Service " + s.Namespace + "/mira-acme-metrics"),
+				ExpectError: acctest.Message("Written before the error, and still there: Service " + s.Namespace + "/mira-acme-metrics"),
 			},
 			{
 				PreConfig: func() { lift() },

@@ -157,7 +157,7 @@ func TestAccClient_recreationIsPutBack(t *testing.T) {
 					lift = s.Admission.Deny(t, "statefulsets", `!(has(request.dryRun) && request.dryRun) && object.spec.serviceName == "mira-acme"`, probe)
 				},
 				Config:      config,
-				ExpectError: message(`StatefulSet ` + s.Namespace + `/mira-acme was put back as it was before.`),
+				ExpectError: acctest.Message(`StatefulSet ` + s.Namespace + `/mira-acme was put back as it was before.`),
 			},
 			{
 				PreConfig: func() {

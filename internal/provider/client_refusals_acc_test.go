@@ -180,7 +180,7 @@ func refused(s *acctest.Sandbox, r refusal) *regexp.Regexp {
 	of := func(client string, says []string) string {
 		var parts []string
 		for _, part := range says {
-			parts = append(parts, message(strings.NewReplacer("CLIENT", client, "NS", s.Namespace).Replace(part)).String())
+			parts = append(parts, acctest.Message(strings.NewReplacer("CLIENT", client, "NS", s.Namespace).Replace(part)).String())
 		}
 		return strings.Join(parts, ".*")
 	}
@@ -255,7 +255,7 @@ func TestAccClient_credentialsNotAccepted(t *testing.T) {
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{{
 			Config: config, PlanOnly: true,
-			ExpectError: regexp.MustCompile("(?s)Error: Credentials Not Accepted.*" + message(`does not accept the credentials`).String()),
+			ExpectError: regexp.MustCompile("(?s)Error: Credentials Not Accepted.*" + acctest.Message(`does not accept the credentials`).String()),
 		}},
 	})
 }

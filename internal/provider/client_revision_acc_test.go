@@ -125,9 +125,9 @@ func TestAccClient_pinnedRevision(t *testing.T) {
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
-			{Config: pinned("0123456789ab"), PlanOnly: true, ExpectError: message(says(was, "0123456789ab"))},
+			{Config: pinned("0123456789ab"), PlanOnly: true, ExpectError: acctest.Message(says(was, "0123456789ab"))},
 			{Config: pinned(was), ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}},
-			{PreConfig: func() { s.PutTemplate(t, changed) }, Config: pinned(was), PlanOnly: true, ExpectError: message(says(is, was))},
+			{PreConfig: func() { s.PutTemplate(t, changed) }, Config: pinned(was), PlanOnly: true, ExpectError: acctest.Message(says(is, was))},
 			{
 				Config: pinned(is),
 				ConfigPlanChecks: resource.ConfigPlanChecks{
@@ -137,7 +137,7 @@ func TestAccClient_pinnedRevision(t *testing.T) {
 			},
 			// The pin moves ahead of the template. It may be written in the same run;
 			// where it is not, the apply says so.
-			{Config: pinned("0123456789ab"), ExpectError: message(says(is, "0123456789ab"))},
+			{Config: pinned("0123456789ab"), ExpectError: acctest.Message(says(is, "0123456789ab"))},
 			{Config: pinned(is), PlanOnly: true},
 		},
 	})

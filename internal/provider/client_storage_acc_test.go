@@ -96,7 +96,7 @@ func TestAccClient_claimsAreSacred(t *testing.T) {
 			PreConfig:   func() { s.PutTemplate(t, acctest.Edit(t, sample, refused.edit...)) },
 			Config:      config,
 			PlanOnly:    true,
-			ExpectError: message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme: ` + refused.says),
+			ExpectError: acctest.Message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme: ` + refused.says),
 		})
 	}
 	steps = append(steps, resource.TestStep{PreConfig: func() { s.PutTemplate(t, sample) }, Config: config, PlanOnly: true})
@@ -162,7 +162,7 @@ func TestAccClient_claimCannotExpand(t *testing.T) {
 				PreConfig: func() { s.PutTemplate(t, byHand(t, class, "8Gi")) },
 				Config:    config,
 				PlanOnly:  true,
-				ExpectError: message(`Client "acme": PersistentVolumeClaim ` + s.Namespace + "/" + acctest.ClaimName + ` cannot grow from 5Gi to 8Gi: ` +
+				ExpectError: acctest.Message(`Client "acme": PersistentVolumeClaim ` + s.Namespace + "/" + acctest.ClaimName + ` cannot grow from 5Gi to 8Gi: ` +
 					`PersistentVolumeClaim ` + s.Namespace + "/" + acctest.ClaimName + `: the server refused to grow it: persistentvolumeclaims "` + acctest.ClaimName + `" is forbidden: ` +
 					`only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize`),
 			},
@@ -208,7 +208,7 @@ func TestAccClient_claimGrowthFails(t *testing.T) {
 					resized(t, s, `{"status":{"allocatedResourceStatuses":{"storage":"ControllerResizeInfeasible"}}}`)
 				},
 				Config:      config,
-				ExpectError: message(acctest.ClaimName + ` has not grown to 8Gi: its capacity is 5Gi, and the storage back end says ControllerResizeInfeasible. The StatefulSet is applied`),
+				ExpectError: acctest.Message(acctest.ClaimName + ` has not grown to 8Gi: its capacity is 5Gi, and the storage back end says ControllerResizeInfeasible. The StatefulSet is applied`),
 			},
 			{
 				Config:           config,
@@ -223,17 +223,16 @@ func TestAccClient_claimGrowthFails(t *testing.T) {
 // a warning.
 func TestAccClient_claimGrowthDeferred(t *testing.T) {
 	t.Parallel()
-	env := buildMirror(t, "")
 	s := acctest.NewSandbox(t)
 	class := s.StorageClass(t, true)
 	s.Volume(t, class, acctest.ClaimName, "5Gi")
 	s.PutTemplate(t, byHand(t, class, "5Gi"))
-	c := commandLine(t, env, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`))
-	c.run(t, "apply", "-auto-approve")
+	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`))
+	c.Run(t, "apply", "-auto-approve")
 	before := s.Running(t)
 	s.PutTemplate(t, byHand(t, class, "8Gi"))
 	resized(t, s, `{"status":{"conditions":[{"type":"FileSystemResizePending","status":"True","message":"Waiting for user to (re-)start a pod"}]}}`)
-	wantWarning(t, warnings(t, c.run(t, "apply", "-auto-approve", "-json")), "File System Grows Later: ", acctest.ClaimName+" has grown to 8Gi")
+	acctest.WantWarning(t, acctest.Warnings(t, c.Run(t, "apply", "-auto-approve", "-json")), "File System Grows Later: ", acctest.ClaimName+" has grown to 8Gi")
 	wantNothingToDo(t, c)
 	if requested, _ := capacity(t, s, acctest.ClaimName); requested != "8Gi" {
 		t.Errorf("the claim asks for %s", requested)
@@ -241,7 +240,7 @@ func TestAccClient_claimGrowthDeferred(t *testing.T) {
 	if err := before.CheckRecreated(t, s); err != nil {
 		t.Error(err)
 	}
-	c.destroy(t)
+	c.Destroy(t)
 }
 
 // A claim that is kept from a former life of a client grows to what the template

@@ -149,7 +149,7 @@ func TestAccClient_unknownRevision(t *testing.T) {
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 					plancheck.ExpectUnknownValue("mira_client.globex", tfjsonpath.New("objects")),
 				}},
-				ExpectError: message("Template Has Another Revision"),
+				ExpectError: acctest.Message("Template Has Another Revision"),
 			},
 			{
 				PreConfig: func() {
@@ -323,7 +323,7 @@ func TestAccClient_unknownNamespaceOfProvider(t *testing.T) {
 			{
 				Config:           unknown(other.Namespace, 2),
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: update},
-				ExpectError:      message("new value for .namespace"), // the CLI's own refusal
+				ExpectError:      acctest.Message("new value for .namespace"), // the CLI's own refusal
 			},
 			{
 				PreConfig: func() {

@@ -1,10 +1,7 @@
 package provider
 
 import (
-	"bytes"
-	"errors"
 	"maps"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -30,20 +27,6 @@ resource "mira_client" "this" {
 }
 `
 
-// fail gives the output of a command that must end with exit code 1.
-func (c *cli) fail(t *testing.T, arguments ...string) string {
-	t.Helper()
-	var output bytes.Buffer
-	command := exec.CommandContext(t.Context(), c.path, append([]string{"-chdir=" + c.directory}, arguments...)...)
-	command.Env = c.env
-	command.Stdout, command.Stderr = &output, &output
-	var exit *exec.ExitError
-	if err := command.Run(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		t.Fatalf("%s: want exit code 1, got %v:\n%s", strings.Join(arguments, " "), err, output.String())
-	}
-	return output.String()
-}
-
 // generations gives the metadata.generation of every StatefulSet.
 func generations(t *testing.T, s *acctest.Sandbox) map[string]int64 {
 	t.Helper()
@@ -62,8 +45,8 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	c := commandLine(t, buildMirror(t, s.Kubeconfig), s.Provider("rollout = var.rollout")+fleetConfig)
-	c.run(t, "apply", "-auto-approve", "-parallelism=15")
+	c := acctest.NewCLI(t, s, s.Provider("rollout = var.rollout")+fleetConfig)
+	c.Run(t, "apply", "-auto-approve", "-parallelism=15")
 	s.WantImages(t, "mira:3.0")
 
 	for _, test := range []struct {
@@ -81,13 +64,13 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			generationsBefore, podsBefore, claimsBefore := generations(t, s), s.UIDs(t, "Pod"), s.UIDs(t, "PersistentVolumeClaim")
 			s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", test.image))
-			output := c.fail(t, append([]string{"apply", "-auto-approve"}, test.arguments...)...)
+			output := c.Fail(t, append([]string{"apply", "-auto-approve"}, test.arguments...)...)
 
 			// The CLI prints errors in no order: each tells why.
 			_, rest, _ := strings.Cut(output, "\nError: ")
 			first, _, _ := strings.Cut(rest, "\nError: ")
-			wantOutput(t, first, test.says...)
-			wantOutput(t, output, "Rollout Failed And Was Rolled Back", "The former revision serves again", "Rollout Not Begun", "This client is untouched")
+			acctest.WantOutput(t, first, test.says...)
+			acctest.WantOutput(t, output, "Rollout Failed And Was Rolled Back", "The former revision serves again", "Rollout Not Begun", "This client is untouched")
 			var touched []string
 			for name, generation := range generations(t, s) {
 				if generation != generationsBefore[name] {
@@ -112,13 +95,13 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 			if !maps.Equal(claimsBefore, s.UIDs(t, "PersistentVolumeClaim")) {
 				t.Error("claims have been replaced")
 			}
-			plan := c.run(t, "plan")
-			wantOutput(t, plan, "Plan: 0 to add, 30 to change, 0 to destroy.")
+			plan := c.Run(t, "plan")
+			acctest.WantOutput(t, plan, "Plan: 0 to add, 30 to change, 0 to destroy.")
 		})
 	}
 
 	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:3.4"))
-	c.apply(t)
+	c.Apply(t)
 	s.WantImages(t, "mira:3.4")
 	if names := slices.Sorted(maps.Keys(generations(t, s))); len(names) != 30 {
 		t.Errorf("%d clients are left", len(names))

@@ -1,0 +1,172 @@
+package acctest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/version"
+)
+
+// CLI runs Terraform or OpenTofu, with the provider as a binary, in a directory of its
+// own. It shows what terraform-plugin-testing does not: warnings, the text of a plan,
+// what becomes of an interrupt. It is slower: each command starts several processes.
+type CLI struct {
+	path, directory string
+	env             []string
+}
+
+// NewCLI returns a CLI for a configuration, which is that of [Sandbox.Provider] and of
+// resources.
+func NewCLI(t *testing.T, s *Sandbox, config string) *CLI {
+	t.Helper()
+	c := newCLI(t, s)
+	config = "terraform {\n  required_providers {\n    mira = { source = \"mira-cluster/mira\" }\n  }\n}\n" + config
+	if err := os.WriteFile(filepath.Join(c.directory, "main.tf"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.Run(t, "init")
+	return c
+}
+
+// NewExampleCLI returns a CLI for files and directories of examples/, which it copies.
+func NewExampleCLI(t *testing.T, s *Sandbox, sources ...string) *CLI {
+	t.Helper()
+	c := newCLI(t, s)
+	for _, source := range sources {
+		source = filepath.Join(Root(), "examples", source)
+		info, err := os.Stat(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.IsDir() {
+			err = os.CopyFS(c.directory, os.DirFS(source))
+		} else {
+			var data []byte
+			if data, err = os.ReadFile(source); err == nil {
+				err = os.WriteFile(filepath.Join(c.directory, filepath.Base(source)), data, 0o600)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Run(t, "init")
+	return c
+}
+
+// newCLI returns a CLI in an empty directory. Nothing of the caller's own settings of a
+// CLI or a cluster reaches it.
+func newCLI(t *testing.T, s *Sandbox) *CLI {
+	t.Helper()
+	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
+	if path == "" {
+		t.Fatal("TF_ACC_TERRAFORM_PATH is not set: `make testacc` sets it")
+	}
+	mirror, err := buildProvider()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := filepath.Join(t.TempDir(), "cli.tfrc")
+	content := "provider_installation {\n  filesystem_mirror {\n    path = \"" + filepath.ToSlash(mirror) + "\"\n  }\n}\n"
+	if err := os.WriteFile(settings, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{
+		"TF_CLI_CONFIG_FILE=" + settings, "KUBECONFIG=" + s.Kubeconfig,
+		"TF_IN_AUTOMATION=1", "TF_INPUT=0", "TF_CLI_ARGS=-no-color", "CHECKPOINT_DISABLE=1",
+	}
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if !strings.HasPrefix(name, "TF_") && !strings.HasPrefix(name, "KUBE") {
+			env = append(env, variable)
+		}
+	}
+	return &CLI{path: path, directory: t.TempDir(), env: env}
+}
+
+// buildProvider builds the provider, once for all tests of a package, into a filesystem
+// mirror for the registry of the CLI under test, and returns the mirror's directory.
+var buildProvider = sync.OnceValues(func() (string, error) {
+	directory := filepath.Join(Root(), "bin", "acctest")
+	host := os.Getenv("TF_ACC_PROVIDER_HOST")
+	if host == "" {
+		host = "registry.terraform.io" // as terraform-plugin-testing has it
+	}
+	platform := runtime.GOOS + "_" + runtime.GOARCH
+	target := filepath.Join(directory, host, "mira-cluster", "mira", "0.1.0", platform, "terraform-provider-mira_v0.1.0")
+	build := exec.Command("go", "build", "-o", target, Root())
+	build.Dir = Root()
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the provider: %w\n%s", err, output)
+	}
+	return directory, nil
+})
+
+// command returns a command whose output goes to a buffer.
+func (c *CLI) command(t *testing.T, arguments []string) (*exec.Cmd, *bytes.Buffer) {
+	var output bytes.Buffer
+	command := exec.CommandContext(t.Context(), c.path, append([]string{"-chdir=" + c.directory}, arguments...)...)
+	command.Env = c.env
+	command.Stdout, command.Stderr = &output, &output
+	return command, &output
+}
+
+// Run returns the output of a command that must succeed.
+func (c *CLI) Run(t *testing.T, arguments ...string) string {
+	t.Helper()
+	command, output := c.command(t, arguments)
+	if err := command.Run(); err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(arguments, " "), err, output)
+	}
+	return output.String()
+}
+
+// Fail returns the output of a command that must end with exit code 1.
+func (c *CLI) Fail(t *testing.T, arguments ...string) string {
+	t.Helper()
+	command, output := c.command(t, arguments)
+	var exit *exec.ExitError
+	if err := command.Run(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Fatalf("%s: want exit code 1, got %v:\n%s", strings.Join(arguments, " "), err, output)
+	}
+	return output.String()
+}
+
+// Apply applies, and checks that the next plan is empty.
+func (c *CLI) Apply(t *testing.T, arguments ...string) string {
+	t.Helper()
+	output := c.Run(t, append([]string{"apply", "-auto-approve"}, arguments...)...)
+	c.Run(t, append([]string{"plan", "-detailed-exitcode"}, arguments...)...)
+	return output
+}
+
+// Destroy destroys everything in the state.
+func (c *CLI) Destroy(t *testing.T) string {
+	t.Helper()
+	return c.Run(t, "destroy", "-auto-approve")
+}
+
+// IsAtLeast reports whether the CLI has a version or a later one.
+func (c *CLI) IsAtLeast(t *testing.T, least string) bool {
+	t.Helper()
+	var answer struct {
+		Version string `json:"terraform_version"` // OpenTofu calls it so, too
+	}
+	if err := json.Unmarshal([]byte(c.Run(t, "version", "-json")), &answer); err != nil {
+		t.Fatal(err)
+	}
+	has, err := version.ParseGeneric(answer.Version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return has.AtLeast(version.MustParseGeneric(least))
+}
