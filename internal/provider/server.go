@@ -83,7 +83,7 @@ func (s *server) UpgradeResourceState(ctx context.Context, req *tfprotov6.Upgrad
 
 // ReadResource refreshes a client.
 func (s *server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
-	ctx, short := s.readShort(ctx, req)
+	ctx, short := s.readShort(withLogger(ctx), req)
 	if short != nil {
 		logFastPath(ctx, "ReadResource")
 		return short, nil
@@ -93,10 +93,31 @@ func (s *server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRe
 
 // PlanResourceChange plans a client.
 func (s *server) PlanResourceChange(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
-	ctx, short := s.planShort(ctx, req)
+	ctx, short := s.planShort(withLogger(ctx), req)
 	if short != nil {
 		logFastPath(ctx, "PlanResourceChange")
 		return short, nil
 	}
 	return s.frameworkServer.PlanResourceChange(ctx, req)
+}
+
+// ApplyResourceChange changes a client.
+func (s *server) ApplyResourceChange(
+	ctx context.Context, req *tfprotov6.ApplyResourceChangeRequest,
+) (*tfprotov6.ApplyResourceChangeResponse, error) {
+	return s.frameworkServer.ApplyResourceChange(withLogger(ctx), req)
+}
+
+// ImportResourceState imports a client.
+func (s *server) ImportResourceState(
+	ctx context.Context, req *tfprotov6.ImportResourceStateRequest,
+) (*tfprotov6.ImportResourceStateResponse, error) {
+	return s.frameworkServer.ImportResourceState(withLogger(ctx), req)
+}
+
+// ConfigureProvider connects to the cluster.
+func (s *server) ConfigureProvider(
+	ctx context.Context, req *tfprotov6.ConfigureProviderRequest,
+) (*tfprotov6.ConfigureProviderResponse, error) {
+	return s.frameworkServer.ConfigureProvider(withLogger(ctx), req)
 }

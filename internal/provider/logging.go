@@ -1,0 +1,63 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/go-logr/logr"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+)
+
+// withLogger returns a context in which the packages that know nothing of Terraform,
+// and client-go, write to the provider's log.
+func withLogger(ctx context.Context) context.Context {
+	return logging.NewContext(ctx, logr.New(logSink{ctx: ctx}))
+}
+
+// logSink writes to the log of a call. Everything goes to the debug level: what an
+// operator has to know is in the diagnostics.
+type logSink struct {
+	ctx    context.Context // of the call, without the logger
+	fields map[string]any
+}
+
+func (logSink) Init(logr.RuntimeInfo) {}
+
+// Enabled lets through what [logging.Debug] writes, and not the details of client-go.
+func (logSink) Enabled(level int) bool { return level <= 1 }
+
+func (s logSink) Info(_ int, message string, keysAndValues ...any) {
+	tflog.Debug(s.ctx, message, s.with(keysAndValues))
+}
+
+func (s logSink) Error(err error, message string, keysAndValues ...any) {
+	tflog.Debug(s.ctx, message, s.with(append([]any{"error", err}, keysAndValues...)))
+}
+
+func (s logSink) WithValues(keysAndValues ...any) logr.LogSink {
+	return logSink{ctx: s.ctx, fields: s.with(keysAndValues)}
+}
+
+func (s logSink) WithName(name string) logr.LogSink {
+	return s.WithValues("logger", name)
+}
+
+// with returns the fields of the sink and further ones.
+func (s logSink) with(keysAndValues []any) map[string]any {
+	fields := make(map[string]any, len(s.fields)+len(keysAndValues)/2)
+	maps.Copy(fields, s.fields)
+	for i := 0; i+1 < len(keysAndValues); i += 2 {
+		value := keysAndValues[i+1]
+		switch text := value.(type) {
+		case error:
+			value = fmt.Sprint(text) // an error may have no fields that could be encoded
+		case fmt.Stringer:
+			value = text.String()
+		}
+		fields[fmt.Sprint(keysAndValues[i])] = value
+	}
+	return fields
+}

@@ -1,0 +1,40 @@
+package provider
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-log/tflogtest"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+)
+
+// What the other packages and client-go log is in the provider's log, at the debug
+// level.
+func TestWithLogger(t *testing.T) {
+	var log bytes.Buffer
+	ctx := withLogger(tflogtest.RootLogger(t.Context(), &log))
+	logging.Debug(ctx, "Waited", "name", "acme", "error", errors.New("lost"), "waited", 2*time.Second, "left", 1)
+	logger := logr.FromContextOrDiscard(ctx)
+	logger.WithName("reflector").WithValues("kind", "Pod").Error(errors.New("refused"), "Watch failed")
+	logger.V(4).Info("a detail")
+
+	got, err := tflogtest.MultilineJSONDecode(&log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []map[string]any{
+		{"name": "acme", "error": "lost", "waited": "2s", "left": 1.0, "@message": "Waited"},
+		{"logger": "reflector", "kind": "Pod", "error": "refused", "@message": "Watch failed"},
+	}
+	for _, line := range want {
+		line["@level"], line["@module"] = "debug", "provider"
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("log (-want +got):\n%s", diff)
+	}
+}
