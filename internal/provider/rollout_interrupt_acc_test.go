@@ -31,7 +31,7 @@ func TestAccRollout_interrupt(t *testing.T) {
 		return false
 	})
 	// That the pod runs does not mean that the provider has seen it.
-	apply.WaitForLog(t, "Waiting for a rollout", "pod mira-acme-0: not ready")
+	apply.WaitForLog(t, "A rollout is pending", "mira-acme-0: Running, not ready")
 	apply.Interrupt(t)
 	output, err := apply.Wait()
 	acctest.WantOutput(t, output, "Rollout Goes On", `Client "acme"`, "was interrupted after", "mira-acme-0")

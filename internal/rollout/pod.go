@@ -118,6 +118,22 @@ func (p PodStatus) String() string {
 	return "pod " + p.Name + ": " + strings.Join(parts, "; ")
 }
 
+// state names the pod and the state that it is in, without what the server says about
+// it.
+func (p PodStatus) state() string {
+	switch {
+	case p.Missing:
+		return p.Name + ": not created yet"
+	case p.Deleting:
+		return p.Name + ": being deleted"
+	case p.Surplus, p.ToBeReplaced:
+		return p.Name + ": to be deleted"
+	case p.Ready:
+		return p.Name + ": ready"
+	}
+	return fmt.Sprintf("%s: %s, not ready", p.Name, p.Phase)
+}
+
 // podStatus returns the status of one pod. revision is the newest one.
 func podStatus(pod *corev1.Pod, revision string, claims []corev1.PersistentVolumeClaim) PodStatus {
 	s := PodStatus{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -124,6 +125,7 @@ type waiter struct {
 	lost   error
 	pauses wait.Backoff
 	notes  []string
+	logged string // what [waiter.logPending] has logged last
 }
 
 func newWaiter(w *Watcher, target Target, options Options) *waiter {
@@ -204,6 +206,7 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 	if v.status.Done || sts.Generation < v.MinGeneration {
 		return v.status.Done, nil
 	}
+	v.logPending(ctx)
 	now := time.Now()
 	seen := v.tracker.observe(now, sts, pods, terminated)
 	for _, f := range seen.fresh {
@@ -216,6 +219,18 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 	}
 	v.next = earlier(v.next, v.deleter.deleteStuck(ctx, now, sts, pods))
 	return false, ctx.Err()
+}
+
+// logPending logs which pods the rollout waits for, whenever that has changed.
+func (v *waiter) logPending(ctx context.Context) {
+	var pods []string
+	for _, pod := range v.status.Pending[:min(len(v.status.Pending), maxPods)] {
+		pods = append(pods, pod.state())
+	}
+	if text := v.status.Message + strings.Join(pods, ";"); text != v.logged {
+		v.logged = text
+		v.log(ctx, "A rollout is pending", "status", v.status.Message, "pods", pods)
+	}
 }
 
 // log logs a message about the target.
