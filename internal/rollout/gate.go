@@ -15,8 +15,8 @@ import (
 type GateOptions struct {
 	// Start is the number of clients in the first wave; at least 1.
 	Start int
-	// Factor is by how much a wave is larger than the one before it, if all rollouts
-	// of that one succeeded; at least 1.
+	// Factor multiplies the size of a wave if all rollouts of the wave before succeeded;
+	// at least 1.
 	Factor int
 	// MaxConcurrent is the maximal size of a wave; 0 for no maximum.
 	MaxConcurrent int
@@ -129,7 +129,7 @@ func (g *Gate) Fail(ctx context.Context, client, reason string) {
 	g.failures = append(g.failures, FailedClient{Name: client, Reason: reason})
 	g.imperfect = true
 	g.notify()
-	if g.isClosed() {
+	if len(g.failures) == g.options.MaxFailures {
 		logging.Debug(ctx, "Closed the gate", "client", client, "failedClients", names(g.failures), "maxFailures", g.options.MaxFailures)
 	}
 }
@@ -178,8 +178,8 @@ func (p *Pass) Succeed() {
 	}
 }
 
-// Fail records that the rollout failed. If that was one failure too many, no more
-// rollouts are admitted. The pass stays valid while the rollout is rolled back.
+// Fail records that the rollout failed. No more rollouts are admitted if that makes
+// MaxFailures failures. The pass stays valid while the rollout is rolled back.
 func (p *Pass) Fail(ctx context.Context, reason string) {
 	if p == nil || p.failed || p.left {
 		return

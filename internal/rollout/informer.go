@@ -58,7 +58,12 @@ func startInformer[T object](
 	i.shared = cache.NewTypedSharedIndexInformer[T](cache.NewSharedIndexInformerWithOptions(
 		i.requests(client.Resource(k.resource).Namespace(s.namespace)), &unstructured.Unstructured{},
 		cache.SharedIndexInformerOptions{Indexers: cache.TypedIndexersToIndexers(cache.TypedIndexers[T]{byOwner: ownerOf[T]})}))
+	var none T
 	changed := func(object T) {
+		if object == none { // deleted while there was no copy of it
+			wake("")
+			return
+		}
 		i.terminated.note(object)
 		if name := k.statefulSet(object); name != "" {
 			wake(name)
@@ -115,7 +120,7 @@ func (i *informer[T]) view() view {
 
 // named returns the newest copy of an object; nil if there is none.
 func (i *informer[T]) named(name string) (T, view) {
-	view := i.view() // first, so that a copy that is missing is missing from a list that was read
+	view := i.view() // first: a copy may be missing because the list had not been read
 	found, _, _ := i.shared.GetStore().GetByKey(cache.NewObjectName(i.scope.namespace, name).String())
 	object, _ := found.(T)
 	return object, view

@@ -52,7 +52,7 @@ func (d *stuckPodDeleter) deleteStuck(ctx context.Context, now time.Time, sts *a
 	if d.retryAt.After(now) {
 		return d.retryAt
 	}
-	if d.last != nil && d.isSucceeded(sts, pods) {
+	if d.last != nil && d.hasSuccessor(sts, pods) {
 		d.last = nil
 	}
 	inOrder := sts.Spec.PodManagementPolicy != appsv1.ParallelPodManagement
@@ -72,9 +72,9 @@ func (d *stuckPodDeleter) deleteStuck(ctx context.Context, now time.Time, sts *a
 	return next
 }
 
-// isSucceeded reports whether the pod that was deleted last has a successor that holds
+// hasSuccessor reports whether the pod that was deleted last has a successor that holds
 // up nothing: it is ready, or it is outdated as well and has to be deleted, too.
-func (d *stuckPodDeleter) isSucceeded(sts *appsv1.StatefulSet, pods []*corev1.Pod) bool {
+func (d *stuckPodDeleter) hasSuccessor(sts *appsv1.StatefulSet, pods []*corev1.Pod) bool {
 	return slices.ContainsFunc(pods, func(pod *corev1.Pod) bool {
 		return pod.Name == d.last.Name && pod.UID != d.last.UID && (isReady(pod) || revisionOf(pod) != sts.Status.UpdateRevision)
 	})
