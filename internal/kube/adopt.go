@@ -45,13 +45,13 @@ func (c *Client) patchManagedFields(ctx context.Context, live *unstructured.Unst
 		return nil, err
 	}
 	ref := RefOf(live)
-	resource, err := c.written(ref)
+	resource, err := c.writable(ref)
 	if err != nil {
 		return nil, err
 	}
 	patched, err := resource.Patch(ctx, ref.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: c.fields.Name()})
 	if err != nil {
-		return nil, c.classify("adopt", ref, err)
+		return nil, c.errors.translate("adopt", ref, err)
 	}
 	return patched, nil
 }

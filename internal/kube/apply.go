@@ -10,39 +10,47 @@ import (
 
 const verbApply = "apply"
 
-// DryRun has the server do everything of an apply but store it, and gives the
-// object as it would be. `live` is the object as it is, nil if there is none: what
-// former managers own of one that is not adopted yet is no conflict, as adopting
-// it takes that over. [Client.RecentDryRun] gives the answer again.
+// DryRun has the server do everything of an apply but store it, and returns the
+// object as it would be. `live` is the object as it is; nil if there is none. What
+// former managers own of a live object that is not adopted yet is no conflict, as
+// adopting the object takes that over. [Client.RecentDryRun] returns the answer
+// again.
 func (c *Client) DryRun(ctx context.Context, object, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	options := metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}, Force: c.force}
 	result, err := c.apply(ctx, object, options)
 	var conflict *ConflictError
-	if errors.As(err, &conflict) && live != nil && c.endsWithAdoption(live, conflict) {
+	if errors.As(err, &conflict) && live != nil && c.fields.AllEndWithAdoption(live, conflict.managers()) {
 		options.Force = true
 		result, err = c.apply(ctx, object, options)
 	}
 	if err == nil {
-		c.dryRuns.put(RefOf(object).unversioned(), recentDryRun{of: c.fields.DigestApplied(object), on: versionOf(live), result: result})
+		recent := recentDryRun{applied: c.fields.DigestApplied(object), version: versionOf(live), result: result}
+		c.dryRuns.Add(RefOf(object).unversioned(), recent, recentTTL)
 	}
 	return result, err
 }
 
-// RecentDryRun gives what [Client.DryRun] answered to the same object a moment ago, if
-// the live object is still the same version; nil otherwise. The CLI plans a change
-// once more right before it applies it: what the server said then need not be asked
-// again.
-func (c *Client) RecentDryRun(object, live *unstructured.Unstructured) *unstructured.Unstructured {
-	last, ok := c.dryRuns.get(RefOf(object).unversioned())
-	if !ok || last.of == "" || last.of != c.fields.DigestApplied(object) || last.on != versionOf(live) {
-		return nil
-	}
-	return last.result
+// recentDryRun is an answer of the server to a dry run, and what it was the answer
+// to: the digest of the object, and the version of the live one.
+type recentDryRun struct {
+	applied, version string
+	result           *unstructured.Unstructured
 }
 
-type recentDryRun struct {
-	of, on string
-	result *unstructured.Unstructured
+// RecentDryRun returns what [Client.DryRun] answered to the same object a moment
+// ago, if the live object is still the same version; nil otherwise. The CLI plans a
+// change once more right before it applies it: what the server said then need not
+// be asked again.
+func (c *Client) RecentDryRun(object, live *unstructured.Unstructured) *unstructured.Unstructured {
+	found, ok := c.dryRuns.Get(RefOf(object).unversioned())
+	if !ok {
+		return nil
+	}
+	recent := found.(recentDryRun)
+	if recent.applied == "" || recent.applied != c.fields.DigestApplied(object) || recent.version != versionOf(live) {
+		return nil
+	}
+	return recent.result
 }
 
 // versionOf is empty where there is no object.
@@ -53,28 +61,20 @@ func versionOf(live *unstructured.Unstructured) string {
 	return string(live.GetUID()) + "/" + live.GetResourceVersion()
 }
 
-// endsWithAdoption reports whether the fields of all managers in a conflict become
-// ours when the object is adopted.
-func (c *Client) endsWithAdoption(live *unstructured.Unstructured, conflict *ConflictError) bool {
-	managers := make([]string, 0, len(conflict.Fields))
-	for _, field := range conflict.Fields {
-		managers = append(managers, field.Manager)
-	}
-	return c.fields.AllEndWithAdoption(live, managers)
-}
-
-// Apply creates or changes the object by server-side apply, and gives it as it
-// is then. Where `object` holds a UID, only that very object is changed and none
+// Apply creates or changes the object by server-side apply, and returns it as it is
+// then. Where `object` holds a UID, only the object of that UID is changed and none
 // is created.
 func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	return c.apply(ctx, object, metav1.ApplyOptions{Force: c.force})
 }
 
-func (c *Client) apply(ctx context.Context, object *unstructured.Unstructured, options metav1.ApplyOptions) (*unstructured.Unstructured, error) {
+func (c *Client) apply(
+	ctx context.Context, object *unstructured.Unstructured, options metav1.ApplyOptions,
+) (*unstructured.Unstructured, error) {
 	ref := RefOf(object)
-	endpoint := c.written
+	endpoint := c.writable
 	if len(options.DryRun) > 0 {
-		endpoint = c.endpoint
+		endpoint = c.readable
 	}
 	resource, err := endpoint(ref)
 	if err != nil {
@@ -83,7 +83,7 @@ func (c *Client) apply(ctx context.Context, object *unstructured.Unstructured, o
 	options.FieldManager = c.fields.Name()
 	result, err := resource.Apply(ctx, ref.Name, object, options)
 	if err != nil {
-		return nil, c.classify(verbApply, ref, err)
+		return nil, c.errors.translate(verbApply, ref, err)
 	}
 	return result, nil
 }

@@ -27,7 +27,7 @@ func liveObject(t testing.TB, resource string) *unstructured.Unstructured {
 }
 
 func BenchmarkDecodeItem(b *testing.B) {
-	for _, kind := range gatheredKinds {
+	for _, kind := range clientKinds {
 		b.Run(kind.kind, func(b *testing.B) {
 			live := liveObject(b, kind.resource)
 			data, err := json.Marshal(live.Object)
@@ -49,7 +49,7 @@ func BenchmarkDecodeItem(b *testing.B) {
 // putLive stores the objects of many clients as large as those of the sample
 // template.
 func (s *fakeServer) putLive(t testing.TB, count int) {
-	for _, kind := range gatheredKinds {
+	for _, kind := range clientKinds {
 		live := liveObject(t, kind.resource)
 		live.SetName("mira-TOBENAMED")
 		live.SetLabels(map[string]string{ownerLabel: "TOBENAMED"})
@@ -63,7 +63,7 @@ func (s *fakeServer) putLive(t testing.TB, count int) {
 	}
 }
 
-// heap gives how many bytes are in use.
+// heap returns how many bytes are in use.
 func heap() int64 {
 	runtime.GC()
 	var stats runtime.MemStats
@@ -72,18 +72,18 @@ func heap() int64 {
 }
 
 // What a plan of five thousand clients holds in memory once all were read.
-func TestGather_memory(t *testing.T) {
+func TestBatcher_memory(t *testing.T) {
 	const clients, most = 5000, 200 << 20
 	server := newFakeServer()
 	server.putLive(t, clients)
-	client := server.client(t)
+	batcher := NewBatcher(server.client(t))
 	before := heap()
-	readClients(t, client, 10, upTo(clients))
+	readClients(t, batcher, 10, upTo(clients))
 	held := heap() - before
 	t.Logf("%d MiB are held after %d MiB of lists, %d requests", held>>20, server.bytes>>20, len(server.log))
 	if held > most {
 		t.Errorf("%d bytes are held, at most %d were expected", held, most)
 	}
-	runtime.KeepAlive(client)
+	runtime.KeepAlive(batcher)
 	runtime.KeepAlive(server)
 }

@@ -20,18 +20,18 @@ func TestClaims_shareTheList(t *testing.T) {
 		for i := range clients {
 			server.put("persistentvolumeclaims", fmt.Sprintf("data-mira-%s-0", clientName(i)), "")
 		}
-		client := server.client(t)
+		claims := NewClaims(server.client(t))
 		find := func(i int, fresh bool) int {
-			claims, err := client.Claims(t.Context(), "default", "mira-"+clientName(i), []string{"data"}, fresh)
+			found, err := claims.List(t.Context(), ListClaims{Namespace: "default", StatefulSet: "mira-" + clientName(i), Templates: []string{"data"}, Fresh: fresh})
 			if err != nil {
 				t.Error(err)
 			}
-			for _, claim := range claims {
+			for _, claim := range found {
 				if claim.UID == "" {
 					t.Errorf("%s has no UID", claim)
 				}
 			}
-			return len(claims)
+			return len(found)
 		}
 		var workers sync.WaitGroup
 		for worker := range 10 {
@@ -54,7 +54,7 @@ func TestClaims_shareTheList(t *testing.T) {
 			t.Errorf("found %d claims in the shared list and %d in a fresh one", old, fresh)
 		}
 		server.put("persistentvolumeclaims", "data-mira-c0000-2", "")
-		<-time.After(gatherAge)
+		<-time.After(recentAge)
 		if found := find(0, false); found != 3 {
 			t.Errorf("found %d claims when the list is old", found)
 		}

@@ -8,19 +8,15 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
-
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/restmapper"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
 // Options says how a [Client] writes.
@@ -32,27 +28,24 @@ type Options struct {
 	Force bool
 }
 
-// Client reads and writes the objects of one cluster. It is safe for
-// concurrent use; one serves every client of a fleet.
+// Client reads and writes the objects of one cluster. It is safe for concurrent
+// use; one serves all clients of a fleet. [Batcher] and [Claims] stand on it.
 type Client struct {
 	connection *connection.Connection
 	requests   rest.Interface    // that dynamic stands on
 	dynamic    dynamic.Interface // both share one HTTP client and its connection
-	gatherer   *gatherer
-	claimLists sync.Map // of *claimList, by namespace
-	dryRuns lately[Ref, recentDryRun]
-	fields     *managedfields.Manager
-	force      bool
+	core       func() (rest.Interface, error)
+	kinds      *kinds
+	errors     translator
 
-	// Kinds outside the usual three are looked up in the server's discovery,
-	// which costs requests; the usual ones never are.
-	known     meta.RESTMapper
-	discovery func() (meta.RESTMapper, error)
+	fields *managedfields.Manager
+	force  bool
 
-	core func() (rest.Interface, error)
+	writes  writes
+	dryRuns *cache.LRUExpireCache // of recentDryRun by unversioned Ref
 }
 
-// New makes a client of a connection. It does not talk to the server.
+// New returns a client for a connection. It does not talk to the server.
 func New(conn *connection.Connection, options Options) (*Client, error) {
 	httpClient, err := rest.HTTPClientFor(conn.Config)
 	if err != nil {
@@ -68,109 +61,59 @@ func New(conn *connection.Connection, options Options) (*Client, error) {
 	if fields == nil {
 		fields = managedfields.NewManager("", "")
 	}
-	c := &Client{
+	return &Client{
 		connection: conn,
 		requests:   requests,
 		dynamic:    dynamic.New(requests),
+		core:       sync.OnceValues(func() (rest.Interface, error) { return coreClient(conn, httpClient) }),
+		kinds:      newKinds(conn, httpClient),
+		errors:     translator{conn},
 		fields:     fields,
 		force:      options.Force,
-		known:      usualKinds(),
-		discovery: sync.OnceValues(func() (meta.RESTMapper, error) {
-			client, err := discovery.NewDiscoveryClientForConfigAndClient(conn.Config, httpClient)
-			if err != nil {
-				return nil, err
-			}
-			return restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client)), nil
-		}),
-		core: sync.OnceValues(func() (rest.Interface, error) { return coreClient(conn, httpClient) }),
-	}
-	c.gatherer = newGatherer(c)
-	return c, nil
+		dryRuns:    cache.NewLRUExpireCache(recentObjects),
+	}, nil
 }
 
-// Dynamic is the untyped client that [Client] stands on, for watches.
+// Dynamic returns the untyped client that [Client] stands on, for watches.
 func (c *Client) Dynamic() dynamic.Interface { return c.dynamic }
 
 // Manager returns the field manager under which the client applies.
 func (c *Client) Manager() *managedfields.Manager { return c.fields }
 
 // Explain turns a transport failure of a request made through [Client.Dynamic]
-// into an [*connection.UnreachableError]; other errors come back as they are.
+// into a [*connection.UnreachableError]; other errors come back as they are.
 func (c *Client) Explain(err error) error { return c.connection.Explain(err) }
 
-func usualKinds() meta.RESTMapper {
-	// The versions are those to use where a reference names none.
-	mapper := meta.NewDefaultRESTMapper([]schema.GroupVersion{
-		{Version: "v1"}, {Group: "apps", Version: "v1"}, {Group: "networking.k8s.io", Version: "v1"},
-	})
-	for _, gvk := range []schema.GroupVersionKind{
-		{Version: "v1", Kind: "Service"},
-		{Version: "v1", Kind: "ConfigMap"},
-		{Version: "v1", Kind: "Secret"},
-		{Version: "v1", Kind: "PersistentVolumeClaim"},
-		{Version: "v1", Kind: "Pod"},
-		{Version: "v1", Kind: "Event"},
-		{Group: "apps", Version: "v1", Kind: "StatefulSet"},
-		{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"},
-	} {
-		mapper.Add(gvk, meta.RESTScopeNamespace)
-	}
-	return mapper
-}
-
-// resource gives the endpoint of a namespaced kind.
-func (c *Client) resource(gvk schema.GroupVersionKind, namespace string) (dynamic.ResourceInterface, error) {
-	mapping, err := c.mapping(gvk)
+// readable returns the endpoint of an object for requests that do not change it.
+func (c *Client) readable(ref Ref) (dynamic.ResourceInterface, error) {
+	resource, err := c.kinds.resource(ref.GroupVersionKind())
 	if err != nil {
 		return nil, err
 	}
-	return c.dynamic.Resource(mapping.Resource).Namespace(namespace), nil
+	return c.dynamic.Resource(resource).Namespace(ref.Namespace), nil
 }
 
-func (c *Client) endpoint(ref Ref) (dynamic.ResourceInterface, error) {
-	return c.resource(ref.GroupVersionKind(), ref.Namespace)
-}
-
-// written is endpoint for a request that changes an object.
-func (c *Client) written(ref Ref) (dynamic.ResourceInterface, error) {
-	mapping, err := c.mapping(ref.GroupVersionKind())
+// writable returns the endpoint of an object that is about to be changed. What a
+// [Batcher] has read of the object is not used any more.
+func (c *Client) writable(ref Ref) (dynamic.ResourceInterface, error) {
+	resource, err := c.kinds.resource(ref.GroupVersionKind())
 	if err != nil {
 		return nil, err
 	}
-	c.forget(mapping, ref)
-	return c.dynamic.Resource(mapping.Resource).Namespace(ref.Namespace), nil
-}
-
-func (c *Client) mapping(gvk schema.GroupVersionKind) (*meta.RESTMapping, error) {
-	mapping, err := c.known.RESTMapping(gvk.GroupKind(), gvk.Version)
-	if err != nil {
-		mapper, derr := c.discovery()
-		if derr != nil {
-			return nil, c.connection.Explain(derr)
-		}
-		mapping, err = mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
-	}
-	switch {
-	case meta.IsNoMatchError(err):
-		return nil, &KindError{GVK: gvk, Reason: "the server does not serve this kind in this version"}
-	case err != nil:
-		return nil, c.connection.Explain(fmt.Errorf("looking up kind %s: %w", gvk.Kind, err))
-	case mapping.Scope.Name() != meta.RESTScopeNameNamespace:
-		return nil, &KindError{GVK: gvk, Reason: "it is cluster-scoped, and everything of a client must live in the client's namespace"}
-	}
-	return mapping, nil
+	c.writes.add(objectKey{resource: resource, namespace: ref.Namespace, name: ref.Name})
+	return c.dynamic.Resource(resource).Namespace(ref.Namespace), nil
 }
 
 // Get reads the live object of a reference; nil without an error when there is
 // none.
 func (c *Client) Get(ctx context.Context, ref Ref) (*unstructured.Unstructured, error) {
-	resource, err := c.resource(ref.GroupVersionKind(), ref.Namespace)
+	resource, err := c.readable(ref)
 	if err != nil {
 		return nil, err
 	}
 	live, err := resource.Get(ctx, ref.Name, metav1.GetOptions{})
 	if err != nil {
-		err = c.classify("get", ref, err)
+		err = c.errors.translate("get", ref, err)
 		var gone *NotFoundError
 		if errors.As(err, &gone) {
 			return nil, nil
@@ -200,4 +143,32 @@ func (c *Client) ConfigMapKey(ctx context.Context, namespace, name, key string) 
 		return "", &MissingKeyError{Ref: ref, Key: key, Keys: slices.Sorted(maps.Keys(data))}
 	}
 	return value, nil
+}
+
+// objectKey names an object by its endpoint.
+type objectKey struct {
+	resource        schema.GroupVersionResource
+	namespace, name string
+}
+
+// writes are the objects that we have written, or are about to write. They stay in
+// it: a list that is on its way may hold an object as it was before.
+type writes struct {
+	mu   sync.Mutex
+	keys map[objectKey]bool
+}
+
+func (w *writes) add(key objectKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.keys == nil {
+		w.keys = make(map[objectKey]bool)
+	}
+	w.keys[key] = true
+}
+
+func (w *writes) has(key objectKey) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.keys[key]
 }

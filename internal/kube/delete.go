@@ -19,9 +19,9 @@ import (
 // Delete removes an object and waits until it is gone, and with it, as the
 // deletion propagates in the foreground, what it owns: the pods of a
 // StatefulSet. A UID in the reference is a precondition: an object that took the
-// name meanwhile is left alone, and the one that was meant counts as gone.
+// name in the meantime is left alone, and the one that was meant counts as gone.
 func (c *Client) Delete(ctx context.Context, ref Ref) error {
-	resource, err := c.written(ref)
+	resource, err := c.writable(ref)
 	if err != nil {
 		return err
 	}
@@ -34,33 +34,27 @@ func (c *Client) Delete(ctx context.Context, ref Ref) error {
 		return nil // another object has the name by now
 	}
 	if err != nil {
-		err = c.classify("delete", ref, err)
+		err = c.errors.translate("delete", ref, err)
 		var gone *NotFoundError
 		if errors.As(err, &gone) {
 			return nil
 		}
 		return err
 	}
-	return c.stillThere(ref, c.waitGone(ctx, resource, ref))
+	return c.waitGone(ctx, resource, ref)
 }
 
-// WaitGone waits until an object that is being deleted is gone.
+// WaitGone waits until an object that is being deleted is gone. The error is a
+// [*StillThereError].
 func (c *Client) WaitGone(ctx context.Context, ref Ref) error {
-	resource, err := c.resource(ref.GroupVersionKind(), ref.Namespace)
+	resource, err := c.readable(ref)
 	if err != nil {
 		return err
 	}
-	return c.stillThere(ref, c.waitGone(ctx, resource, ref))
+	return c.waitGone(ctx, resource, ref)
 }
 
-func (c *Client) stillThere(ref Ref, err error) error {
-	if err != nil {
-		return &StillThereError{Ref: ref, Err: c.connection.Explain(err)}
-	}
-	return nil
-}
-
-// StillThereError says that an object did not go within the time given. Its
+// StillThereError says that an object was not gone within the time given. Its
 // deletion goes on in the cluster.
 type StillThereError struct {
 	Ref Ref
@@ -91,10 +85,13 @@ func (c *Client) waitGone(ctx context.Context, resource dynamic.ResourceInterfac
 		func(event watch.Event) (bool, error) {
 			return event.Type == watch.Deleted || isOther(event.Object), nil
 		})
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err == nil {
+		return nil
 	}
-	return err
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return &StillThereError{Ref: ref, Err: c.connection.Explain(err)}
 }
 
 // watchOne lists and watches one object.

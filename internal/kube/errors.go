@@ -131,12 +131,26 @@ func (e *ConflictError) Error() string {
 
 func (e *ConflictError) Unwrap() error { return e.Err }
 
-// classify turns what the API server or the transport answered into the types
-// of this package. Context errors stay recognisable.
-func (c *Client) classify(verb string, ref Ref, err error) error {
+// managers returns who owns the fields.
+func (e *ConflictError) managers() []string {
+	managers := make([]string, 0, len(e.Fields))
+	for _, field := range e.Fields {
+		managers = append(managers, field.Manager)
+	}
+	return managers
+}
+
+// translator turns what the API server or the transport answered into the types of
+// this package.
+type translator struct {
+	connection *connection.Connection
+}
+
+// translate keeps errors of contexts recognisable.
+func (t translator) translate(verb string, ref Ref, err error) error {
 	var status *apierrors.StatusError
 	if !errors.As(err, &status) {
-		return c.explain(verb, ref, err)
+		return t.explain(verb, ref, err)
 	}
 	details := status.ErrStatus.Details
 	switch {
@@ -160,14 +174,14 @@ func (c *Client) classify(verb string, ref Ref, err error) error {
 		// validation proper starts.
 		return &RejectedError{Ref: ref, Verb: verb, Causes: causesOf(status), Err: status}
 	}
-	return c.explain(verb, ref, err)
+	return t.explain(verb, ref, err)
 }
 
 // explain tells a server that could not be reached from an answer that has no
 // type here.
-func (c *Client) explain(verb string, ref Ref, err error) error {
+func (t translator) explain(verb string, ref Ref, err error) error {
 	var unreachable *connection.UnreachableError
-	if explained := c.connection.Explain(err); errors.As(explained, &unreachable) {
+	if explained := t.connection.Explain(err); errors.As(explained, &unreachable) {
 		return explained
 	}
 	return fmt.Errorf("%s %s: %w", verb, ref, err)

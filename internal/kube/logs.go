@@ -39,7 +39,7 @@ func (c *Client) Logs(ctx context.Context, namespace, pod, container string, pre
 		data, err = result.Raw()
 	}
 	if err != nil {
-		return "", c.classify(verbLogs, NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, namespace, pod), err)
+		return "", c.errors.translate(verbLogs, NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Pod"}, namespace, pod), err)
 	}
 	return string(data), nil
 }

@@ -8,6 +8,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
 )
 
 // The texts are those of Kubernetes 1.36.
@@ -98,7 +100,7 @@ func TestRefusals(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := (&Client{}).classify(verbApply, ref, test.err)
+			err := translator{&connection.Connection{}}.translate(verbApply, ref, test.err)
 			if !test.as(err) {
 				t.Errorf("the error has type %T", err)
 			}

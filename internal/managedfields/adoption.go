@@ -22,36 +22,33 @@ type FieldOwner struct {
 // Adoption is what an apply does to the ownership of a live object: it takes over
 // what former managers own, and drops what it does not have.
 type Adoption struct {
-	*Manager
-	// Live is the object as it is.
-	Live *unstructured.Unstructured
-	// Result is the dry run of our apply.
-	Result *unstructured.Unstructured
-	// Recorded are the fields that we are recorded to own. Others may have taken
-	// them since.
-	Recorded Fields
+	manager  *Manager
+	live     *unstructured.Unstructured
+	result   *unstructured.Unstructured
+	recorded Fields
 }
 
-// Adoption returns what an apply, of which result is the dry run, does to the
-// ownership of a live object.
+// Adoption returns what an apply, of which `result` is the dry run, does to the
+// ownership of a live object. `recorded` are the fields that we are recorded to own;
+// others may have taken them since.
 func (m *Manager) Adoption(live, result *unstructured.Unstructured, recorded Fields) Adoption {
-	return Adoption{Manager: m, Live: live, Result: result, Recorded: recorded}
+	return Adoption{manager: m, live: live, result: result, recorded: recorded}
 }
 
 // FieldsTaken returns the fields that the apply takes from other managers because
 // it changes their values, in the order of their paths. Former managers of an
 // object that is not adopted yet do not count: all of theirs is taken.
 func (a Adoption) FieldsTaken() []FieldOwner {
-	ours := a.Owned(a.Result)
-	isAdopted := a.Adopted(a.Live)
+	ours := a.manager.Owned(a.result)
+	isAdopted := a.manager.Adopted(a.live)
 	var taken []FieldOwner
-	for _, entry := range a.Live.GetManagedFields() {
-		if a.isOurs(entry) || a.isFormerName(entry) || entry.Subresource == statusSubresource || !isAdopted && isFormerManager(entry.Manager) {
+	for _, entry := range a.live.GetManagedFields() {
+		if a.manager.isOurs(entry) || a.manager.isFormerName(entry) || entry.Subresource == statusSubresource || !isAdopted && isFormerManager(entry.Manager) {
 			continue
 		}
 		for path, at := range leaves(decodeSet(entry)) {
 			wanted, isOurs := ours[path]
-			if has, ok := valueAt(a.Live, at); ok && isOurs && has != wanted {
+			if has, ok := valueAt(a.live, at); ok && isOurs && has != wanted {
 				taken = append(taken, FieldOwner{Field: path, Manager: entry.Manager})
 			}
 		}
@@ -64,12 +61,12 @@ func (a Adoption) FieldsTaken() []FieldOwner {
 func (a Adoption) FieldsShared(dropped []string) []FieldOwner {
 	var shared []FieldOwner
 	for _, path := range dropped {
-		at, ok := resolvePath(a.Result.Object, path)
+		at, ok := resolvePath(a.result.Object, path)
 		if !ok {
 			continue
 		}
-		for _, entry := range a.Live.GetManagedFields() {
-			if a.isOurs(entry) || a.isFormer(entry) || !decodeSet(entry).Has(at) {
+		for _, entry := range a.live.GetManagedFields() {
+			if a.manager.isOurs(entry) || a.manager.isFormer(entry) || !decodeSet(entry).Has(at) {
 				continue
 			}
 			manager := entry.Manager
@@ -86,16 +83,16 @@ func (a Adoption) FieldsShared(dropped []string) []FieldOwner {
 // object but who owns what, in a way that nobody would notice: no value changes, no
 // manager is adopted, and no field that others own, too, is left to them.
 func (a Adoption) OnlyOwnershipDiffers() bool {
-	if !a.Applied(a.Live) || a.Live.GetDeletionTimestamp() != nil || !sameContent(a.Live, a.Result) {
+	if !a.manager.Applied(a.live) || a.live.GetDeletionTimestamp() != nil || !sameContent(a.live, a.result) {
 		return false
 	}
 	entries, err := a.Entries()
-	if err != nil || !equality.Semantic.DeepEqual(entries, a.Live.GetManagedFields()) {
+	if err != nil || !equality.Semantic.DeepEqual(entries, a.live.GetManagedFields()) {
 		return false
 	}
 	// What others own, too, would not go with us later, or not come with us now.
-	changing := a.dropped().Union(a.ownedSet(a.Result).Difference(a.ownedSet(a.Live)))
-	others := setOf(a.Live, func(entry metav1.ManagedFieldsEntry) bool { return !a.isOurs(entry) })
+	changing := a.dropped().Union(a.manager.ownedSet(a.result).Difference(a.manager.ownedSet(a.live)))
+	others := setOf(a.live, func(entry metav1.ManagedFieldsEntry) bool { return !a.manager.isOurs(entry) })
 	return changing.Leaves().Intersection(others).Empty()
 }
 
@@ -126,14 +123,14 @@ func sortedOwners(owners []FieldOwner) []FieldOwner {
 //
 // The error says that a set of fields could not be written as JSON.
 func (a Adoption) Entries() ([]metav1.ManagedFieldsEntry, error) {
-	isAdopted := a.Adopted(a.Live)
+	isAdopted := a.manager.Adopted(a.live)
 	dropped := a.dropped()
 	taken := &fieldpath.Set{}
 	names := sets.New[string]()
 	var entries []metav1.ManagedFieldsEntry
-	for _, entry := range a.Live.GetManagedFields() {
+	for _, entry := range a.live.GetManagedFields() {
 		switch {
-		case a.endsWithAdoption(entry, isAdopted):
+		case a.manager.endsWithAdoption(entry, isAdopted):
 			// csaupgrade merges updates, and one entry of each name only: an apply
 			// gets a name of its own.
 			if entry.Operation == metav1.ManagedFieldsOperationApply {
@@ -141,7 +138,7 @@ func (a Adoption) Entries() ([]metav1.ManagedFieldsEntry, error) {
 				entry.Manager += " (apply)"
 			}
 			names.Insert(entry.Manager)
-		case isAdopted && a.isFormer(entry):
+		case isAdopted && a.manager.isFormer(entry):
 			taken = taken.Union(decodeSet(entry).Intersection(dropped))
 			left, err := reduced(entry, dropped)
 			if err != nil {
@@ -155,7 +152,7 @@ func (a Adoption) Entries() ([]metav1.ManagedFieldsEntry, error) {
 		entries = append(entries, entry)
 	}
 	if len(names) == 0 && taken.Empty() {
-		return a.Live.GetManagedFields(), nil
+		return a.live.GetManagedFields(), nil
 	}
 	return a.upgraded(entries, names, taken)
 }
@@ -167,12 +164,12 @@ func (a Adoption) upgraded(
 ) ([]metav1.ManagedFieldsEntry, error) {
 	object := &unstructured.Unstructured{Object: map[string]any{}}
 	object.SetManagedFields(entries)
-	if err := csaupgrade.UpgradeManagedFields(object, names, a.name); err != nil {
+	if err := csaupgrade.UpgradeManagedFields(object, names, a.manager.name); err != nil {
 		return nil, err
 	}
 	entries = object.GetManagedFields()
 	for i := range entries {
-		if !a.isOurs(entries[i]) {
+		if !a.manager.isOurs(entries[i]) {
 			continue
 		}
 		var err error
@@ -186,10 +183,10 @@ func (a Adoption) upgraded(
 // dropped returns the fields that the apply gives up: of those that we own, and of
 // those that we are recorded to have owned before others took them.
 func (a Adoption) dropped() *fieldpath.Set {
-	kept := prefixes(a.ownedSet(a.Result))
-	dropped := a.ownedSet(a.Live).Difference(a.ownedSet(a.Result))
-	for path := range a.Recorded {
-		at, ok := resolvePath(a.Live.Object, path)
+	kept := prefixes(a.manager.ownedSet(a.result))
+	dropped := a.manager.ownedSet(a.live).Difference(a.manager.ownedSet(a.result))
+	for path := range a.recorded {
+		at, ok := resolvePath(a.live.Object, path)
 		if !ok {
 			continue
 		}
@@ -215,27 +212,27 @@ func (a Adoption) Orphaned() ([]fieldpath.Path, error) {
 	if err != nil {
 		return nil, err
 	}
-	keep := a.ownedSet(a.Result)
+	keep := a.manager.ownedSet(a.result)
 	for _, entry := range entries {
-		if entry.Subresource == "" && !a.isOurs(entry) {
+		if entry.Subresource == "" && !a.manager.isOurs(entry) {
 			keep = keep.Union(decodeSet(entry))
 		}
 	}
-	return goingPaths(setOf(a.Live, a.isFormer), prefixes(keep)), nil
+	return goingPaths(setOf(a.live, a.manager.isFormer), prefixes(keep)), nil
 }
 
 // Lost returns the fields of former managers, with their live values, that the
 // object loses or has reset by its adoption. `after` is the object without the
 // fields that [Adoption.Orphaned] names, as the server has defaulted it.
 func (a Adoption) Lost(after *unstructured.Unstructured) Fields {
-	ours := leaves(a.ownedSet(a.Result))
-	former := leaves(setOf(a.Live, a.isFormer))
+	ours := leaves(a.manager.ownedSet(a.result))
+	former := leaves(setOf(a.live, a.manager.isFormer))
 	lost := make(Fields)
 	for path, at := range former {
 		if _, isOurs := ours[path]; isOurs {
 			continue
 		}
-		before, had := valueAt(a.Live, at)
+		before, had := valueAt(a.live, at)
 		now, has := valueAt(after, at)
 		if had && (!has || before != now) {
 			lost[path] = before
@@ -250,17 +247,17 @@ func (a Adoption) Lost(after *unstructured.Unstructured) Fields {
 func (a Adoption) EntriesOfRecreated(fresh *unstructured.Unstructured) ([]metav1.ManagedFieldsEntry, error) {
 	var owners []metav1.ManagedFieldsEntry
 	for _, entry := range fresh.GetManagedFields() {
-		if a.isOurs(entry) {
+		if a.manager.isOurs(entry) {
 			owners = append(owners, entry)
 		}
 	}
-	isAdopted := a.Adopted(a.Live)
+	isAdopted := a.manager.Adopted(a.live)
 	dropped := a.dropped()
-	for _, entry := range a.Result.GetManagedFields() {
+	for _, entry := range a.result.GetManagedFields() {
 		switch {
-		case a.isOurs(entry), a.endsWithAdoption(entry, isAdopted), entry.Subresource == statusSubresource:
+		case a.manager.isOurs(entry), a.manager.endsWithAdoption(entry, isAdopted), entry.Subresource == statusSubresource:
 			continue
-		case a.isFormer(entry):
+		case a.manager.isFormer(entry):
 			left, err := reduced(entry, dropped)
 			if err != nil {
 				return nil, err

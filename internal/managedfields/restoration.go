@@ -13,11 +13,24 @@ import (
 // ErrNothingKnown says that nothing is known of what an object was.
 var ErrNothingKnown = errors.New("nothing is known of what it was")
 
-// Former returns what to apply to have an object as it was: all that we owned on it
-// or own now, and what others have lost to us, with the values of then. `prior` is
-// the object as it was, `written` as our write left it. The error is
+// Restoration takes a write of ours back.
+type Restoration struct {
+	manager *Manager
+	prior   *unstructured.Unstructured // the object as it was
+	written *unstructured.Unstructured // the object as our write left it
+}
+
+// Restoration returns how to take a write of ours back: `prior` is the object as it
+// was, `written` as the write left it.
+func (m *Manager) Restoration(prior, written *unstructured.Unstructured) Restoration {
+	return Restoration{manager: m, prior: prior, written: written}
+}
+
+// Object returns what to apply to have the object as it was: all that we owned on it
+// or own now, and what others have lost to us, with the values of then. The error is
 // [ErrNothingKnown].
-func (m *Manager) Former(prior, written *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+func (r Restoration) Object() (*unstructured.Unstructured, error) {
+	m, prior, written := r.manager, r.prior, r.written
 	set := m.ownedSet(prior).Union(m.ownedSet(written))
 	for _, entry := range prior.GetManagedFields() {
 		if entry.Subresource == statusSubresource || m.isOurs(entry) {
@@ -83,13 +96,13 @@ func within(value any, set *fieldpath.Set) any {
 	return runtime.DeepCopyJSONValue(value)
 }
 
-// FormerEntries returns the managedFields of an object that has been restored: ours
-// as they were, and to others what they had lost. `restored` is the object after the
-// apply of [Manager.Former]. The error says that a set of fields could not be written
-// as JSON.
-func (m *Manager) FormerEntries(prior, restored *unstructured.Unstructured) ([]metav1.ManagedFieldsEntry, error) {
-	entries := slices.DeleteFunc(restored.GetManagedFields(), m.isOurs)
-	for _, entry := range prior.GetManagedFields() {
+// Entries returns the managedFields of the restored object: ours as they were, and
+// to others what they had lost. `restored` is the object after the apply of
+// [Restoration.Object]. The error says that a set of fields could not be written as
+// JSON.
+func (r Restoration) Entries(restored *unstructured.Unstructured) ([]metav1.ManagedFieldsEntry, error) {
+	entries := slices.DeleteFunc(restored.GetManagedFields(), r.manager.isOurs)
+	for _, entry := range r.prior.GetManagedFields() {
 		if entry.Subresource == statusSubresource {
 			continue // its writer has written it again
 		}

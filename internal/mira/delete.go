@@ -117,7 +117,7 @@ func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *State,
 				templates = append(templates, template)
 			}
 		}
-		found, err := f.kube.Claims(ctx, namespace, ref.Name, templates, fresh)
+		found, err := f.claims.List(ctx, kube.ListClaims{Namespace: namespace, StatefulSet: ref.Name, Templates: templates, Fresh: fresh})
 		if err != nil {
 			return nil, err
 		}

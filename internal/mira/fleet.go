@@ -100,6 +100,8 @@ type Spec struct {
 // for concurrent use, and reads the template and the settings once.
 type Fleet struct {
 	kube      *kube.Client
+	batcher   *kube.Batcher
+	claims    *kube.Claims
 	fields    *managedfields.Manager
 	watcher   *rollout.Watcher
 	settings  Settings
@@ -137,6 +139,8 @@ func (f *Fleet) claim(ref kube.Ref, client string) error {
 func NewFleet(c *kube.Client, settings Settings) *Fleet {
 	return &Fleet{
 		kube:     c,
+		batcher:  kube.NewBatcher(c),
+		claims:   kube.NewClaims(c),
 		fields:   c.Manager(),
 		watcher:  rollout.NewWatcher(c.Dynamic(), c.Logs, ClientLabel),
 		settings: settings,

@@ -183,7 +183,7 @@ func (f *Fleet) try(ctx context.Context, spec Spec, s *step, before *State) erro
 // asked what applying would make of it: not where the mark of the last apply says
 // that the object is settled.
 //
-// A plan asks as a crowd does: see [kube.Client.Gather]. An apply trusts such an
+// A plan asks in a batch: see [kube.Batcher]. An apply trusts such an
 // answer for an object that it leaves alone, and reads afresh what it is going to
 // write. So a client of which one object changes, its StatefulSet for a new image,
 // costs four requests of its own over plan and apply: the dry run of the plan, which
@@ -194,7 +194,7 @@ func (f *Fleet) look(ctx context.Context, spec Spec, s *step) error {
 	ref := kube.RefOf(s.desired)
 	var err error
 	if s.gathered || s.mark != (managedfields.Fingerprint{}) {
-		if s.live, err = f.kube.GetBatched(ctx, spec.Name, ref); err != nil {
+		if s.live, err = f.batcher.Get(ctx, spec.Name, ref); err != nil {
 			return err
 		}
 		if fields, ok := f.isSettled(s); ok {
@@ -223,11 +223,7 @@ func (f *Fleet) reclaim(ctx context.Context, s *step, refusal error) error {
 	if s.live == nil || !errors.As(refusal, &rejected) {
 		return refusal
 	}
-	reclaimed, err := f.kube.RemoveConflictingFields(ctx, s.applied, s.live)
-	var beside *kube.BesideError
-	if errors.As(err, &beside) {
-		beside.Err = refusal
-	}
+	reclaimed, err := f.kube.RemoveConflictingFields(ctx, s.applied, s.live, refusal)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, before *State)
 	}
 	var live []*unstructured.Unstructured
 	isLeaving := false
-	objects, err := f.kube.GetAllBatched(ctx, name, before.Refs)
+	objects, err := f.batcher.GetAll(ctx, name, before.Refs)
 	if err != nil {
 		return nil, err
 	}

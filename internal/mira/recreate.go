@@ -46,7 +46,7 @@ func (f *Fleet) recreation(ctx context.Context, s *step, before *State, refusal 
 		s.result, err = f.kube.DryRun(ctx, s.applied, s.live)
 		return err
 	}
-	s.recreation, s.result, s.reclaimed = recreation, recreation.Result, recreation.Reclaimed
+	s.recreation, s.result, s.reclaimed = recreation, recreation.Result, recreation.Removed
 	if s.refusal, err = f.checkSelector(ctx, s); err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (f *Fleet) claimsThere(ctx context.Context, s *step, before *State) ([]*kub
 			continue
 		}
 		next[template] = max(next[template], number+1)
-		claim, err := f.kube.Claim(ctx, ref.Namespace, name)
+		claim, err := f.claims.Get(ctx, ref.Namespace, name)
 		if err != nil {
 			return nil, err
 		}
@@ -209,7 +209,7 @@ func (f *Fleet) claimsThere(ctx context.Context, s *step, before *State) ([]*kub
 	}
 	for _, template := range slices.Sorted(maps.Keys(next)) {
 		for ordinal := next[template]; ; ordinal++ {
-			claim, err := f.kube.Claim(ctx, ref.Namespace, fmt.Sprintf("%s-%s-%d", template, ref.Name, ordinal))
+			claim, err := f.claims.Get(ctx, ref.Namespace, fmt.Sprintf("%s-%s-%d", template, ref.Name, ordinal))
 			if err != nil {
 				return nil, err
 			}
@@ -238,7 +238,7 @@ func (f *Fleet) grow(ctx context.Context, s *step, claim *kube.Claim, size resou
 		s.small = append(s.small, growth)
 		return nil
 	}
-	if err := f.kube.GrowClaim(ctx, claim.Ref, size, true); err != nil {
+	if err := f.claims.DryRunGrow(ctx, claim.Ref, size); err != nil {
 		return &ClaimGrowthError{ClaimGrowth: growth, Err: err}
 	}
 	s.growth = append(s.growth, growth)
@@ -260,7 +260,7 @@ func (f *Fleet) growKept(ctx context.Context, s *step, before *State) error {
 		if !ok || size.IsZero() {
 			continue
 		}
-		claim, err := f.kube.Claim(ctx, s.result.GetNamespace(), name)
+		claim, err := f.claims.Get(ctx, s.result.GetNamespace(), name)
 		var forbidden *kube.ForbiddenError
 		switch {
 		case errors.As(err, &forbidden):
@@ -315,7 +315,7 @@ func (s *step) sameTemplate() bool {
 // shows what is left to do.
 func (f *Fleet) growClaims(ctx context.Context, s *step, outcome *Outcome) error {
 	for _, g := range s.growth {
-		if err := f.kube.GrowClaim(ctx, g.Claim, g.To, false); err != nil {
+		if err := f.claims.Grow(ctx, g.Claim, g.To); err != nil {
 			return &ClaimGrowthError{ClaimGrowth: g, Err: err}
 		}
 		outcome.Grown = append(outcome.Grown, g.Claim)
@@ -326,7 +326,7 @@ func (f *Fleet) growClaims(ctx context.Context, s *step, outcome *Outcome) error
 // awaitGrowth waits until the claims have grown.
 func (f *Fleet) awaitGrowth(ctx context.Context, spec Spec, s *step, outcome *Outcome) error {
 	for _, g := range s.growth {
-		deferred, err := f.kube.AwaitGrowth(ctx, g.Claim, g.To)
+		deferred, err := f.claims.AwaitGrowth(ctx, g.Claim, g.To)
 		if err != nil {
 			return &RolloutError{Err: err}
 		}

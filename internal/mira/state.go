@@ -76,7 +76,7 @@ func (f *Fleet) claimsOf(ctx context.Context, namespace, client string, objects 
 		if slices.Contains(names, name) {
 			continue
 		}
-		isThere, err := f.kube.HasClaim(ctx, client, namespace, name)
+		isThere, err := f.batcher.HasClaim(ctx, client, namespace, name)
 		// Better a name too many than one forgotten: it may hold data.
 		if err != nil || isThere {
 			names = append(names, name)

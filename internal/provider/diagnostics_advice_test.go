@@ -114,7 +114,7 @@ func adviceCases() []diagnosticCase {
 		},
 		{
 			name:    "a recreation that was taken back says so",
-			err:     &kube.RecreationError{Ref: statefulSet, PutBack: true, Err: reason},
+			err:     &kube.RecreationError{Ref: statefulSet, Restored: true, Err: reason},
 			summary: "StatefulSet Not Recreated",
 			detail:  client + "ERROR. StatefulSet default/mira-acme was put back as it was before.",
 		},

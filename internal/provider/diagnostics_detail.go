@@ -71,7 +71,7 @@ func rollbackOutcome(e *mira.RolledBackError) string {
 // meant to be.
 func recreationOutcome(e *kube.RecreationError) string {
 	switch {
-	case e.PutBack:
+	case e.Restored:
 		return fmt.Sprintf(" %s was put back as it was before.", e.Ref)
 	case e.Created:
 		return fmt.Sprintf(" %s was recreated, but the ownership of fields set by other managers could not be restored; "+

@@ -6,22 +6,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/client-go/rest"
 )
 
 // listOptions say what part of a kind is listed.
 type listOptions struct {
-	selector string
-	limit    int    // of the page; zero for no limit
-	next     string // continues a list
-	nameOnly bool   // the objects' metadata suffice
+	resource  schema.GroupVersionResource
+	namespace string
+	selector  string // of labels; empty for all objects
+	limit     int    // of the page; zero for no limit
+	next      string // continues a list
+	nameOnly  bool   // the objects' metadata suffice
 }
 
 // metadataOnly asks for nothing but the metadata, and for all where the server
@@ -32,7 +33,7 @@ const metadataOnly = "application/json;as=PartialObjectMetadataList;g=meta.k8s.i
 // take about six times as much memory.
 type page struct {
 	items []item
-	next  string // empty for the last page
+	next  string // continues the list; empty for the last page
 }
 
 type item struct {
@@ -40,13 +41,14 @@ type item struct {
 	data []byte
 }
 
-// listItems lists objects of a kind.
-func (c *Client) listItems(ctx context.Context, resource schema.GroupVersionResource, namespace string, options listOptions) (page, error) {
-	path := []string{"/apis", resource.Group, resource.Version, "namespaces", namespace, resource.Resource}
+// listPage reads one page of the objects of a kind.
+func listPage(ctx context.Context, server rest.Interface, options listOptions) (page, error) {
+	resource := options.resource
+	path := []string{"/apis", resource.Group, resource.Version, "namespaces", options.namespace, resource.Resource}
 	if resource.Group == "" {
-		path = []string{"/api", resource.Version, "namespaces", namespace, resource.Resource}
+		path = []string{"/api", resource.Version, "namespaces", options.namespace, resource.Resource}
 	}
-	request := c.requests.Get().AbsPath(path...).SetHeader("Accept", "application/json")
+	request := server.Get().AbsPath(path...).SetHeader("Accept", "application/json")
 	if options.nameOnly {
 		request.SetHeader("Accept", metadataOnly)
 	}
@@ -63,17 +65,17 @@ func (c *Client) listItems(ctx context.Context, resource schema.GroupVersionReso
 	if err != nil {
 		return page{}, err
 	}
-	var list struct {
+	var answered struct {
 		Metadata struct {
 			Continue string `json:"continue"`
 		} `json:"metadata"`
 		Items []json.RawMessage `json:"items"`
 	}
-	if err := json.Unmarshal(answer, &list); err != nil {
+	if err := json.Unmarshal(answer, &answered); err != nil {
 		return page{}, fmt.Errorf("the server's list of %s cannot be read: %w", resource.Resource, err)
 	}
-	read := page{next: list.Metadata.Continue, items: make([]item, 0, len(list.Items))}
-	for _, data := range list.Items {
+	read := page{next: answered.Metadata.Continue, items: make([]item, 0, len(answered.Items))}
+	for _, data := range answered.Items {
 		name, err := nameIn(data)
 		if err != nil {
 			return page{}, fmt.Errorf("the server's list of %s cannot be read: %w", resource.Resource, err)
@@ -81,16 +83,6 @@ func (c *Client) listItems(ctx context.Context, resource schema.GroupVersionReso
 		read.items = append(read.items, item{name: name, data: data})
 	}
 	return read, nil
-}
-
-// ownersSelector selects the objects of those who are asked for.
-func ownersSelector(label string, asks []*ask) string {
-	owners := make([]string, 0, len(asks))
-	for _, a := range asks {
-		owners = append(owners, a.owner)
-	}
-	slices.Sort(owners)
-	return label + " in (" + strings.Join(slices.Compact(owners), ",") + ")"
 }
 
 // nameIn reads metadata.name, which stands near the beginning, without reading the
@@ -136,9 +128,9 @@ func decodeItem(data []byte, ref Ref) (*unstructured.Unstructured, error) {
 	return object, nil
 }
 
-// isNoList tells whether the server may answer single reads all the same. One that
+// isNoList reports whether the server may answer single reads all the same. One that
 // has forgotten how a list goes on would take it from its beginning only.
 func isNoList(err error) bool {
-	return apierrors.IsForbidden(err) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) ||
-		apierrors.IsBadRequest(err) || apierrors.IsNotAcceptable(err)
+	return apierrors.IsForbidden(err) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.IsNotFound(err) ||
+		apierrors.IsMethodNotSupported(err) || apierrors.IsBadRequest(err) || apierrors.IsNotAcceptable(err)
 }

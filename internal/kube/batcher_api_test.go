@@ -20,9 +20,9 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// What is gathered is the same as what is read object by object, and all of it
+// What is read in a batch is the same as what is read object by object, and all of it
 // goes over HTTP/2.
-func TestClientAPI_gather(t *testing.T) {
+func TestClientAPI_batcher(t *testing.T) {
 	const label, clients = "mira-cluster.io/client", 20
 	s := acctest.NewSandbox(t)
 	connection, err := connection.Connect(connection.Settings{ConfigPath: s.Kubeconfig}, connection.SystemEnvironment(), "test")
@@ -55,11 +55,12 @@ func TestClientAPI_gather(t *testing.T) {
 	}
 	s.CreateAll(t, all, "test")
 
+	batcher := kube.NewBatcher(client)
 	var asks sync.WaitGroup
 	for i, object := range all {
 		asks.Go(func() {
 			ref := kube.RefOf(object)
-			gathered, err := client.GetBatched(t.Context(), clientName(i), ref)
+			batched, err := batcher.Get(t.Context(), clientName(i), ref)
 			if err != nil {
 				t.Error(err)
 				return
@@ -69,8 +70,8 @@ func TestClientAPI_gather(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if diff := cmp.Diff(read, gathered); diff != "" {
-				t.Errorf("%s (-read +gathered):\n%s", ref, diff)
+			if diff := cmp.Diff(read, batched); diff != "" {
+				t.Errorf("%s (-read +batched):\n%s", ref, diff)
 			}
 		})
 	}

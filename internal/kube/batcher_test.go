@@ -12,16 +12,14 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
 )
 
 // readClients reads the objects of clients as a plan does: so many clients at a
 // time, the objects of one after the other, and all of them twice.
-func readClients(t *testing.T, client *Client, parallel int, order []int) {
+func readClients(t *testing.T, batcher *Batcher, parallel int, order []int) {
 	t.Helper()
 	next := make(chan int)
 	var workers sync.WaitGroup
@@ -29,8 +27,8 @@ func readClients(t *testing.T, client *Client, parallel int, order []int) {
 		workers.Go(func() {
 			for i := range next {
 				for range 2 {
-					for _, kind := range gatheredKinds {
-						if err := readObject(t.Context(), client, kind.apiVersion, kind.kind, i); err != nil {
+					for _, kind := range clientKinds {
+						if err := readObject(t.Context(), batcher, kind.apiVersion, kind.kind, i); err != nil {
 							t.Error(err)
 						}
 					}
@@ -45,9 +43,9 @@ func readClients(t *testing.T, client *Client, parallel int, order []int) {
 	workers.Wait()
 }
 
-func readObject(ctx context.Context, client *Client, apiVersion, kind string, i int) error {
+func readObject(ctx context.Context, batcher *Batcher, apiVersion, kind string, i int) error {
 	ref := Ref{APIVersion: apiVersion, Kind: kind, Namespace: "default", Name: "mira-" + clientName(i)}
-	object, err := client.GetBatched(ctx, clientName(i), ref)
+	object, err := batcher.Get(ctx, clientName(i), ref)
 	if err != nil {
 		return err
 	}
@@ -57,7 +55,7 @@ func readObject(ctx context.Context, client *Client, apiVersion, kind string, i 
 	return nil
 }
 
-// upTo gives the numbers below one.
+// upTo returns the numbers below one.
 func upTo(count int) []int {
 	all := make([]int, count)
 	for i := range all {
@@ -72,7 +70,7 @@ func delayed(*http.Request) (*http.Response, error) {
 	return nil, nil
 }
 
-func TestGather_requestsOfPlans(t *testing.T) {
+func TestBatcher_requestsOfPlans(t *testing.T) {
 	shuffled := func(count int) []int { return rand.New(rand.NewPCG(1, 2)).Perm(count) }
 	for _, test := range []struct {
 		name               string
@@ -93,14 +91,14 @@ func TestGather_requestsOfPlans(t *testing.T) {
 		{"a thousand in no order", 1000, shuffled(1000), 10, 10 + 2*3, 3100, 1, 8},
 		{"a thousand, a hundred at a time", 1000, shuffled(1000), 100, 6 + 2*3, 3000, 1, 3},
 		{"five thousand in no order", 5000, shuffled(5000), 10, 120, 15500, 1, 60},
-		{"twenty of five thousand", 5000, shuffled(5000)[:20], 10, 40, 3*(20*ahead+pageSize) + 60, 1, 60},
+		{"twenty of five thousand", 5000, shuffled(5000)[:20], 10, 40, 3*(20*defaultTuning.prefetchPerOwner+defaultTuning.pageSize) + 60, 1, 60},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := newFakeServer()
 				server.putClients(test.inCluster)
 				server.before = delayed
-				readClients(t, server.client(t), test.parallel, test.clients)
+				readClients(t, NewBatcher(server.client(t)), test.parallel, test.clients)
 				requests, gets := len(server.log), server.requests("get ")
 				t.Logf("%d requests, %d of them GETs, %d objects listed", requests, gets, server.listed)
 				if requests > test.mostRequests || gets < test.leastGets || gets > test.maxGets || server.listed > test.mostListed {
@@ -113,26 +111,27 @@ func TestGather_requestsOfPlans(t *testing.T) {
 
 // What carries no label, or is not there, is read by itself: a list never says that
 // an object is not there.
-func TestGather_notListed(t *testing.T) {
+func TestBatcher_notListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFakeServer()
 		server.putClients(20)
 		server.put("services", "unlabelled", "")
 		client := server.client(t)
-		readClients(t, client, 10, upTo(20))
-		found, err := client.GetBatched(t.Context(), "other", Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "unlabelled"})
+		batcher := NewBatcher(client)
+		readClients(t, batcher, 10, upTo(20))
+		found, err := batcher.Get(t.Context(), "other", Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "unlabelled"})
 		if err != nil || found == nil || found.GetName() != "unlabelled" {
 			t.Errorf("got %v (%v), want the object without a label", found, err)
 		}
-		found, err = client.GetBatched(t.Context(), "other", Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "absent"})
+		found, err = batcher.Get(t.Context(), "other", Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "absent"})
 		if err != nil || found != nil {
 			t.Errorf("got %v (%v), want nothing", found, err)
 		}
 	})
 }
 
-// Claims carry no label: a crowd has all of them listed.
-func TestGather_claims(t *testing.T) {
+// Claims carry no label: a batch has all of them listed.
+func TestBatcher_claims(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const clients = 600
 		server := newFakeServer()
@@ -141,8 +140,9 @@ func TestGather_claims(t *testing.T) {
 		}
 		server.before = delayed
 		client := server.client(t)
+		batcher := NewBatcher(client)
 		has := func(i int, claim string) bool {
-			found, err := client.HasClaim(t.Context(), clientName(i), "default", claim)
+			found, err := batcher.HasClaim(t.Context(), clientName(i), "default", claim)
 			if err != nil {
 				t.Error(err)
 			}
@@ -165,7 +165,7 @@ func TestGather_claims(t *testing.T) {
 		if has(0, "data-mira-c0000-2") {
 			t.Error("a claim is found that is not there")
 		}
-		client.forget(&meta.RESTMapping{Resource: schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}}, NewRef(ClaimKind, "default", "data-mira-c0001-1"))
+		write(t, client, NewRef(ClaimKind, "default", "data-mira-c0001-1"))
 		server.mu.Lock()
 		delete(server.objects, "persistentvolumeclaims/data-mira-c0001-1")
 		server.mu.Unlock()
@@ -175,15 +175,23 @@ func TestGather_claims(t *testing.T) {
 	})
 }
 
-// crowdOf asks for the Services of twenty clients at the same time, and gives the
+// write has the client take an object for one that it is about to write.
+func write(t *testing.T, client *Client, ref Ref) {
+	t.Helper()
+	if _, err := client.writable(ref); err != nil {
+		t.Error(err)
+	}
+}
+
+// batchOf asks for the Services of twenty clients at the same time, and returns the
 // errors by their numbers.
-func crowdOf(client *Client, ctx func(int) context.Context) map[int]error {
+func batchOf(batcher *Batcher, ctx func(int) context.Context) map[int]error {
 	var mu sync.Mutex
 	errs := make(map[int]error)
 	var asks sync.WaitGroup
 	for i := range 20 {
 		asks.Go(func() {
-			err := readObject(ctx(i), client, "v1", "Service", i)
+			err := readObject(ctx(i), batcher, "v1", "Service", i)
 			mu.Lock()
 			defer mu.Unlock()
 			errs[i] = err
@@ -194,7 +202,7 @@ func crowdOf(client *Client, ctx func(int) context.Context) map[int]error {
 }
 
 // An asker that is cancelled leaves at once, and the others get their answers.
-func TestGather_cancelledAsker(t *testing.T) {
+func TestBatcher_cancelledAsker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFakeServer()
 		server.putClients(20)
@@ -210,12 +218,13 @@ func TestGather_cancelledAsker(t *testing.T) {
 			return nil, nil
 		}
 		client := server.client(t)
+		batcher := NewBatcher(client)
 		cancelled, cancel := context.WithCancel(t.Context())
 		var errs map[int]error
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			errs = crowdOf(client, func(i int) context.Context {
+			errs = batchOf(batcher, func(i int) context.Context {
 				if i%2 == 1 {
 					return cancelled
 				}
@@ -232,7 +241,7 @@ func TestGather_cancelledAsker(t *testing.T) {
 			if i%2 == 0 && err != nil {
 				t.Errorf("client %d: %v, want its object", i, err)
 			}
-			// The first of all to come is not one of the crowd.
+			// The first of all to come is not one of the batch.
 			if i%2 == 1 && err != nil && !errors.Is(err, context.Canceled) {
 				t.Errorf("client %d: %v, want the end of its context", i, err)
 			}
@@ -244,7 +253,7 @@ func TestGather_cancelledAsker(t *testing.T) {
 }
 
 // A request ends when nobody waits for it any more, and who asks then gets another.
-func TestGather_allCancelled(t *testing.T) {
+func TestBatcher_allCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFakeServer()
 		server.putClients(20)
@@ -257,10 +266,11 @@ func TestGather_allCancelled(t *testing.T) {
 			return nil, nil
 		}
 		client := server.client(t)
+		batcher := NewBatcher(client)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		failed := 0
-		for _, err := range crowdOf(client, func(int) context.Context { return ctx }) {
+		for _, err := range batchOf(batcher, func(int) context.Context { return ctx }) {
 			if errors.Is(err, context.DeadlineExceeded) {
 				failed++
 			}
@@ -270,7 +280,7 @@ func TestGather_allCancelled(t *testing.T) {
 		}
 		synctest.Wait()
 		held = false
-		for i, err := range crowdOf(client, func(int) context.Context { return t.Context() }) {
+		for i, err := range batchOf(batcher, func(int) context.Context { return t.Context() }) {
 			if err != nil {
 				t.Errorf("client %d: %v", i, err)
 			}
@@ -280,7 +290,7 @@ func TestGather_allCancelled(t *testing.T) {
 
 // A list that fails is the failure of those who waited for it, with its reason.
 // Who asks next is not burdened with it.
-func TestGather_failedList(t *testing.T) {
+func TestBatcher_failedList(t *testing.T) {
 	lost := errors.New("connection lost")
 	for _, test := range []struct {
 		name string
@@ -311,9 +321,10 @@ func TestGather_failedList(t *testing.T) {
 					return answer, err
 				}
 				client := server.client(t)
+				batcher := NewBatcher(client)
 				failed := 0
 				always := func(int) context.Context { return t.Context() }
-				for i, err := range crowdOf(client, always) {
+				for i, err := range batchOf(batcher, always) {
 					switch {
 					case err == nil:
 					case test.is(err):
@@ -325,7 +336,7 @@ func TestGather_failedList(t *testing.T) {
 				if failed == 0 {
 					t.Error("nobody heard of the failure")
 				}
-				for i, err := range crowdOf(client, always) {
+				for i, err := range batchOf(batcher, always) {
 					if err != nil {
 						t.Errorf("client %d, asked again: %v", i, err)
 					}
@@ -337,7 +348,7 @@ func TestGather_failedList(t *testing.T) {
 
 // A server that does not list answers single reads, and is not asked to list again
 // for each of them.
-func TestGather_noLists(t *testing.T) {
+func TestBatcher_noLists(t *testing.T) {
 	for _, test := range []struct {
 		code   int
 		reason string
@@ -355,7 +366,7 @@ func TestGather_noLists(t *testing.T) {
 					}
 					return nil, nil
 				}
-				readClients(t, server.client(t), 10, upTo(700))
+				readClients(t, NewBatcher(server.client(t)), 10, upTo(700))
 				// One for each kind; of a list that goes on, one more.
 				if lists := server.requests("list"); lists > 6 {
 					t.Errorf("%d lists: %v", lists, server.log)
@@ -367,40 +378,34 @@ func TestGather_noLists(t *testing.T) {
 
 // What we write ourselves is read afresh from then on, also where a list with its
 // former version was on its way.
-func TestGather_ownWrites(t *testing.T) {
+func TestBatcher_ownWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFakeServer()
 		server.putClients(20)
 		client := server.client(t)
-		readClients(t, client, 10, upTo(20))
-		write := func(ref Ref) {
-			mapping, err := client.mapping(ref.GroupVersionKind())
-			if err != nil {
-				t.Fatal(err)
-			}
-			client.forget(mapping, ref)
-		}
+		batcher := NewBatcher(client)
+		readClients(t, batcher, 10, upTo(20))
 		ref := Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "mira-c0003"}
-		write(ref)
+		write(t, client, ref)
 		server.putData("services", ref.Name, "c0003", []byte(`{"metadata":{"name":"mira-c0003","uid":"new","labels":{"mira-cluster.io/client":"c0003"}}}`))
 		for range 2 {
-			object, err := client.GetBatched(t.Context(), "c0003", ref)
+			object, err := batcher.Get(t.Context(), "c0003", ref)
 			if err != nil || object.GetUID() != "new" {
 				t.Errorf("read %v (%v), want what was written", object, err)
 			}
 		}
 
 		other := Ref{APIVersion: "apps/v1", Kind: "StatefulSet", Namespace: "default", Name: "mira-c0004"}
-		<-time.After(gatherAge)
+		<-time.After(recentAge)
 		server.before = func(r *http.Request) (*http.Response, error) {
 			if isList(r) {
-				write(other)
+				write(t, client, other)
 			}
 			return nil, nil
 		}
-		readClients(t, client, 10, upTo(20))
+		readClients(t, batcher, 10, upTo(20))
 		before := server.requests("get statefulsets/" + other.Name)
-		if err := readObject(t.Context(), client, other.APIVersion, other.Kind, 4); err != nil {
+		if err := readObject(t.Context(), batcher, other.APIVersion, other.Kind, 4); err != nil {
 			t.Fatal(err)
 		}
 		if after := server.requests("get statefulsets/" + other.Name); after != before+1 {
@@ -411,7 +416,7 @@ func TestGather_ownWrites(t *testing.T) {
 
 // Every request that may change an object makes what was read of it before
 // unusable.
-func TestGather_everyWriteCounts(t *testing.T) {
+func TestBatcher_everyWriteCounts(t *testing.T) {
 	live := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Service",
 		"metadata": map[string]any{"name": "mira-c0001", "namespace": "default", "uid": "uid-mira-c0001", "resourceVersion": "1"}}}
 	ref := RefOf(live)
@@ -432,10 +437,11 @@ func TestGather_everyWriteCounts(t *testing.T) {
 					return nil, nil
 				}
 				client := server.client(t)
-				readClients(t, client, 10, upTo(20))
+				batcher := NewBatcher(client)
+				readClients(t, batcher, 10, upTo(20))
 				before := server.requests("get services/mira-c0001")
 				write(t.Context(), client)
-				if err := readObject(t.Context(), client, "v1", "Service", 1); err != nil {
+				if err := readObject(t.Context(), batcher, "v1", "Service", 1); err != nil {
 					t.Fatal(err)
 				}
 				if after := server.requests("get services/mira-c0001"); after <= before {
@@ -447,20 +453,21 @@ func TestGather_everyWriteCounts(t *testing.T) {
 }
 
 // An answer is never older than its bound, whichever way it came.
-func TestGather_age(t *testing.T) {
+func TestBatcher_age(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFakeServer()
 		server.putClients(20)
 		client := server.client(t)
-		readClients(t, client, 10, upTo(20))
+		batcher := NewBatcher(client)
+		readClients(t, batcher, 10, upTo(20))
 		first := len(server.log)
-		<-time.After(gatherAge - time.Second)
-		readClients(t, client, 10, upTo(20))
+		<-time.After(recentAge - time.Second)
+		readClients(t, batcher, 10, upTo(20))
 		if len(server.log) != first {
 			t.Errorf("%d more requests before the time has come", len(server.log)-first)
 		}
 		<-time.After(time.Second)
-		readClients(t, client, 10, upTo(20))
+		readClients(t, batcher, 10, upTo(20))
 		if len(server.log) == first {
 			t.Error("no further request when the time has come")
 		}
@@ -469,7 +476,7 @@ func TestGather_age(t *testing.T) {
 
 // 429 with Retry-After is waited for, and tried again: the server's fairness sets
 // the pace.
-func TestGather_retryAfter(t *testing.T) {
+func TestBatcher_retryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFakeServer()
 		server.putClients(20)
@@ -487,7 +494,7 @@ func TestGather_retryAfter(t *testing.T) {
 			return busy, nil
 		}
 		begun := time.Now()
-		readClients(t, server.client(t), 10, upTo(20))
+		readClients(t, NewBatcher(server.client(t)), 10, upTo(20))
 		if waited := time.Since(begun); waited < 2*time.Second || waited > 20*time.Second {
 			t.Errorf("waited %v, want as long as the server asks for, for each kind", waited)
 		}
@@ -496,31 +503,27 @@ func TestGather_retryAfter(t *testing.T) {
 
 // Many at once, some of whom give up, while objects are written: for the race
 // detector, and for deadlocks.
-func TestGather_concurrency(t *testing.T) {
+func TestBatcher_concurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFakeServer()
 		server.putClients(300)
 		server.before = delayed
 		client := server.client(t)
+		batcher := NewBatcher(client)
 		var workers sync.WaitGroup
 		for worker := range 50 {
 			workers.Go(func() {
 				random := rand.New(rand.NewPCG(uint64(worker), 1))
 				for range 50 {
 					i := random.IntN(300)
-					kind := gatheredKinds[random.IntN(len(gatheredKinds))]
+					kind := clientKinds[random.IntN(len(clientKinds))]
 					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(30))*time.Millisecond)
-					if err := readObject(ctx, client, kind.apiVersion, kind.kind, i); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+					if err := readObject(ctx, batcher, kind.apiVersion, kind.kind, i); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 						t.Error(err)
 					}
 					cancel()
 					if random.IntN(20) == 0 {
-						mapping, err := client.mapping(Ref{APIVersion: kind.apiVersion, Kind: kind.kind}.GroupVersionKind())
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						client.forget(mapping, Ref{Namespace: "default", Name: "mira-" + clientName(i)})
+						write(t, client, Ref{APIVersion: kind.apiVersion, Kind: kind.kind, Namespace: "default", Name: "mira-" + clientName(i)})
 					}
 				}
 			})

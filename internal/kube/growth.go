@@ -23,9 +23,9 @@ type Claim struct {
 	Bound     bool // the server lets only bound claims grow
 }
 
-// Claim reads a claim; nil without an error when there is none.
-func (c *Client) Claim(ctx context.Context, namespace, name string) (*Claim, error) {
-	live, err := c.Get(ctx, NewRef(ClaimKind, namespace, name))
+// Get reads a claim; nil without an error when there is none.
+func (c *Claims) Get(ctx context.Context, namespace, name string) (*Claim, error) {
+	live, err := c.client.Get(ctx, NewRef(ClaimKind, namespace, name))
 	if err != nil || live == nil {
 		return nil, err
 	}
@@ -33,10 +33,19 @@ func (c *Client) Claim(ctx context.Context, namespace, name string) (*Claim, err
 	return &Claim{Ref: RefOf(live), Requested: storageRequest(live.Object), Bound: phase == string(corev1.ClaimBound)}, nil
 }
 
-// GrowClaim asks for more storage; in a dry run, which checks among others that
-// the claim's class can expand, it is only asked whether it may.
-func (c *Client) GrowClaim(ctx context.Context, ref Ref, size resource.Quantity, dryRun bool) error {
-	claims, err := c.written(ref)
+// Grow asks for more storage.
+func (c *Claims) Grow(ctx context.Context, ref Ref, size resource.Quantity) error {
+	return c.grow(ctx, ref, size, metav1.PatchOptions{})
+}
+
+// DryRunGrow asks whether a claim may have more storage: among others, whether its
+// class lets it grow.
+func (c *Claims) DryRunGrow(ctx context.Context, ref Ref, size resource.Quantity) error {
+	return c.grow(ctx, ref, size, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+}
+
+func (c *Claims) grow(ctx context.Context, ref Ref, size resource.Quantity, options metav1.PatchOptions) error {
+	claims, err := c.client.writable(ref)
 	if err != nil {
 		return err
 	}
@@ -48,12 +57,9 @@ func (c *Client) GrowClaim(ctx context.Context, ref Ref, size resource.Quantity,
 	if err != nil {
 		return err
 	}
-	options := metav1.PatchOptions{FieldManager: c.fields.Name()}
-	if dryRun {
-		options.DryRun = []string{metav1.DryRunAll}
-	}
+	options.FieldManager = c.client.fields.Name()
 	if _, err := claims.Patch(ctx, ref.Name, types.MergePatchType, patch, options); err != nil {
-		return c.classify("grow", ref, err)
+		return c.client.errors.translate("grow", ref, err)
 	}
 	return nil
 }
@@ -76,8 +82,8 @@ func (e *GrowthError) Unwrap() error { return e.Err }
 // true when the volume has grown and only the file system is left, which some
 // storage back ends do at the next start of the pod, see
 // https://kubernetes.io/docs/concepts/storage/persistent-volumes/#resizing-an-in-use-persistentvolumeclaim.
-func (c *Client) AwaitGrowth(ctx context.Context, ref Ref, size resource.Quantity) (deferred bool, err error) {
-	claims, err := c.resource(ClaimKind, ref.Namespace)
+func (c *Claims) AwaitGrowth(ctx context.Context, ref Ref, size resource.Quantity) (deferred bool, err error) {
+	claims, err := c.client.readable(ref)
 	if err != nil {
 		return false, err
 	}
@@ -109,7 +115,7 @@ func (c *Client) AwaitGrowth(ctx context.Context, ref Ref, size resource.Quantit
 	case ctx.Err() != nil:
 		return false, &GrowthError{Ref: ref, Size: size, Reason: reason, Err: context.Cause(ctx)}
 	}
-	return false, c.connection.Explain(err)
+	return false, c.client.connection.Explain(err)
 }
 
 type growth struct {
@@ -117,7 +123,7 @@ type growth struct {
 	reason                 string
 }
 
-// growthOf tells how far a claim has come.
+// growthOf returns how far a claim has come.
 func growthOf(claim *corev1.PersistentVolumeClaim, size resource.Quantity) growth {
 	capacity := claim.Status.Capacity[corev1.ResourceStorage]
 	if capacity.Cmp(size) >= 0 {

@@ -29,10 +29,10 @@ type fakeServer struct {
 	objects map[string][]byte // by `resource/name`
 	owners  map[string]string // label, by the same
 	log     []string          // `get resource/name`, `list resource`
-	listed  int               // objects that lists gave
+	listed  int               // objects in the answers to lists
 	bytes   int
 
-	// before is called for each request; what it gives is the answer, if anything.
+	// before is called for each request; what it returns is the answer, if anything.
 	before func(*http.Request) (*http.Response, error)
 }
 
@@ -40,10 +40,11 @@ func newFakeServer() *fakeServer {
 	return &fakeServer{objects: make(map[string][]byte), owners: make(map[string]string)}
 }
 
-// client makes a client that talks to the server.
+// client returns a client that talks to the server.
 func (s *fakeServer) client(t testing.TB) *Client {
 	t.Helper()
-	client, err := New(&connection.Connection{Config: &rest.Config{Host: "http://cluster", Transport: s, QPS: -1}}, Options{Manager: managedfields.NewManager("", ownerLabel), Force: true})
+	conn := &connection.Connection{Config: &rest.Config{Host: "http://cluster", Transport: s, QPS: -1}}
+	client, err := New(conn, Options{Manager: managedfields.NewManager("", ownerLabel), Force: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func (s *fakeServer) putData(resource, name, owner string, data []byte) {
 // putClients stores the three objects of many clients.
 func (s *fakeServer) putClients(count int) {
 	for i := range count {
-		for _, kind := range gatheredKinds {
+		for _, kind := range clientKinds {
 			s.put(kind.resource, "mira-"+clientName(i), clientName(i))
 		}
 	}
@@ -80,8 +81,8 @@ func (s *fakeServer) putClients(count int) {
 
 func clientName(i int) string { return fmt.Sprintf("c%04d", i) }
 
-// gatheredKinds are those of a client.
-var gatheredKinds = []struct{ apiVersion, kind, resource string }{
+// clientKinds are those of a client.
+var clientKinds = []struct{ apiVersion, kind, resource string }{
 	{"v1", "Service", "services"},
 	{"networking.k8s.io/v1", "Ingress", "ingresses"},
 	{"apps/v1", "StatefulSet", "statefulsets"},
@@ -121,7 +122,7 @@ func (s *fakeServer) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	fields["apiVersion"], fields["kind"] = "v1", ClaimKind.Kind
-	for _, kind := range gatheredKinds {
+	for _, kind := range clientKinds {
 		if kind.resource == resource {
 			fields["apiVersion"], fields["kind"] = kind.apiVersion, kind.kind
 		}
@@ -182,7 +183,7 @@ func status(r *http.Request, code int, reason string) *http.Response {
 	return answer(r, code, fmt.Appendf(nil, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":%d,"reason":%q,"message":"no"}`, code, reason))
 }
 
-// isList tells whether a request is one for many objects.
+// isList reports whether a request is one for many objects.
 func isList(r *http.Request) bool {
 	return r.URL.Query().Has("labelSelector") || r.URL.Query().Has("limit")
 }

@@ -1,0 +1,91 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+)
+
+// ConflictRemoval is how an object can be applied that the server refuses because
+// of what somebody has added by hand: without that.
+type ConflictRemoval struct {
+	// Fields that go, with their live values; none where the object is not adopted
+	// yet, as adopting it takes all that former managers have set.
+	Fields managedfields.Fields
+	// Result is the object as it will be.
+	Result *unstructured.Unstructured
+}
+
+// RemoveConflictingFields finds out, after the server has refused an apply, which
+// fields of people with kubectl stand in its way: another member of a union, such as
+// a second handler of a probe, or a port of the same name under another number. It
+// removes as few as the server asks for; it returns nil when they are not the reason.
+// It only asks, by dry runs, and changes nothing.
+//
+// Where a new object would be taken, but nothing that could be removed helps, the
+// error is a [*ForeignFieldsError] that holds the refusal.
+func (c *Client) RemoveConflictingFields(
+	ctx context.Context, object, live *unstructured.Unstructured, refusal error,
+) (*ConflictRemoval, error) {
+	probe, err := c.newProbe(live)
+	if err != nil {
+		return nil, err
+	}
+	isAdopted := c.fields.Adopted(live)
+	foreign := c.fields.Foreign(object, live)
+	owners := foreign.Owners()
+	if len(owners) == 0 {
+		return nil, nil
+	}
+	fresh, err := probe.applyNew(ctx, object)
+	if err != nil {
+		return nil, ctx.Err() // what we apply is bad by itself, or cannot be tried under another name
+	}
+	removals := foreign.Removals()
+	if !isAdopted && len(removals) > 0 {
+		removals = removals[len(removals)-1:] // adoption takes all of them anyway
+	}
+	for _, removal := range removals {
+		after, err := probe.update(ctx, foreign.Overlay(fresh, removal))
+		var rejected *RejectedError
+		if errors.As(err, &rejected) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		after.SetManagedFields(fresh.GetManagedFields())
+		removed := &ConflictRemoval{Result: after}
+		if isAdopted {
+			removed.Fields = foreign.Below(removal)
+		}
+		return removed, nil
+	}
+	if !isAdopted {
+		return nil, nil
+	}
+	return nil, &ForeignFieldsError{Ref: RefOf(live), Fields: owners, Err: refusal}
+}
+
+// ForeignFieldsError says that the server would take the object as a new one, but not
+// together with the fields that other managers have set on the live one.
+type ForeignFieldsError struct {
+	Ref    Ref
+	Fields []managedfields.FieldOwner // of other managers, sorted
+	Err    error                      // the server's refusal
+}
+
+func (e *ForeignFieldsError) Error() string {
+	lines := make([]string, 0, len(e.Fields))
+	for _, f := range e.Fields {
+		lines = append(lines, fmt.Sprintf("%s, by %s", f.Field, f.Manager))
+	}
+	return fmt.Sprintf("%v. Other field managers have added %s", e.Err, strings.Join(lines, "; "))
+}
+
+func (e *ForeignFieldsError) Unwrap() error { return e.Err }

@@ -1,0 +1,166 @@
+package kube
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+)
+
+// Recreation is how an object gets values that the server does not let change:
+// it is deleted without what it owns, such as the pods of a StatefulSet, and
+// created again around that.
+type Recreation struct {
+	// Fields that cannot be changed in place, as `spec.serviceName`, sorted.
+	Fields []string
+	// Result is the object as it will be, with what others own on it.
+	Result *unstructured.Unstructured
+	// InPlace is the object as it can be applied without a recreation, and nothing
+	// else is set then: the field that the server refuses is one that it gives
+	// every new object its own value for, which the live one has already.
+	InPlace *unstructured.Unstructured
+	// Removed are fields of people with kubectl, with their live values, that the
+	// server does not take together with those that are applied.
+	Removed managedfields.Fields
+	// Merged is the result of an apply that leaves the immutable fields as they are.
+	Merged *unstructured.Unstructured
+}
+
+// PlanRecreation finds out, after an apply was refused for an immutable field,
+// which fields these are and what recreating the object would result in; nil when
+// the refusal has another reason. It only asks the server, by dry runs:
+//
+//   - a create of the object under another name checks all of it, and shows the
+//     immutable fields as they would be stored;
+//   - an update of each field that differs shows whether it is immutable;
+//   - an apply with the live values of the immutable fields shows the rest, merged
+//     with what others own (where the server refuses that, it is merged here);
+//   - a delete shows whether the rights suffice.
+func (c *Client) PlanRecreation(
+	ctx context.Context, object, live *unstructured.Unstructured, recorded managedfields.Fields,
+) (*Recreation, error) {
+	probe, err := c.newProbe(live)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := probe.applyNew(ctx, object)
+	if err != nil {
+		return nil, err
+	}
+	immutable, err := probe.immutableFields(ctx, fresh)
+	if err != nil {
+		return nil, err
+	}
+	changeable := object.DeepCopy()
+	overridden := managedfields.OverriddenSpecFields(object, live, fresh)
+	for _, field := range slices.Concat(immutable, overridden) {
+		copySpecField(changeable, live, field)
+	}
+	if len(immutable) == 0 {
+		if len(overridden) == 0 {
+			return nil, nil
+		}
+		return &Recreation{InPlace: changeable}, nil
+	}
+	recreation := &Recreation{}
+	recreation.Merged, err = c.DryRun(ctx, changeable, live)
+	var rejected *RejectedError
+	if errors.As(err, &rejected) {
+		// The rest does not go with the live values, as a mount of a new claim.
+		recreation.Merged, recreation.Removed, err = probe.merge(ctx, object, fresh)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := probe.delete(ctx); err != nil {
+		return nil, err
+	}
+	recreation.Result, err = c.recreated(recreation.Merged, fresh, live, immutable, recorded)
+	if err != nil {
+		return nil, err
+	}
+	if err := probe.create(ctx, recreation.Result); err != nil {
+		return nil, err
+	}
+	for _, field := range immutable {
+		recreation.Fields = append(recreation.Fields, "spec."+field)
+	}
+	return recreation, nil
+}
+
+// recreated returns the object to create: `merged` without what goes at an adoption,
+// with the immutable fields of a new object, and with the owners of its fields.
+func (c *Client) recreated(
+	merged, fresh, live *unstructured.Unstructured, immutable []string, recorded managedfields.Fields,
+) (*unstructured.Unstructured, error) {
+	adoption := c.fields.Adoption(live, merged, recorded)
+	going, err := adoption.Orphaned()
+	if err != nil {
+		return nil, err
+	}
+	body := merged.DeepCopy()
+	managedfields.Remove(body, going)
+	for _, field := range immutable {
+		copySpecField(body, fresh, field)
+	}
+	owners, err := adoption.EntriesOfRecreated(fresh)
+	if err != nil {
+		return nil, err
+	}
+	body.SetManagedFields(owners)
+	return body, nil
+}
+
+// merge merges a new object with what others own on the live one, and has the server
+// check that. As [Client.RemoveConflictingFields] does, it removes what it must.
+func (p *probe) merge(ctx context.Context, object, fresh *unstructured.Unstructured) (*unstructured.Unstructured, managedfields.Fields, error) {
+	foreign := p.client.fields.Foreign(object, p.live)
+	var refusal error
+	for _, removal := range append([][]string{nil}, foreign.Removals()...) {
+		merged, err := foreign.Merge(fresh, removal)
+		if err != nil {
+			return nil, nil, err
+		}
+		err = p.create(ctx, merged)
+		var rejected *RejectedError
+		if errors.As(err, &rejected) {
+			refusal = cmp.Or(refusal, err)
+			continue
+		}
+		return merged, foreign.Below(removal), err
+	}
+	return nil, nil, refusal
+}
+
+// immutableFields asks about each field of the spec in which a new object differs
+// from the live one.
+func (p *probe) immutableFields(ctx context.Context, fresh *unstructured.Unstructured) ([]string, error) {
+	var immutable []string
+	for _, field := range managedfields.DifferingSpecFields(p.live, fresh) {
+		body := p.live.DeepCopy()
+		copySpecField(body, fresh, field)
+		_, err := p.update(ctx, body)
+		var rejected *RejectedError
+		switch {
+		case errors.As(err, &rejected) && rejected.IsImmutableField():
+			immutable = append(immutable, field)
+		case err != nil && !errors.As(err, &rejected):
+			return nil, err // whether it is immutable is not known
+		}
+	}
+	return immutable, nil
+}
+
+// copySpecField gives an object another one's field of the spec, or the lack of it.
+func copySpecField(to, from *unstructured.Unstructured, field string) {
+	value, found, _ := unstructured.NestedFieldCopy(from.Object, "spec", field)
+	if !found {
+		unstructured.RemoveNestedField(to.Object, "spec", field)
+		return
+	}
+	_ = unstructured.SetNestedField(to.Object, value, "spec", field)
+}
