@@ -6,7 +6,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
@@ -15,64 +14,63 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if req.Plan.Raw.IsNull() || r.provider == nil {
 		return // a destroy: the state has all that it needs
 	}
-	var plan, config clientModel
-	var state *clientModel // nil for a create
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	plan, diags := readClient(req.Plan.Raw)
+	resp.Diagnostics.Append(diags...)
+	config, diags := readClient(req.Config.Raw)
+	resp.Diagnostics.Append(diags...)
+	var prior *clientModel // nil for a create
 	if !req.State.Raw.IsNull() {
-		state = &clientModel{}
-		resp.Diagnostics.Append(req.State.Get(ctx, state)...)
+		state, diags := readClient(req.State.Raw)
+		resp.Diagnostics.Append(diags...)
+		prior = &state
 	}
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	if config.Namespace.IsNull() {
+	if config.Namespace.isNull() {
 		plan.Namespace = r.provider.namespace
-		if state != nil && plan.Namespace.IsUnknown() {
+		if prior != nil && plan.Namespace.isUnknown() {
 			// The provider's own namespace is not known yet. To take it for another one
 			// would plan to replace every client.
-			plan.Namespace = state.Namespace
+			plan.Namespace = prior.Namespace
 		}
 	}
-	if state != nil && !plan.Namespace.Equal(state.Namespace) {
+	if prior != nil && plan.Namespace != prior.Namespace {
 		// One that is not known yet counts as another, as that of a name does.
 		resp.RequiresReplace = append(resp.RequiresReplace, path.Root("namespace"))
 	}
 	var before *mira.State
-	if state != nil && plan.Namespace.Equal(state.Namespace) && plan.Name.Equal(state.Name) {
-		refs, diags := loadRefs(ctx, req.Private)
+	if prior != nil && plan.identity() == prior.identity() {
+		private, diags := loadClientPrivate(ctx, req.Private)
 		resp.Diagnostics.Append(diags...)
-		before, diags = state.record(ctx, refs)
-		resp.Diagnostics.Append(diags...)
-		before.Fingerprints, diags = loadFingerprints(ctx, req.Private)
-		resp.Diagnostics.Append(diags...)
+		before = prior.state(private)
 	}
-	timeout, diags := plan.Timeouts.Read(ctx, defaultReadTimeout)
+	timeout, diags := timeout("read", plan.Timeouts.get().Read, defaultReadTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if r.provider.fleet == nil || !plan.isKnown(ctx) {
-		resp.Diagnostics.Append(r.foresee(ctx, &plan, before)...)
+	if r.provider.fleet == nil || !plan.isKnown() {
+		resp.Diagnostics.Append(r.planPartial(ctx, &plan, before)...)
 	} else {
-		resp.Diagnostics.Append(r.plan(ctx, &plan, state, before)...)
+		resp.Diagnostics.Append(r.plan(ctx, &plan, prior, before)...)
 	}
 	if !resp.Diagnostics.HasError() {
-		resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
+		resp.Plan.Raw = plan.encode()
 	}
 }
 
-// plan asks the server what an apply would give.
-func (r *clientResource) plan(ctx context.Context, plan, state *clientModel, before *mira.State) diag.Diagnostics {
-	spec, diags := plan.spec(ctx, r.provider.template)
+// plan asks the server what an apply would do.
+func (r *clientResource) plan(ctx context.Context, plan, prior *clientModel, before *mira.State) diag.Diagnostics {
+	spec, _, diags := plan.spec(r.provider.template)
 	if diags.HasError() {
 		return diags
 	}
 	// Where it is not known whether claims may be deleted, the apply checks.
-	spec.DeleteData = spec.DeleteData || plan.DeleteData.IsUnknown()
-	planned, err := once(ctx, func() (*mira.Plan, error) { return r.provider.fleet.Plan(ctx, spec, before) })
+	spec.DeleteData = spec.DeleteData || plan.DeleteData.isUnknown()
+	planned, err := resultOr(ctx, func() (*mira.Plan, error) { return r.provider.fleet.Plan(ctx, spec, before) })
 	if err != nil {
 		addErrors(&diags, clientSubject(spec.Name), err)
 		return diags
@@ -81,51 +79,50 @@ func (r *clientResource) plan(ctx context.Context, plan, state *clientModel, bef
 	if planned.Unknown {
 		plan.setUnknown()
 		if planned.URL != "" {
-			plan.URL = types.StringValue(planned.URL)
+			plan.URL = knownValue(planned.URL)
 		}
 		if planned.Revision != "" {
-			plan.TemplateRevision = types.StringValue(planned.Revision)
+			plan.TemplateRevision = knownValue(planned.Revision)
 		}
 		return diags
 	}
-	diags.Append(plan.setRecord(ctx, planned.State)...)
-	// A template that gives this client nothing new is no reason to touch it.
-	if before != nil && plan.sameAs(*state) {
-		plan.TemplateRevision = state.TemplateRevision
+	plan.setState(planned.State)
+	// A template that changes nothing for this client is no reason to update it.
+	if before != nil && plan.sameAs(prior) {
+		plan.TemplateRevision = prior.TemplateRevision
 	}
 	return diags
 }
 
-// foresee leaves to the apply what cannot be known yet, and no more than that.
-func (r *clientResource) foresee(ctx context.Context, plan *clientModel, before *mira.State) diag.Diagnostics {
+// planPartial plans what follows from the values that are known, and leaves the rest to
+// the apply.
+func (r *clientResource) planPartial(ctx context.Context, plan *clientModel, before *mira.State) diag.Diagnostics {
 	plan.setUnknown()
-	if r.provider.fleet == nil || !known(plan.Namespace) || !known(plan.Name) || !isFullyKnown(ctx, plan.Template) {
+	if r.provider.fleet == nil || !plan.Namespace.isKnown() || !plan.Name.isKnown() || !plan.hasKnownTemplate() {
 		return nil
 	}
-	spec, unknown, diags := plan.partialSpec(ctx, r.provider.template)
+	spec, unknown, diags := plan.spec(r.provider.template)
 	if diags.HasError() {
 		return diags
 	}
-	foresight, err := r.provider.fleet.PlanPartial(ctx, spec, unknown, before)
+	partial, err := r.provider.fleet.PlanPartial(ctx, spec, unknown, before)
 	if err != nil {
 		addErrors(&diags, clientSubject(spec.Name), err)
 		return diags
 	}
-	if foresight == nil {
+	if partial == nil {
 		return diags
 	}
-	addWarnings(&diags, foresight.Warnings)
-	if foresight.URL != nil {
-		plan.setURL(*foresight.URL)
+	addWarnings(&diags, partial.Warnings)
+	if partial.URL != nil {
+		plan.setURL(*partial.URL)
 	}
-	if foresight.Claims != nil {
-		claims, more := types.ListValueFrom(ctx, types.StringType, foresight.Claims)
-		diags.Append(more...)
-		plan.Claims = claims
+	if partial.Claims != nil {
+		plan.Claims = knownValue(partial.Claims)
 	}
 	// An update that turns out to change nothing keeps the revision that it had.
-	if foresight.Revision != "" && (before == nil || before.Revision == foresight.Revision) {
-		plan.TemplateRevision = types.StringValue(foresight.Revision)
+	if partial.Revision != "" && (before == nil || before.Revision == partial.Revision) {
+		plan.TemplateRevision = knownValue(partial.Revision)
 	}
 	return diags
 }

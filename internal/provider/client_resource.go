@@ -7,11 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
-	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
@@ -62,11 +59,11 @@ func (r *clientResource) Configure(_ context.Context, req resource.ConfigureRequ
 }
 
 func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
-	var plan clientModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	spec, options, diags := r.applyInput(ctx, plan)
+	plan, diags := readClient(req.Plan.Raw)
 	resp.Diagnostics.Append(diags...)
-	options.Timeout, diags = plan.Timeouts.Create(ctx, defaultCreateTimeout)
+	spec, options, diags := r.applyInput(&plan)
+	resp.Diagnostics.Append(diags...)
+	options.Timeout, diags = timeout("create", plan.Timeouts.get().Create, defaultCreateTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
@@ -86,7 +83,7 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 		if err != nil && !isInterrupted {
 			// The delete that replaces a tainted client reads the state, and the
 			// claims may hold the data of a former life of this client.
-			plan.DeleteData = types.BoolValue(false)
+			plan.DeleteData = knownValue(false)
 		}
 		resp.Diagnostics.Append(plan.save(ctx, outcome.State, &resp.State, resp.Identity, resp.Private)...)
 	}
@@ -105,80 +102,71 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 
 // applyInput is what Create and Update have in common: the spec, resolved where
 // the plan could not know it, and what was planned.
-func (r *clientResource) applyInput(ctx context.Context, plan clientModel) (mira.Spec, mira.ApplyOptions, diag.Diagnostics) {
-	var diags diag.Diagnostics
+func (r *clientResource) applyInput(plan *clientModel) (mira.Spec, mira.ApplyOptions, diag.Diagnostics) {
 	if r.provider == nil || r.provider.fleet == nil {
-		diags.AddError("Provider Configuration Not Known", "The provider's configuration has unknown values during apply. A provider can only be configured with what is known before its resources are applied.")
-		return mira.Spec{}, mira.ApplyOptions{}, diags
+		return mira.Spec{}, mira.ApplyOptions{}, diag.Diagnostics{diag.NewErrorDiagnostic("Provider Configuration Not Known",
+			"The provider's configuration has unknown values during apply. "+
+				"A provider can only be configured with what is known before its resources are applied.")}
 	}
-	spec, diags := plan.spec(ctx, r.provider.template)
-	options := mira.ApplyOptions{Wait: plan.WaitForRollout.ValueBool()}
-	if known(plan.Objects) {
-		diags.Append(plan.Objects.ElementsAs(ctx, &options.Planned, false)...)
-	}
-	return spec, options, diags
+	spec, _, diags := plan.spec(r.provider.template)
+	return spec, mira.ApplyOptions{Wait: plan.WaitForRollout.get(), Planned: plan.Objects.get()}, diags
 }
 
 func (r *clientResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	var state clientModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	model, diags := readClient(req.State.Raw)
+	resp.Diagnostics.Append(diags...)
 	if r.provider == nil || r.provider.fleet == nil {
-		// Nobody to ask yet: the state stays as it is. Its identity must be given
-		// all the same, as a CLI before 1.12 does not keep it.
-		resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
+		// Nobody to ask yet: the state stays as it is. Its identity must be set all
+		// the same, as a CLI before 1.12 does not keep it.
+		resp.Identity.Raw = model.identity().encode()
 		return
 	}
-	refs, diags := loadRefs(ctx, req.Private)
+	private, diags := loadClientPrivate(ctx, req.Private)
 	resp.Diagnostics.Append(diags...)
-	before, diags := state.record(ctx, refs)
-	resp.Diagnostics.Append(diags...)
-	timeout, diags := state.Timeouts.Read(ctx, defaultReadTimeout)
+	timeout, diags := timeout("read", model.Timeouts.get().Read, defaultReadTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	live, err := once(ctx, func() (*mira.State, error) {
-		return r.provider.fleet.Read(ctx, state.Namespace.ValueString(), state.Name.ValueString(), before)
+	live, err := resultOr(ctx, func() (*mira.State, error) {
+		return r.provider.fleet.Read(ctx, model.Namespace.get(), model.Name.get(), model.state(private))
 	})
 	if err != nil {
-		addErrors(&resp.Diagnostics, clientSubject(state.Name.ValueString()), err)
+		addErrors(&resp.Diagnostics, clientSubject(model.Name.get()), err)
 		return
 	}
 	if live == nil {
 		// Without an identity the framework takes the answer for a mistake.
-		resp.Diagnostics.Append(resp.Identity.Set(ctx, state.identity())...)
+		resp.Identity.Raw = model.identity().encode()
 		resp.State.RemoveResource(ctx)
 		return
 	}
-	resp.Diagnostics.Append(state.save(ctx, *live, &resp.State, resp.Identity, resp.Private)...)
+	resp.Diagnostics.Append(model.save(ctx, *live, &resp.State, resp.Identity, resp.Private)...)
 }
 
 func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	var plan, state clientModel
-	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	refs, diags := loadRefs(ctx, req.Private)
+	plan, diags := readClient(req.Plan.Raw)
 	resp.Diagnostics.Append(diags...)
-	before, diags := state.record(ctx, refs)
+	prior, diags := readClient(req.State.Raw)
 	resp.Diagnostics.Append(diags...)
-	before.Fingerprints, diags = loadFingerprints(ctx, req.Private)
+	private, diags := loadClientPrivate(ctx, req.Private)
 	resp.Diagnostics.Append(diags...)
-	spec, options, diags := r.applyInput(ctx, plan)
+	spec, options, diags := r.applyInput(&plan)
 	resp.Diagnostics.Append(diags...)
-	options.Timeout, diags = plan.Timeouts.Update(ctx, defaultUpdateTimeout)
+	options.Timeout, diags = timeout("update", plan.Timeouts.get().Update, defaultUpdateTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	outcome, err := r.provider.fleet.Update(ctx, spec, before, options)
+	outcome, err := r.provider.fleet.Update(ctx, spec, prior.state(private), options)
 	var partial *mira.PartialWriteError
 	var rolledBack *mira.RolledBackError
 	if errors.As(err, &partial) || errors.As(err, &rolledBack) {
 		// The attributes stay as they were, so that the next plan shows the same
 		// change; what was created by now must not be forgotten.
-		resp.Diagnostics.Append(saveRefs(ctx, resp.Private, outcome.Refs)...)
+		resp.Diagnostics.Append(clientPrivate{Refs: outcome.Refs}.save(ctx, resp.Private)...)
 		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
 		return
 	}
@@ -195,13 +183,11 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 }
 
 func (r *clientResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
-	var state clientModel
-	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	refs, diags := loadRefs(ctx, req.Private)
+	model, diags := readClient(req.State.Raw)
 	resp.Diagnostics.Append(diags...)
-	record, diags := state.record(ctx, refs)
+	private, diags := loadClientPrivate(ctx, req.Private)
 	resp.Diagnostics.Append(diags...)
-	timeout, diags := state.Timeouts.Delete(ctx, defaultDeleteTimeout)
+	timeout, diags := timeout("delete", model.Timeouts.get().Delete, defaultDeleteTimeout)
 	resp.Diagnostics.Append(diags...)
 	if r.provider == nil || r.provider.fleet == nil {
 		resp.Diagnostics.AddError("Provider Configuration Not Known", "The provider's configuration has unknown values, so that the client cannot be deleted.")
@@ -211,8 +197,8 @@ func (r *clientResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	namespace, name := state.Namespace.ValueString(), state.Name.ValueString()
-	deleted, err := r.provider.fleet.Delete(ctx, namespace, name, record, state.DeleteData.ValueBool())
+	namespace, name := model.Namespace.get(), model.Name.get()
+	deleted, err := r.provider.fleet.Delete(ctx, namespace, name, model.state(private), model.DeleteData.get())
 	if err != nil {
 		addErrors(&resp.Diagnostics, clientSubject(name), err)
 		return
@@ -235,60 +221,49 @@ func (r *clientResource) ImportState(ctx context.Context, req resource.ImportSta
 		resp.Diagnostics.AddError("Provider Configuration Not Known", "A client can only be imported when the provider's configuration is known.")
 		return
 	}
-	var identity clientIdentityModel
-	if req.ID != "" {
-		namespace, name, ok := strings.Cut(req.ID, "/")
-		if !ok {
-			namespace, name = "", req.ID
-		}
-		if name == "" || ok && namespace == "" || strings.Contains(name, "/") {
-			resp.Diagnostics.AddError("Invalid Import ID", fmt.Sprintf("%q is neither `namespace/name` nor the name of a client.", req.ID))
-			return
-		}
-		identity.Name, identity.Namespace = types.StringValue(name), types.StringValue(namespace)
-	} else if req.Identity == nil || req.Identity.Raw.IsNull() {
-		resp.Diagnostics.AddError("Invalid Import ID", "The ID is empty. It is `namespace/name`, or the name of a client.")
-		return
-	} else {
-		resp.Diagnostics.Append(req.Identity.Get(ctx, &identity)...)
-	}
-	if identity.Namespace.ValueString() == "" {
-		identity.Namespace = r.provider.namespace
-	}
+	identity, diags := importedIdentity(req)
+	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
 		return
 	}
-
-	spec := mira.Spec{Namespace: identity.Namespace.ValueString(), Name: identity.Name.ValueString(), Template: r.provider.template, DeleteData: true}
+	if identity.Namespace.get() == "" {
+		identity.Namespace = r.provider.namespace
+	}
+	spec := mira.Spec{Namespace: identity.Namespace.get(), Name: identity.Name.get(), Template: r.provider.template, DeleteData: true}
 	imported, err := r.provider.fleet.Import(ctx, spec)
 	if err != nil {
 		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
 		return
 	}
 	addWarnings(&resp.Diagnostics, imported.Warnings)
-	model := clientModel{
-		Name:           identity.Name,
-		Namespace:      identity.Namespace,
-		AdminEmail:     types.StringNull(),
-		Variables:      types.MapNull(types.StringType),
-		Template:       types.ObjectNull(clientTemplateType),
-		WaitForRollout: types.BoolValue(true),
-		DeleteData:     types.BoolValue(false),
-		Timeouts:       nullTimeouts(),
-	}
-	if imported.AdminEmail != "" {
-		model.AdminEmail = types.StringValue(imported.AdminEmail)
-	}
-	if len(imported.Variables) > 0 {
-		variables, diags := types.MapValueFrom(ctx, types.StringType, imported.Variables)
-		resp.Diagnostics.Append(diags...)
-		model.Variables = variables
+	model, err := importedClient(ctx, identity, imported)
+	if err != nil {
+		resp.Diagnostics.AddError("Imported Client Not Complete", sentence(err.Error()))
+		return
 	}
 	resp.Diagnostics.Append(model.save(ctx, imported.State, &resp.State, resp.Identity, resp.Private)...)
 }
 
-func nullTimeouts() timeouts.Value {
-	return timeouts.Value{Object: types.ObjectNull(map[string]attr.Type{
-		"create": types.StringType, "read": types.StringType, "update": types.StringType, "delete": types.StringType,
-	})}
+// importedIdentity reads what a client is to be imported by. The namespace may be empty.
+func importedIdentity(req resource.ImportStateRequest) (clientIdentity, diag.Diagnostics) {
+	if req.ID == "" && (req.Identity == nil || req.Identity.Raw.IsNull()) {
+		return clientIdentity{}, diag.Diagnostics{diag.NewErrorDiagnostic("Invalid Import ID",
+			"The ID is empty. It is `namespace/name`, or the name of a client.")}
+	}
+	if req.ID == "" {
+		identity, err := decodeClientIdentity(req.Identity.Raw)
+		if err != nil {
+			return identity, diag.Diagnostics{diag.NewErrorDiagnostic("Invalid Import Identity", sentence(err.Error()))}
+		}
+		return identity, nil
+	}
+	namespace, name, ok := strings.Cut(req.ID, "/")
+	if !ok {
+		namespace, name = "", req.ID
+	}
+	if name == "" || ok && namespace == "" || strings.Contains(name, "/") {
+		return clientIdentity{}, diag.Diagnostics{diag.NewErrorDiagnostic("Invalid Import ID",
+			fmt.Sprintf("%q is neither `namespace/name` nor the name of a client.", req.ID))}
+	}
+	return clientIdentity{Namespace: knownValue(namespace), Name: knownValue(name)}, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
+	"strings"
 
 	"github.com/go-logr/logr"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
@@ -11,9 +13,26 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
+// LogLevelVariable is the environment variable that sets the level of the provider's own
+// log. plugin-go makes its name of the provider's.
+const LogLevelVariable = "TF_LOG_PROVIDER_MIRA"
+
+// logsDebug reports whether debug messages are written. Without the variable they are:
+// the CLI discards what its own level leaves out.
+func logsDebug() bool {
+	switch strings.ToUpper(os.Getenv(LogLevelVariable)) {
+	case "INFO", "WARN", "ERROR", "OFF":
+		return false
+	}
+	return true
+}
+
 // withLogger returns a context in which the packages that know nothing of Terraform,
 // and client-go, write to the provider's log.
-func withLogger(ctx context.Context) context.Context {
+func (s *server) withLogger(ctx context.Context) context.Context {
+	if !s.logsDebug {
+		return ctx
+	}
 	return logging.NewContext(ctx, logr.New(logSink{ctx: ctx}))
 }
 

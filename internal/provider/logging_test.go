@@ -17,7 +17,7 @@ import (
 // level.
 func TestWithLogger(t *testing.T) {
 	var log bytes.Buffer
-	ctx := withLogger(tflogtest.RootLogger(t.Context(), &log))
+	ctx := (&server{logsDebug: true}).withLogger(tflogtest.RootLogger(t.Context(), &log))
 	logging.Debug(ctx, "Waited", "name", "acme", "error", errors.New("lost"), "waited", 2*time.Second, "left", 1)
 	logger := logr.FromContextOrDiscard(ctx)
 	logger.WithName("reflector").WithValues("kind", "Pod").Error(errors.New("refused"), "Watch failed")

@@ -13,7 +13,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
-	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
@@ -38,10 +37,8 @@ type configured struct {
 	// fleet is nil while the provider's configuration is not known, as in a plan
 	// of an apply that creates the cluster.
 	fleet     *mira.Fleet
-	namespace types.String
+	namespace value[string]
 	template  mira.TemplateSource
-	// unknown is set where the provider's configuration is not wholly known.
-	unknown bool
 }
 
 func (p *miraProvider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
@@ -60,14 +57,13 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	data := &configured{namespace: model.Namespace}
-	if data.namespace.IsNull() {
-		data.namespace = types.StringValue(mira.DefaultNamespace)
+	data := &configured{namespace: textOf(model.Namespace)}
+	if data.namespace.isNull() {
+		data.namespace = knownValue(mira.DefaultNamespace)
 	}
 	resp.ResourceData = data
 	resp.DataSourceData = data
 	if !req.Config.Raw.IsFullyKnown() {
-		data.unknown = true
 		return
 	}
 

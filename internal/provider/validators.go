@@ -7,6 +7,8 @@ import (
 	"net/mail"
 	"strings"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -108,9 +110,14 @@ func (v variablesValidator) ValidateMap(_ context.Context, req validator.MapRequ
 			resp.Diagnostics.AddAttributeError(at, "Invalid Variable Name", sentence(err.Error()))
 		}
 		if value.IsNull() {
-			resp.Diagnostics.AddAttributeError(at, "Missing Variable Value", fmt.Sprintf("Variable %s is null. Leave it out, or give it a value; \"\" is one.", name))
+			resp.Diagnostics.Append(missingVariableValue(req.Path, name))
 		}
 	}
+}
+
+func missingVariableValue(variables path.Path, name string) diag.Diagnostic {
+	return diag.NewAttributeErrorDiagnostic(variables.AtMapKey(name), "Missing Variable Value",
+		fmt.Sprintf("Variable %s is null. Leave it out, or give it a value; \"\" is one.", name))
 }
 
 // kindsValidator holds the rule for allowed_kinds.

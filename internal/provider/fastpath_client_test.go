@@ -15,8 +15,8 @@ import (
 )
 
 // A client that is in any way out of the ordinary is left to the framework.
-func TestServer_recorded(t *testing.T) {
-	s := NewServer("test")().(*server)
+func TestFastPath_client(t *testing.T) {
+	f := newTestFastPath(t)
 	ref := kube.Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "mira-acme", UID: "1"}
 	usual := map[string]any{
 		"name": "acme", "namespace": "default", "id": "default/acme", "admin_email": "a@acme.example", "wait_for_rollout": true, "delete_data": false,
@@ -44,22 +44,28 @@ func TestServer_recorded(t *testing.T) {
 	}
 	refs := map[string]any{refsKey: []kube.Ref{ref}}
 
-	client := s.recorded(t.Context(), stateOf(t, s.state, usual), private(refs))
+	client, reason := f.client(t.Context(), stateOf(t, clientKind.typ, usual), private(refs))
 	if client == nil {
-		t.Fatal("a usual client was left to the framework")
+		t.Fatalf("a usual client was left to the framework: %s", reason)
 	}
 	want := mira.Spec{
 		Namespace: "default", Name: "acme", AdminEmail: "a@acme.example", Variables: map[string]string{"A": "1"},
 		Template: mira.TemplateSource{Namespace: "n", ConfigMap: "other", Key: "k"}, Revision: "pinned", Override: true,
 	}
-	if diff := cmp.Diff(want, client.spec(mira.TemplateSource{Namespace: "n", ConfigMap: "c", Key: "k"})); diff != "" {
+	spec, _, diags := client.spec(mira.TemplateSource{Namespace: "n", ConfigMap: "c", Key: "k"})
+	if diags.HasError() {
+		t.Fatal(diags)
+	}
+	if diff := cmp.Diff(want, spec); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
 	}
-	if client.readTimeout != 5*time.Second || client.record.URL != "https://acme.example" || client.record.Pinned != "pinned" || len(client.record.Claims) != 1 {
-		t.Errorf("got %+v, %+v", client, client.record)
+	if client.readTimeout != 5*time.Second || client.prior.URL != "https://acme.example" || client.prior.Pinned != "pinned" || len(client.prior.Claims) != 1 {
+		t.Errorf("got %+v, %+v", client, client.prior)
 	}
-	if got := s.with(client, *client.record); !isSame(got, stateOf(t, s.state, with(usual, "template_revision", "r"))) {
-		t.Error("a client with its own record is another one")
+	again := client.clientModel
+	again.setState(*client.prior)
+	if got, err := tfprotov6.NewDynamicValue(clientKind.typ, again.encode()); err != nil || !isSame(&got, stateOf(t, clientKind.typ, usual)) {
+		t.Errorf("a client with its own state is another one: %v", err)
 	}
 
 	for _, test := range []struct {
@@ -88,7 +94,7 @@ func TestServer_recorded(t *testing.T) {
 			if test.state != nil {
 				from = test.state
 			}
-			if got := s.recorded(t.Context(), stateOf(t, s.state, from), test.private); got != nil {
+			if got, _ := f.client(t.Context(), stateOf(t, clientKind.typ, from), test.private); got != nil {
 				t.Errorf("got %+v, want it to be left to the framework", got)
 			}
 		})
@@ -114,4 +120,14 @@ func with(values map[string]any, name string, value any) map[string]any {
 	changed := maps.Clone(values)
 	changed[name] = value
 	return changed
+}
+
+// newTestFastPath returns the fast path of a provider that is not configured.
+func newTestFastPath(t *testing.T) *fastPath {
+	t.Helper()
+	f, err := newFastPath(t.Context(), newProvider("test"), clientSchema(t.Context()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }

@@ -1,0 +1,72 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+)
+
+// clientPrivate is what Terraform keeps of a client beside its attributes. Attributes
+// would show it in every plan.
+type clientPrivate struct {
+	// Refs name the client's objects, in the order of their creation and with their
+	// UIDs.
+	Refs []kube.Ref
+	// Fingerprints are those of [mira.State].
+	Fingerprints map[string]managedfields.Fingerprint
+}
+
+// The keys of the parts.
+const (
+	refsKey         = "objects"
+	fingerprintsKey = "marks"
+)
+
+// privateReader reads the private state of a resource. All of the framework's types for
+// it do.
+type privateReader interface {
+	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
+}
+
+// privateWriter writes it.
+type privateWriter interface {
+	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
+}
+
+func loadClientPrivate(ctx context.Context, private privateReader) (clientPrivate, diag.Diagnostics) {
+	var loaded clientPrivate
+	data, diags := private.GetKey(ctx, refsKey)
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &loaded.Refs); err != nil {
+			diags.AddError("Unreadable Private State", sentence("the references to the client's objects cannot be read: "+err.Error()))
+		}
+	}
+	data, more := private.GetKey(ctx, fingerprintsKey)
+	diags.Append(more...)
+	// Without fingerprints the server is asked.
+	if len(data) > 0 && json.Unmarshal(data, &loaded.Fingerprints) != nil {
+		loaded.Fingerprints = nil
+	}
+	return loaded, diags
+}
+
+// save keeps the former fingerprints where there are no new ones.
+func (p clientPrivate) save(ctx context.Context, private privateWriter) diag.Diagnostics {
+	diags := saveKey(ctx, private, refsKey, p.Refs)
+	if p.Fingerprints != nil {
+		diags.Append(saveKey(ctx, private, fingerprintsKey, p.Fingerprints)...)
+	}
+	return diags
+}
+
+func saveKey(ctx context.Context, private privateWriter, key string, part any) diag.Diagnostics {
+	data, err := json.Marshal(part)
+	if err != nil {
+		return diag.Diagnostics{diag.NewErrorDiagnostic("Unwritable Private State", sentence(err.Error()))}
+	}
+	return private.SetKey(ctx, key, data)
+}
