@@ -13,7 +13,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
-	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
 // Fields maps the path of a field to its value.
@@ -98,30 +97,6 @@ func (f Fields) hasBelow(path string) bool {
 		}
 	}
 	return false
-}
-
-// isMergeKey reports whether a path is that of a merge key of the list item in which
-// the field stands.
-func isMergeKey(path fieldpath.Path) bool {
-	if len(path) < 2 {
-		return false
-	}
-	item, field := path[len(path)-2], path[len(path)-1]
-	return item.Key != nil && field.FieldName != nil &&
-		slices.ContainsFunc(*item.Key, func(key value.Field) bool { return key.Name == *field.FieldName })
-}
-
-// mergeKeysOf returns the paths of the merge keys of the list item at a path.
-func mergeKeysOf(item fieldpath.Path) []fieldpath.Path {
-	last := item[len(item)-1]
-	if last.Key == nil {
-		return nil
-	}
-	var keys []fieldpath.Path
-	for _, key := range *last.Key {
-		keys = append(keys, append(item.Copy(), fieldpath.FieldNameElement(key.Name)))
-	}
-	return keys
 }
 
 // leaves returns the fields of a set that have no fields below them, by their

@@ -49,14 +49,6 @@ func isWord(name string) bool {
 	return name != ""
 }
 
-// mergeKeys are the fields that tell the items of lists apart in the kinds that
-// templates hold, by the names that the API's schema gives them
-// (x-kubernetes-list-map-keys), sorted as managedFields sorts them.
-var mergeKeys = [][]string{
-	{"name"}, {"mountPath"}, {"devicePath"}, {"containerPort", "protocol"}, {"port", "protocol"}, {"key"}, {"type"}, {"ip"}, {"uid"},
-	{"topologyKey", "whenUnsatisfiable"}, {"resourceName"}, {"secretName"},
-}
-
 // resolvePath finds a path as [FormatPath] wrote it in an object, whoever owns
 // the field; false when the object has none.
 func resolvePath(object map[string]any, path string) (fieldpath.Path, bool) {
@@ -115,26 +107,14 @@ func match(at any, part string) (fieldpath.PathElement, bool) {
 				}
 				continue
 			}
-			for _, keys := range mergeKeys {
-				if element, ok := keyElement(fields, keys); ok && FormatPath(fieldpath.Path{element}) == "["+part+"]" {
+			for _, key := range MergeKeys {
+				if element, ok := key.elementOf(fields); ok && key.IsDeclared && FormatPath(fieldpath.Path{element}) == "["+part+"]" {
 					return element, true
 				}
 			}
 		}
 	}
 	return fieldpath.PathElement{}, false
-}
-
-func keyElement(item map[string]any, keys []string) (fieldpath.PathElement, bool) {
-	var fields value.FieldList
-	for _, key := range keys {
-		v, ok := item[key]
-		if !ok {
-			return fieldpath.PathElement{}, false
-		}
-		fields = append(fields, value.Field{Name: key, Value: value.NewValueInterface(v)})
-	}
-	return fieldpath.PathElement{Key: &fields}, true
 }
 
 func descend(at any, element fieldpath.PathElement) (any, bool) {

@@ -3,27 +3,9 @@ package template
 import (
 	"strconv"
 	"strings"
-)
 
-// mergeKeys are the fields that identify the items of Kubernetes' lists (x-kubernetes-list-map-keys and
-// x-kubernetes-patch-merge-key in its OpenAPI schema, and for lists without one the fields that do so in practice), in
-// the order in which they are tried.
-var mergeKeys = [][]string{
-	{"name"},
-	{"mountPath"},
-	{"devicePath"},
-	{"containerPort", "protocol"},
-	{"port", "protocol"},
-	{"topologyKey", "whenUnsatisfiable"},
-	{"topologyKey"},
-	{"ip"},
-	{"host"},
-	{"path", "pathType"},
-	{"path"},
-	{"key"},
-	{"secretName"},
-	{"type"},
-}
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+)
 
 // mergeKeyDefaults are the values of merge keys that the API server sets.
 var mergeKeyDefaults = map[string]string{"protocol": "TCP"}
@@ -39,8 +21,8 @@ type pair struct {
 // been added, removed and moved; a list of scalars has only its order. Items whose live item is uncertain are left out.
 func (r *recovery) match(items []*node, live []any) []pair {
 	for _, withOpen := range []bool{false, true} {
-		for _, keys := range mergeKeys {
-			if pairs, ok := r.matchBy(keys, items, live, withOpen); ok {
+		for _, key := range managedfields.MergeKeys {
+			if pairs, ok := r.matchBy(key.Fields, items, live, withOpen); ok {
 				return pairs
 			}
 		}
