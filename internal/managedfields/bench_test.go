@@ -1,29 +1,10 @@
 package managedfields
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
-
-const ownerLabel = "mira-cluster.io/client"
-
-// liveObject returns an object of a client made from the sample template, as the
-// server had it.
-func liveObject(t testing.TB, resource string) *unstructured.Unstructured {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", "acme", resource+".json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	object := &unstructured.Unstructured{}
-	if err := object.UnmarshalJSON(data); err != nil {
-		t.Fatal(err)
-	}
-	return object
-}
 
 func benchmarkObjects(b *testing.B, run func(*Manager, *unstructured.Unstructured)) {
 	manager := NewManager("", ownerLabel)

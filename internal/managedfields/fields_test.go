@@ -6,21 +6,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
-
-// decodeObject reads a live object from JSON, numbers as the API machinery has
-// them.
-func decodeObject(t *testing.T, text string) *unstructured.Unstructured {
-	t.Helper()
-	object := &unstructured.Unstructured{}
-	if err := object.UnmarshalJSON([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	return object
-}
 
 const liveStatefulSet = `{
   "apiVersion": "apps/v1", "kind": "StatefulSet",
