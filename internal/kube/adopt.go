@@ -4,13 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-
-	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
 // Adopt makes the fields that former managers own on a live object ours, without
@@ -19,10 +21,12 @@ import (
 // what they added since; they only lose the fields that the apply drops: those of
 // `result`, its dry run, and of what was recorded of the object.
 //
-// The patch is bound to the object's resourceVersion: if the object changed in the
-// meantime the server answers with a conflict. It returns the object after the
-// change; an object that needs none comes back as it is.
-func (c *Client) Adopt(ctx context.Context, live, result *unstructured.Unstructured, recorded managedfields.Fields) (*unstructured.Unstructured, error) {
+// The patch is bound to the object's resourceVersion: if the object has changed since,
+// the server answers with a conflict. Adopt returns the object after the change; an
+// object that needs none comes back as it is.
+func (c *Client) Adopt(
+	ctx context.Context, live, result *unstructured.Unstructured, recorded managedfields.Fields,
+) (*unstructured.Unstructured, error) {
 	entries, err := c.fields.Adoption(live, result, recorded).Entries()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", RefOf(live), err)
@@ -30,11 +34,27 @@ func (c *Client) Adopt(ctx context.Context, live, result *unstructured.Unstructu
 	if equality.Semantic.DeepEqual(entries, live.GetManagedFields()) {
 		return live, nil
 	}
-	return c.patchManagedFields(ctx, live, entries)
+	adopted, err := c.patchManagedFields(ctx, live, entries)
+	if err == nil && logging.IsEnabled(ctx) {
+		logging.Debug(ctx, "Adopted an object", "object", RefOf(live), "managersBefore", managersOf(live), "managers", managersOf(adopted))
+	}
+	return adopted, err
+}
+
+// managersOf returns the names of the field managers of an object, sorted.
+func managersOf(object *unstructured.Unstructured) []string {
+	var managers []string
+	for _, entry := range object.GetManagedFields() {
+		managers = append(managers, entry.Manager)
+	}
+	slices.Sort(managers)
+	return slices.Compact(managers)
 }
 
 // patchManagedFields writes who owns what, and nothing else.
-func (c *Client) patchManagedFields(ctx context.Context, live *unstructured.Unstructured, entries []metav1.ManagedFieldsEntry) (*unstructured.Unstructured, error) {
+func (c *Client) patchManagedFields(
+	ctx context.Context, live *unstructured.Unstructured, entries []metav1.ManagedFieldsEntry,
+) (*unstructured.Unstructured, error) {
 	// A resourceVersion that is replaced by an old one is a conflict, where a
 	// failing "test" would be an invalid request.
 	patch, err := json.Marshal([]map[string]any{

@@ -3,9 +3,13 @@ package kube
 import (
 	"context"
 	"errors"
+	"maps"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
 const verbApply = "apply"
@@ -26,8 +30,28 @@ func (c *Client) DryRun(ctx context.Context, object, live *unstructured.Unstruct
 	if err == nil {
 		recent := recentDryRun{applied: c.fields.DigestApplied(object), version: versionOf(live), result: result}
 		c.dryRuns.Add(RefOf(object).unversioned(), recent, recentTTL)
+		if logging.IsEnabled(ctx) {
+			logging.Debug(ctx, "Dry run", "object", RefOf(object), "outcome", outcomeOf(live, result))
+		}
 	}
 	return result, err
+}
+
+// outcomeOf returns what an apply does to an object, for the log.
+func outcomeOf(live, result *unstructured.Unstructured) string {
+	if live == nil {
+		return "new"
+	}
+	content := func(object *unstructured.Unstructured) map[string]any {
+		content := maps.Clone(object.Object)
+		delete(content, "status")
+		content["metadata"] = []any{object.GetLabels(), object.GetAnnotations()}
+		return content
+	}
+	if equality.Semantic.DeepEqual(content(live), content(result)) {
+		return "unchanged"
+	}
+	return "changed"
 }
 
 // recentDryRun is an answer of the server to a dry run, and what it was the answer

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
 // batch is what was asked for in a namespace, and answered, in the time of
@@ -157,6 +159,8 @@ func (k *kindBatch) readPage(ctx context.Context, waiters []*waiter, limit int) 
 	end()
 	k.batcher.mu.Lock()
 	defer k.batcher.mu.Unlock()
+	logging.Debug(ctx, "Listed a page for a batch", "resource", k.resource.Resource, "namespace", k.namespace,
+		"owners", len(k.batch.owners), "waiting", len(waiters), "limit", limit, "objects", len(page.items))
 	switch {
 	case isNoList(err):
 		k.isRefused = true
@@ -185,6 +189,8 @@ func (k *kindBatch) readOwners(ctx context.Context, waiters []*waiter) {
 		options := listOptions{resource: k.resource, namespace: k.namespace, selector: ownersSelector(k.batcher.ownerLabel(), some)}
 		page, err := listPage(flight, k.batcher.client.requests, options)
 		end()
+		logging.Debug(ctx, "Listed the objects of some owners for a batch", "resource", k.resource.Resource, "namespace", k.namespace,
+			"waiting", len(some), "objects", len(page.items))
 		if isNoList(err) {
 			k.batcher.mu.Lock()
 			k.isRefused = true

@@ -47,7 +47,7 @@ type Client struct {
 
 // New returns a client for a connection. It does not talk to the server.
 func New(conn *connection.Connection, options Options) (*Client, error) {
-	httpClient, err := rest.HTTPClientFor(conn.Config)
+	httpClient, err := rest.HTTPClientFor(logRequests(conn.Config))
 	if err != nil {
 		return nil, conn.Explain(err)
 	}

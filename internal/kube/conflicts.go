@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
@@ -64,6 +65,7 @@ func (c *Client) RemoveConflictingFields(
 		if isAdopted {
 			removed.Fields = foreign.Below(removal)
 		}
+		logging.Debug(ctx, "Conflicting fields can be removed", "object", RefOf(live), "removedFields", len(removed.Fields))
 		return removed, nil
 	}
 	if !isAdopted {

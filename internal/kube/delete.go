@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +15,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
 // Delete removes an object and waits until it is gone, and with it, as the
@@ -31,17 +34,22 @@ func (c *Client) Delete(ctx context.Context, ref Ref) error {
 		Preconditions:     ref.deletePreconditions(),
 	})
 	if apierrors.IsConflict(err) && ref.UID != "" {
-		return nil // another object has the name by now
+		logging.Debug(ctx, "Left alone an object that took the name of a deleted one", "object", ref)
+		return nil
 	}
 	if err != nil {
 		err = c.errors.translate("delete", ref, err)
-		var gone *NotFoundError
-		if errors.As(err, &gone) {
+		if _, ok := errors.AsType[*NotFoundError](err); ok {
 			return nil
 		}
 		return err
 	}
-	return c.waitGone(ctx, resource, ref)
+	begun := time.Now()
+	if err := c.waitGone(ctx, resource, ref); err != nil {
+		return err
+	}
+	logging.Debug(ctx, "Deleted an object", "object", ref, "waited", time.Since(begun))
+	return nil
 }
 
 // WaitGone waits until an object that is being deleted is gone. The error is a

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/util/retry"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
 // recreateRetry is for how long a create is tried again after its object has been
@@ -65,10 +67,12 @@ func (c *Client) Recreate(
 	if err := r.delete(ctx, live); err != nil {
 		return nil, err
 	}
+	logging.Debug(ctx, "Deleted an object to recreate it", "object", ref, "fields", recreation.Fields)
 	if err := c.waitGone(ctx, resource, ref); err != nil {
 		return nil, err
 	}
 	created, err := r.create(ctx, recreation.Result)
+	logging.Debug(ctx, "Recreated an object", "object", ref, "isCreated", created != nil, "isComplete", err == nil)
 	if err == nil {
 		return created, nil
 	}
@@ -76,6 +80,7 @@ func (c *Client) Recreate(
 	if created == nil {
 		_, err := r.create(ctx, live)
 		failure.Restored = err == nil
+		logging.Debug(ctx, "Restored an object that could not be recreated", "object", ref, "isRestored", failure.Restored)
 	}
 	return created, failure
 }

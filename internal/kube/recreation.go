@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
@@ -89,6 +90,7 @@ func (c *Client) PlanRecreation(
 	for _, field := range immutable {
 		recreation.Fields = append(recreation.Fields, "spec."+field)
 	}
+	logging.Debug(ctx, "Planned a recreation", "object", RefOf(live), "fields", recreation.Fields, "removedFields", len(recreation.Removed))
 	return recreation, nil
 }
 

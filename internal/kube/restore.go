@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/retry"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
@@ -28,7 +29,9 @@ func (c *Client) Restore(ctx context.Context, prior, written *unstructured.Unstr
 	if err != nil {
 		return nil, err
 	}
-	return r.restoreOwners(ctx, result)
+	result, err = r.restoreOwners(ctx, result)
+	logging.Debug(ctx, "Restored an object", "object", r.ref, "hasOwners", err == nil)
+	return result, err
 }
 
 // restorer takes one write back.
