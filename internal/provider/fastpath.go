@@ -29,11 +29,11 @@ type fastPath struct {
 
 // newFastPath returns an error where the schema has what the fast path does not know.
 func newFastPath(ctx context.Context, provider *miraProvider, clients schema.Schema) (*fastPath, error) {
-	if err := checkFastPath(ctx, clients, clientKind.typ); err != nil {
-		return nil, err
-	}
 	defaults, err := schemaDefaults(ctx, clients)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkFastPath(ctx, clients, clientKind.typ, defaults); err != nil {
 		return nil, err
 	}
 	return &fastPath{provider: provider, version: clients.Version, defaults: defaults}, nil
@@ -171,7 +171,7 @@ func (f *fastPath) plannable(ctx context.Context, data *configured, req *tfproto
 // hasDefaults reports whether a client has the default wherever its configuration is
 // silent: the CLI proposes what the client has.
 func (f *fastPath) hasDefaults(client *fastClient, namespace value[string], arguments map[string]tftypes.Value) bool {
-	if arguments["namespace"].IsNull() && client.Namespace != namespace {
+	if arguments[providersDefault].IsNull() && client.Namespace != namespace {
 		return false
 	}
 	for _, attribute := range clientAttributes {

@@ -27,21 +27,7 @@ func TestFastPath_client(t *testing.T) {
 		"images":                   map[string]any{"mira": "mira:3.0"},
 		"persistent_volume_claims": []any{"data"},
 	}
-	private := func(parts map[string]any) []byte {
-		kept := make(map[string][]byte)
-		for key, part := range parts {
-			data, err := json.Marshal(part)
-			if err != nil {
-				t.Fatal(err)
-			}
-			kept[key] = data
-		}
-		data, err := json.Marshal(kept)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return data
-	}
+	private := func(parts map[string]any) []byte { return privateOf(t, parts) }
 	refs := map[string]any{refsKey: []kube.Ref{ref}}
 
 	client, reason := f.client(t.Context(), stateOf(t, clientKind.typ, usual), private(refs))
@@ -130,4 +116,22 @@ func newTestFastPath(t *testing.T) *fastPath {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// privateOf returns a private state with these parts, as the framework writes it.
+func privateOf(t *testing.T, parts map[string]any) []byte {
+	t.Helper()
+	kept := make(map[string][]byte)
+	for key, part := range parts {
+		data, err := json.Marshal(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept[key] = data
+	}
+	data, err := json.Marshal(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

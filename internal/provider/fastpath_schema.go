@@ -11,9 +11,13 @@ import (
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
 
-// checkFastPath returns an error for a schema that has what the fast path does not
-// know. It does not do what the framework would, such as to run a plan modifier.
-func checkFastPath(ctx context.Context, resource schema.Schema, codec tftypes.Type) error {
+// providersDefault is the attribute whose default is the provider's: the only one that
+// may be left out and has no default in the schema, see [fastPath.hasDefaults].
+const providersDefault = "namespace"
+
+// checkFastPath returns an error for a schema that has what the fast path does not know.
+// The framework would do more than the fast path there, such as run a plan modifier.
+func checkFastPath(ctx context.Context, resource schema.Schema, codec tftypes.Type, defaults map[string]tftypes.Value) error {
 	if len(resource.Blocks) > 0 {
 		return fmt.Errorf("the schema has blocks")
 	}
@@ -28,6 +32,9 @@ func checkFastPath(ctx context.Context, resource schema.Schema, codec tftypes.Ty
 		}
 		if err := checkFastAttribute(attribute); err != nil {
 			return fmt.Errorf("attribute %s: %w", name, err)
+		}
+		if _, ok := defaults[name]; attribute.IsOptional() && attribute.IsComputed() && !ok && name != providersDefault {
+			return fmt.Errorf("attribute %s: it is optional and computed, and has no default", name)
 		}
 	}
 	return nil
