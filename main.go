@@ -39,15 +39,19 @@ const (
 )
 
 // tuneRuntime avoids work whose result nobody sees. It takes more than a third of the plan of an unchanged fleet: the
-// framework's trace log, which it writes for each attribute even if the CLI discards it, and frequent garbage
-// collections. The environment variables for both take precedence.
+// logs of the framework, which has a line for each attribute, and of the provider, which are written even if the CLI
+// discards them, and frequent garbage collections. The environment variables for both take precedence.
 func tuneRuntime() {
 	isLogging := false
-	for _, name := range []string{"TF_LOG", "TF_LOG_PROVIDER", "TF_LOG_SDK", "TF_LOG_SDK_FRAMEWORK", "TF_LOG_SDK_PROTO"} {
+	for _, name := range []string{
+		"TF_LOG", "TF_LOG_PROVIDER", provider.LogLevelVariable, "TF_LOG_SDK", "TF_LOG_SDK_FRAMEWORK", "TF_LOG_SDK_PROTO",
+	} {
 		isLogging = isLogging || os.Getenv(name) != ""
 	}
 	if !isLogging {
-		_ = os.Setenv("TF_LOG_SDK", "OFF") // cannot fail for such a name
+		for _, name := range []string{provider.LogLevelVariable, "TF_LOG_SDK"} {
+			_ = os.Setenv(name, "OFF") // cannot fail for such a name
+		}
 	}
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(gcPercent)

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -19,7 +20,7 @@ func schemaDefaults(ctx context.Context, resource schema.Schema) (map[string]tft
 	for name, attribute := range resource.Attributes {
 		byDefault, diags := defaultOf(ctx, path.Root(name), attribute)
 		if diags.HasError() {
-			return nil, fmt.Errorf("the default of %s: %v", name, diags)
+			return nil, fmt.Errorf("the default of %s: %s", name, diags[0].Detail())
 		}
 		if byDefault == nil {
 			continue
@@ -51,20 +52,12 @@ func defaultOf(ctx context.Context, at path.Path, attribute schema.Attribute) (a
 		var resp defaults.BoolResponse
 		attribute.Default.DefaultBool(ctx, defaults.BoolRequest{Path: at}, &resp)
 		return resp.PlanValue, resp.Diagnostics
-	case schema.MapAttribute:
-		if attribute.Default == nil {
-			return nil, nil
-		}
-	case schema.ListAttribute:
-		if attribute.Default == nil {
-			return nil, nil
-		}
-	case schema.SingleNestedAttribute:
-		if attribute.Default == nil {
-			return nil, nil
-		}
 	}
-	return nil, diag.Diagnostics{diag.NewErrorDiagnostic("Unknown Kind Of Default", fmt.Sprintf("Attributes of type %T are not known.", attribute))}
+	if field := reflect.ValueOf(attribute).FieldByName("Default"); !field.IsValid() || field.IsNil() {
+		return nil, nil
+	}
+	return nil, diag.Diagnostics{diag.NewErrorDiagnostic("Unknown Kind Of Default",
+		fmt.Sprintf("Defaults of a %T are not known.", attribute))}
 }
 
 // defaultClient returns a client with the defaults of the schema; the other attributes

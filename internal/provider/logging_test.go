@@ -38,3 +38,18 @@ func TestWithLogger(t *testing.T) {
 		t.Errorf("log (-want +got):\n%s", diff)
 	}
 }
+
+// With the log off, a call gets no logger, and costs nothing.
+func TestWithLogger_off(t *testing.T) {
+	for level, want := range map[string]bool{"": true, "TRACE": true, "debug": true, "INFO": false, "off": false} {
+		t.Setenv(LogLevelVariable, level)
+		s := NewServer("test")().(*server)
+		ctx := s.withLogger(t.Context())
+		if got := logging.IsEnabled(ctx); got != want {
+			t.Errorf("%s=%q: the debug log is on: %v, want %v", LogLevelVariable, level, got, want)
+		}
+		if allocations := testing.AllocsPerRun(10, func() { s.logFastPath(s.withLogger(ctx), "ReadResource", "") }); !want && allocations > 0 {
+			t.Errorf("%s=%q: %v allocations for a call", LogLevelVariable, level, allocations)
+		}
+	}
+}

@@ -8,14 +8,14 @@ import (
 	"os"
 	"sync/atomic"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
-
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
@@ -64,6 +64,7 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	resp.ResourceData = data
 	resp.DataSourceData = data
 	if !req.Config.Raw.IsFullyKnown() {
+		logging.Debug(ctx, "The provider's configuration is not known yet")
 		return
 	}
 
@@ -76,7 +77,12 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	client, err := connect(connectionSettings, p.environment, "terraform-provider-mira/"+p.version, kube.Options{
+	cluster, err := connection.Connect(connectionSettings, p.environment, "terraform-provider-mira/"+p.version)
+	if err != nil {
+		resp.Diagnostics.Append(connectionDiagnostic(err))
+		return
+	}
+	client, err := kube.New(cluster, kube.Options{
 		Manager: managedfields.NewManager(model.FieldManager.ValueString(), mira.ClientLabel),
 		Force:   model.ForceConflicts.IsNull() || model.ForceConflicts.ValueBool(),
 	})
@@ -87,14 +93,7 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	data.template = source
 	data.fleet = mira.NewFleet(client, settings)
 	p.configured.Store(data)
-}
-
-func connect(settings connection.Settings, environment connection.Environment, userAgent string, options kube.Options) (*kube.Client, error) {
-	connection, err := connection.Connect(settings, environment, userAgent)
-	if err != nil {
-		return nil, err
-	}
-	return kube.New(connection, options)
+	logging.Debug(ctx, "Configured the provider", "connection", cluster.Source, "namespace", data.namespace.get(), "template", source)
 }
 
 func (p *miraProvider) Resources(context.Context) []func() resource.Resource {
