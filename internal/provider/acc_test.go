@@ -132,6 +132,11 @@ func message(words string) *regexp.Regexp {
 	return regexp.MustCompile(strings.Join(parts, `[\s│|]+`))
 }
 
+// acmeClient returns a block for the client acme, with further attributes.
+func acmeClient(lines ...string) string {
+	return client("acme", append([]string{`name = "acme"`, `admin_email = "admin@acme.example"`}, lines...)...)
+}
+
 // noneLeft checks, at the end of a test, that destroying left no object of a
 // client in the sandbox.
 func noneLeft(t *testing.T, s *acctest.Sandbox) resource.TestCheckFunc {

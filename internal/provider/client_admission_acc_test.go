@@ -155,7 +155,8 @@ func TestAccClient_mutatingAdmission(t *testing.T) {
 		if test.resource == "ingresses" {
 			second[test.client] = acctest.Edit(t, second[test.client], "  annotations:\n", "  annotations:\n    added: later\n")
 		}
-		config += client(test.client, fmt.Sprintf("name = %q", test.client), `admin_email = "admin@mira.example"`, fmt.Sprintf("template = { key = %q }", test.client))
+		config += client(test.client, fmt.Sprintf("name = %q", test.client), `admin_email = "admin@mira.example"`,
+			fmt.Sprintf("template = { key = %q }", test.client))
 	}
 	for resource, patch := range patches {
 		s.Admission.Mutate(t, resource, patch+"[]")
@@ -217,7 +218,7 @@ func TestAccClient_mutatedAtCreationOnly(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	s.Admission.Mutate(t, "statefulsets", mirrorImage, `request.operation == "CREATE"`)
-	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c := acctest.NewCLI(t, s, s.Provider()+acmeClient())
 	wantAdmission(t, c.Plan(t).Warnings, []string{"StatefulSet/mira-acme", image, "mira:3.0", "mirror.example/mira:3.0"})
 	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning)
 
@@ -242,7 +243,7 @@ func TestAccClient_mutatedBehindThePlan(t *testing.T) {
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	lift := s.Admission.Mutate(t, "statefulsets", mirrorImage, `!(has(request.dryRun) && request.dryRun)`)
-	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c := acctest.NewCLI(t, s, s.Provider()+acmeClient())
 	drift := func(version string) []string {
 		return []string{fmt.Sprintf("~ StatefulSet/mira-acme %s: mirror.example/mira:%[2]s -> mira:%[2]s", image, version)}
 	}
@@ -284,7 +285,7 @@ func TestAccClient_adoptUnderMutatingAdmission(t *testing.T) {
 	s.Admission.Mutate(t, "statefulsets", mirrorImage)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	pods := s.UIDs(t, "Pod")
-	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c := acctest.NewCLI(t, s, s.Provider()+acmeClient())
 	acctest.WantWarning(t, c.Plan(t).Warnings, "Existing Objects Will Be Adopted: ", "They match the template")
 	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning)
 	wantNothingToDo(t, c)
@@ -329,7 +330,7 @@ func TestAccClient_normalisedFields(t *testing.T) {
                 fieldRef: {fieldPath: metadata.labels}
           - configMap: {name: about, optional: true}
 `))
-	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c := acctest.NewCLI(t, s, s.Provider()+acmeClient())
 	created := c.Plan(t)
 	acctest.WantNoWarning(t, created.Warnings, plannedWarning)
 	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning, plannedWarning)

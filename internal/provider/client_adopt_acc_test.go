@@ -51,7 +51,7 @@ func TestAccClient_adoptByCreate(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	var pods map[string]types.UID
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -102,7 +102,7 @@ func TestAccClient_adoptWithoutForce(t *testing.T) {
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:3.2"))
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
-	config := s.Provider("force_conflicts = false") + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider("force_conflicts = false") + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -113,10 +113,11 @@ func TestAccClient_adoptWithoutForce(t *testing.T) {
 				Check:            func(*terraform.State) error { return s.CheckPodImage(t, "mira-acme-0", "mira:3.2") },
 			},
 			{
-				PreConfig:   func() { s.Scale(t, "mira-acme", 2) },
-				Config:      config,
-				PlanOnly:    true,
-				ExpectError: acctest.Message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme: spec.replicas is owned by kubectl. Remove these fields from the template, or set`),
+				PreConfig: func() { s.Scale(t, "mira-acme", 2) },
+				Config:    config,
+				PlanOnly:  true,
+				ExpectError: acctest.Message(`Client "acme": StatefulSet ` + s.Namespace +
+					`/mira-acme: spec.replicas is owned by kubectl. Remove these fields from the template, or set`),
 			},
 		},
 	})
@@ -136,7 +137,7 @@ func TestAccClient_adoptionDropsFormerFields(t *testing.T) {
 				former := acctest.Edit(t, sample, `ssl-passthrough: "true"`, "ssl-passthrough: \"false\"\n    former: annotation")
 				djangoClient(t, s, former, "acme", "admin@acme.example")
 			},
-			Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
+			Config: s.Provider() + acmeClient(),
 			ConfigPlanChecks: resource.ConfigPlanChecks{
 				PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 			},
@@ -157,13 +158,14 @@ func TestAccClient_adoptionChangesUnion(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, acctest.Edit(t, sample, "        readinessProbe:\n          tcpSocket:\n            port: https\n", "        readinessProbe:\n          exec:\n            command: [caddy, version]\n"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "        readinessProbe:\n          tcpSocket:\n            port: https\n",
+		"        readinessProbe:\n          exec:\n            command: [caddy, version]\n"))
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
-			Config:           s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
+			Config:           s.Provider() + acmeClient(),
 			ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
 		}},
 	})
@@ -176,7 +178,7 @@ func TestAccClient_besideTheTemplate(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	byHand := `{"spec":{"ports":[{"$patch":"delete","port":80},{"name":"http","port":81,"targetPort":"http"}]}}`
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -200,10 +202,11 @@ func TestAccClient_besideTheTemplate(t *testing.T) {
 				},
 			},
 			{
-				PreConfig:   func() { s.Patch(t, "Service", "mira-acme", "lb-controller", byHand) },
-				Config:      config,
-				PlanOnly:    true,
-				ExpectError: acctest.Message(`spec.ports[1].name: Duplicate value: "http". Other field managers have added spec.ports[81,TCP].name, by lb-controller`),
+				PreConfig: func() { s.Patch(t, "Service", "mira-acme", "lb-controller", byHand) },
+				Config:    config,
+				PlanOnly:  true,
+				ExpectError: acctest.Message(`spec.ports[1].name: Duplicate value: "http". Other field managers have added ` +
+					`spec.ports[81,TCP].name, by lb-controller`),
 			},
 		},
 	})
@@ -253,11 +256,12 @@ func TestAccClient_importForms(t *testing.T) {
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
-			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)},
+			{Config: s.Provider() + acmeClient()},
 			{ResourceName: "mira_client.acme", ImportState: true, ImportStateVerify: true},
 			{ResourceName: "mira_client.acme", ImportState: true, ImportStateVerify: true, ImportStateId: "acme"},
 			{ResourceName: "mira_client.acme", ImportState: true, ImportStateId: "a/b/c", ExpectError: acctest.Message("Invalid Import ID")},
-			{ResourceName: "mira_client.acme", ImportState: true, ImportStateId: "nobody", ExpectError: acctest.Message("holds none of the objects of client \"nobody\"")},
+			{ResourceName: "mira_client.acme", ImportState: true, ImportStateId: "nobody",
+				ExpectError: acctest.Message("holds none of the objects of client \"nobody\"")},
 			{ResourceName: "mira_client.acme", ImportState: true, ImportStateKind: resource.ImportBlockWithID},
 		},
 	})
@@ -272,7 +276,7 @@ func TestAccClient_importByIdentity(t *testing.T) {
 		TerraformVersionChecks:   []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_12_0)},
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
-			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)},
+			{Config: s.Provider() + acmeClient()},
 			{ResourceName: "mira_client.acme", ImportState: true, ImportStateKind: resource.ImportBlockWithResourceIdentity},
 		},
 	})

@@ -54,7 +54,8 @@ func TestAccClient_costOfFleet(t *testing.T) {
 	planned := func(check func() error) plancheck.PlanCheck { return trafficCheck(check) }
 	drifted := func(object, path, from, to string) resource.ConfigPlanChecks {
 		return resource.ConfigPlanChecks{
-			PreApply:             []plancheck.PlanCheck{objectChanges("mira_client.fleet[17]", fmt.Sprintf("~ %s %s: %s -> %s", object, path, from, to))},
+			PreApply: []plancheck.PlanCheck{objectChanges("mira_client.fleet[17]",
+				fmt.Sprintf("~ %s %s: %s -> %s", object, path, from, to))},
 			PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 		}
 	}
@@ -81,7 +82,8 @@ func TestAccClient_costOfFleet(t *testing.T) {
 				PreConfig: func() {
 					s.Patch(t, "Service", "mira-c017", "kubectl-edit", `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"me"}}}`)
 				},
-				Config: config, ConfigPlanChecks: drifted("Service/mira-c017", "metadata.labels[app.kubernetes.io/managed-by]", "me", "terraform-provider-mira"),
+				Config: config, ConfigPlanChecks: drifted("Service/mira-c017", "metadata.labels[app.kubernetes.io/managed-by]", "me",
+					"terraform-provider-mira"),
 			},
 			{
 				PreConfig: func() {
@@ -127,7 +129,8 @@ func TestAccClient_fewInLargeCluster(t *testing.T) {
 		var objects []*unstructured.Unstructured
 		for i := range others {
 			name := fmt.Sprintf("b%03d", i) // they come first in a list
-			object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": runtime.DeepCopyJSONValue(spec)}}
+			object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet",
+				"spec": runtime.DeepCopyJSONValue(spec)}}
 			object.SetName("mira-" + name)
 			object.SetLabels(map[string]string{mira.ClientLabel: name})
 			if err := unstructured.SetNestedField(object.Object, int64(0), "spec", "replicas"); err != nil {

@@ -21,7 +21,7 @@ func TestAccClient_deleteFailsHalfWay(t *testing.T) {
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
-			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)},
+			{Config: s.Provider() + acmeClient()},
 			{
 				PreConfig:   func() { restore = s.Rights.Suspend(t, "", "services", "delete") },
 				Config:      s.Provider(),
@@ -54,15 +54,17 @@ func TestAccClient_deleteNamesClaims(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c := acctest.NewCLI(t, s, s.Provider()+acmeClient())
 	c.Run(t, "apply", "-auto-approve")
 	s.DeleteAndCreate(t, "Ingress", "mira-acme", "kubectl-create", nil)
 	found := acctest.Warnings(t, c.Run(t, "destroy", "-auto-approve", "-json"))
-	acctest.WantWarning(t, found, "Client Data Kept: ", `Client "acme" is deleted; its data stays in namespace "`+s.Namespace+`", in PersistentVolumeClaim `+acctest.ClaimName)
+	acctest.WantWarning(t, found, "Client Data Kept: ",
+		`Client "acme" is deleted; its data stays in namespace "`+s.Namespace+`", in PersistentVolumeClaim `+acctest.ClaimName)
 	if !s.Exists(t, "PersistentVolumeClaim", acctest.ClaimName) {
 		t.Error("the claim is gone")
 	}
-	acctest.WantWarning(t, found, "Object Left Alone: ", "Ingress "+s.Namespace+`/mira-acme was not deleted with client "acme": somebody deleted it and created another one of that name`)
+	acctest.WantWarning(t, found, "Object Left Alone: ",
+		"Ingress "+s.Namespace+`/mira-acme was not deleted with client "acme": somebody deleted it and created another one of that name`)
 	if !s.Exists(t, "Ingress", "mira-acme") {
 		t.Error("the Ingress that somebody made is gone")
 	}
@@ -73,7 +75,8 @@ func TestAccClient_deleteNamesClaims(t *testing.T) {
 func TestAccClient_claimPolicy(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	s.PutTemplate(t, acctest.Edit(t, acctest.SampleTemplate(t), "  replicas: 1\n", "  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenScaled: Delete}\n"))
+	s.PutTemplate(t, acctest.Edit(t, acctest.SampleTemplate(t), "  replicas: 1\n",
+		"  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenScaled: Delete}\n"))
 	config := func(lines ...string) string {
 		return s.Provider() + client("acme", append(lines, `name = "acme"`, `admin_email = "admin@acme.example"`)...)
 	}
@@ -84,7 +87,8 @@ func TestAccClient_claimPolicy(t *testing.T) {
 			{
 				Config:   config(),
 				PlanOnly: true,
-				ExpectError: acctest.Message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme asks Kubernetes to delete its claims (spec.persistentVolumeClaimRetentionPolicy.whenScaled is Delete). ` +
+				ExpectError: acctest.Message(`Client "acme": StatefulSet ` + s.Namespace +
+					`/mira-acme asks Kubernetes to delete its claims (spec.persistentVolumeClaimRetentionPolicy.whenScaled is Delete). ` +
 					`That would delete the client's data.`),
 			},
 			{Config: config(`delete_data = true`)},

@@ -33,7 +33,8 @@ func TestAccClient_drift(t *testing.T) {
 	const container = `{"spec":{"template":{"spec":{"containers":[{"name":"mira",%s}]}}}}`
 	replicas := func(object string, replicas int) *unstructured.Unstructured {
 		return &unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": object}, "spec": map[string]any{"replicas": int64(replicas)},
+			"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": object},
+			"spec": map[string]any{"replicas": int64(replicas)},
 		}}
 	}
 	drifts := []struct {
@@ -140,7 +141,8 @@ func TestAccClient_drift(t *testing.T) {
 	for _, drift := range drifts {
 		address := "mira_client." + drift.client
 		names = append(names, drift.client)
-		shown = append(shown, plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate), objectChanges(address, byClient(drift.client, drift.changes)...))
+		shown = append(shown, plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate),
+			objectChanges(address, byClient(drift.client, drift.changes)...))
 	}
 	for _, hand := range harmless {
 		names = append(names, hand.client)
@@ -205,7 +207,8 @@ func TestAccClient_templateChanges(t *testing.T) {
 	} {
 		address, lines := "mira_client."+change.client, byClient(change.client, change.lines)
 		before[change.client], after[change.client] = sample, acctest.Edit(t, sample, change.edit[0], change.edit[1])
-		config += client(change.client, fmt.Sprintf("name = %q", change.client), `admin_email = "admin@mira.example"`, fmt.Sprintf("template = { key = %q }", change.client))
+		config += client(change.client, fmt.Sprintf("name = %q", change.client), `admin_email = "admin@mira.example"`,
+			fmt.Sprintf("template = { key = %q }", change.client))
 		there = append(there, plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate), objectChanges(address, lines...))
 		back = append(back, plancheck.ExpectResourceAction(address, plancheck.ResourceActionUpdate), objectChanges(address, reversed(lines)...))
 	}
@@ -251,7 +254,7 @@ func TestAccClient_goneByHand(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -280,7 +283,7 @@ func TestAccClient_foreignObjects(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy: func(*terraform.State) error {
@@ -315,7 +318,7 @@ func TestAccClient_deletedWithoutTemplate(t *testing.T) {
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
-			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)},
+			{Config: s.Provider() + acmeClient()},
 			{
 				PreConfig: func() { s.Delete(t, "ConfigMap", "templates-yaml") },
 				Config:    s.Provider(),

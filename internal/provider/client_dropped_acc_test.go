@@ -48,7 +48,8 @@ func TestAccClient_fieldManagerChanged(t *testing.T) {
 			if manager != "" {
 				lines = append(lines, fmt.Sprintf("field_manager = %q", manager))
 			}
-			text += providerOf(change.client, s, lines...) + client(change.client, fmt.Sprintf("name = %q", change.client), `admin_email = "admin@mira.example"`,
+			text += providerOf(change.client, s, lines...) + client(change.client, fmt.Sprintf("name = %q", change.client),
+				`admin_email = "admin@mira.example"`,
 				"provider = "+change.client, fmt.Sprintf("template = { key = %q }", change.client))
 		}
 		return text
@@ -207,11 +208,12 @@ func TestAccClient_droppedFieldsStay(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	lean := acctest.SampleTemplate(t)
 	s.PutTemplate(t, lean)
-	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c := acctest.NewCLI(t, s, s.Provider()+acmeClient())
 	c.Plan(t)
 	c.ApplyPlan(t)
 
-	s.Apply(t, object(t, `{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"name":"mira-acme","annotations":{"dropped":"annotation"}}}`), "argocd-controller")
+	s.Apply(t, object(t, `{"apiVersion":"networking.k8s.io/v1","kind":"Ingress","metadata":{"name":"mira-acme",`+
+		`"annotations":{"dropped":"annotation"}}}`), "argocd-controller")
 	s.Patch(t, "StatefulSet", "mira-acme", "sidecar-injector",
 		`{"spec":{"template":{"spec":{"containers":[{"name":"mira","env":[{"name":"DROPPED","value":"variable"}]}]}}}}`)
 	s.PutTemplate(t, richTemplate(t))
@@ -223,7 +225,8 @@ func TestAccClient_droppedFieldsStay(t *testing.T) {
 	acctest.WantWarning(t, dropping.Warnings, stayWarning+": ", "Ingress/mira-acme", "metadata.annotations.dropped", "argocd-controller",
 		"StatefulSet/mira-acme", "spec.template.spec.containers[mira].env[DROPPED].value", "sidecar-injector")
 	for _, warning := range dropping.Warnings {
-		if strings.Contains(warning, "Service/mira-acme") || strings.Contains(warning, "containers[exporter]") || strings.Contains(warning, "spec.tls") {
+		if strings.Contains(warning, "Service/mira-acme") || strings.Contains(warning, "containers[exporter]") || strings.Contains(warning,
+			"spec.tls") {
 			t.Errorf("the plan warns of fields that only the provider owns:\n%s", warning)
 		}
 	}
@@ -245,7 +248,8 @@ func TestAccClient_droppedFieldsStay(t *testing.T) {
 	}
 	for field, owners := range map[string][]string{
 		"argocd-controller Apply": s.Owners(t, "Ingress", "mira-acme", "metadata", "annotations", "dropped"),
-		"sidecar-injector Update": s.Owners(t, "StatefulSet", "mira-acme", "spec", "template", "spec", "containers", fieldpath.KeyByFields("name", "mira"),
+		"sidecar-injector Update": s.Owners(t, "StatefulSet", "mira-acme", "spec", "template", "spec", "containers",
+			fieldpath.KeyByFields("name", "mira"),
 			"env", fieldpath.KeyByFields("name", "DROPPED"), "value"),
 	} {
 		if diff := cmp.Diff([]string{field}, owners); diff != "" {
@@ -277,9 +281,12 @@ func TestAccClient_controllersFields(t *testing.T) {
 	const name = "mira-acme"
 	djangoClient(t, s, rich, "acme", "admin@acme.example")
 	s.PatchSubresource(t, "StatefulSet", name, "scale", "kube-controller-manager", `{"spec":{"replicas":2}}`)
-	s.PatchSubresource(t, "Ingress", name, "status", "nginx-ingress-controller", `{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}}`)
-	s.Patch(t, "Ingress", name, "cert-manager-ingressshim", `{"metadata":{"annotations":{"cert-manager.io/issuer-name":"letsencrypt"},"labels":{"cert-manager.io/managed":"yes"}}}`)
-	s.Patch(t, "StatefulSet", name, "kubectl-rollout", `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`)
+	s.PatchSubresource(t, "Ingress", name, "status", "nginx-ingress-controller",
+		`{"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1"}]}}}`)
+	s.Patch(t, "Ingress", name, "cert-manager-ingressshim",
+		`{"metadata":{"annotations":{"cert-manager.io/issuer-name":"letsencrypt"},"labels":{"cert-manager.io/managed":"yes"}}}`)
+	s.Patch(t, "StatefulSet", name, "kubectl-rollout",
+		`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`)
 	s.WaitReady(t)
 
 	theirs := func() error {
@@ -300,17 +307,22 @@ func TestAccClient_controllersFields(t *testing.T) {
 		want("owners of restartedAt", []string{"kubectl-rollout Update"}, s.Owners(t, "StatefulSet", name, anys(restarted)...))
 
 		want("annotation of cert-manager", "letsencrypt", ingress.GetAnnotations()["cert-manager.io/issuer-name"])
-		want("owners of the annotation", []string{"cert-manager-ingressshim Update"}, s.Owners(t, "Ingress", name, "metadata", "annotations", "cert-manager.io/issuer-name"))
+		want("owners of the annotation", []string{"cert-manager-ingressshim Update"},
+			s.Owners(t, "Ingress", name, "metadata", "annotations", "cert-manager.io/issuer-name"))
 		want("label of cert-manager", "yes", ingress.GetLabels()["cert-manager.io/managed"])
-		want("owners of the label", []string{"cert-manager-ingressshim Update"}, s.Owners(t, "Ingress", name, "metadata", "labels", "cert-manager.io/managed"))
+		want("owners of the label", []string{"cert-manager-ingressshim Update"},
+			s.Owners(t, "Ingress", name, "metadata", "labels", "cert-manager.io/managed"))
 
 		addresses, _, _ := unstructured.NestedSlice(ingress.Object, "status", "loadBalancer", "ingress")
 		want("addresses of the Ingress", []any{map[string]any{"ip": "192.0.2.1"}}, addresses)
-		want("owners of the addresses", []string{"nginx-ingress-controller Update status"}, s.Owners(t, "Ingress", name, "status", "loadBalancer", "ingress"))
+		want("owners of the addresses", []string{"nginx-ingress-controller Update status"},
+			s.Owners(t, "Ingress", name, "status", "loadBalancer", "ingress"))
 
-		want("managers of the StatefulSet", []string{"kube-controller-manager Update scale", "kube-controller-manager Update status", "kubectl-rollout Update", "terraform-provider-mira Apply"},
+		want("managers of the StatefulSet", []string{"kube-controller-manager Update scale", "kube-controller-manager Update status",
+			"kubectl-rollout Update", "terraform-provider-mira Apply"},
 			s.Managers(t, "StatefulSet", name))
-		want("managers of the Ingress", []string{"cert-manager-ingressshim Update", "nginx-ingress-controller Update status", "terraform-provider-mira Apply"}, s.Managers(t, "Ingress", name))
+		want("managers of the Ingress", []string{"cert-manager-ingressshim Update", "nginx-ingress-controller Update status",
+			"terraform-provider-mira Apply"}, s.Managers(t, "Ingress", name))
 		want("managers of the Service", []string{"terraform-provider-mira Apply"}, s.Managers(t, "Service", name))
 		if len(errs) > 0 {
 			return fmt.Errorf("%s", strings.Join(errs, "\n"))
@@ -318,7 +330,7 @@ func TestAccClient_controllersFields(t *testing.T) {
 		return nil
 	}
 	pods := s.UIDs(t, "Pod")
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	empty := resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,

@@ -18,19 +18,21 @@ func TestAccClient_wrongTemplates(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	var steps []resource.TestStep
 	for _, wrong := range []struct{ name, template, message string }{
 		{"an undefined placeholder", acctest.Edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%"), "%IMAGE_TAG%"},
 		{"broken YAML", acctest.Edit(t, sample, "  replicas: 1", " replicas: 1"), "line"},
 		{"a kind not allowed", sample + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: mira-%CLIENT_NAME%}\n", "allowed_kinds"},
-		{"a document in another namespace", sample + "---\napiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-x, namespace: kube-system}\n", "kube-system"},
+		{"a document in another namespace", sample +
+			"---\napiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-x, namespace: kube-system}\n", "kube-system"},
 		{"a name without the client in it", sample + "---\napiVersion: v1\nkind: Service\nmetadata: {name: shared}\n", "%CLIENT_NAME%"},
 		{"a duplicate key", acctest.Edit(t, sample, "  replicas: 1", "  replicas: 1\n  replicas: 2"), "replicas"},
 		{"an empty template", "# nothing\n", "Invalid Client Template"},
 		{"a field that does not exist", acctest.Edit(t, sample, "  replicas: 1", "  replica: 1"), "spec.replica: field not declared in schema"},
 		{"a value that the server refuses", acctest.Edit(t, sample, "port: 443", "port: 443000"), "spec.ports[1].port"},
-		{"claims that Kubernetes would delete", acctest.Edit(t, sample, "  replicas: 1", "  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}"), "Kubernetes Would Delete Claims"},
+		{"claims that Kubernetes would delete", acctest.Edit(t, sample, "  replicas: 1",
+			"  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}"), "Kubernetes Would Delete Claims"},
 	} {
 		steps = append(steps, resource.TestStep{
 			PreConfig:   func() { t.Log(wrong.name); s.PutTemplate(t, wrong.template) },
@@ -50,7 +52,7 @@ func TestAccClient_wrongTemplates(t *testing.T) {
 func TestAccClient_missingTemplate(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -100,7 +102,7 @@ func TestAccClient_wrongArguments(t *testing.T) {
 func TestAccClient_unreachableCluster(t *testing.T) {
 	t.Parallel()
 	acctest.RequireCluster(t)
-	config := client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := acmeClient()
 	missing := filepath.Join(t.TempDir(), "none")
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -129,7 +131,7 @@ func TestAccClient_missingNamespace(t *testing.T) {
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             func(*terraform.State) error { return nil },
 		Steps: []resource.TestStep{{
-			Config:      s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, fmt.Sprintf("namespace = %q", absent)),
+			Config:      s.Provider() + acmeClient(fmt.Sprintf("namespace = %q", absent)),
 			ExpectError: acctest.Message(fmt.Sprintf("namespace %q does not exist", absent)),
 		}},
 	})

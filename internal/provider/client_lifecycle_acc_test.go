@@ -52,13 +52,16 @@ resource "mira_client" "this" {
 						plancheck.ExpectResourceAction(acme, plancheck.ResourceActionCreate),
 						plancheck.ExpectKnownValue(acme, tfjsonpath.New("id"), knownvalue.StringExact(s.Namespace+"/acme")),
 						plancheck.ExpectKnownValue(acme, tfjsonpath.New("url"), knownvalue.StringExact("https://acme."+acctest.Domain)),
-						plancheck.ExpectKnownValue(acme, tfjsonpath.New("objects").AtMapKey("StatefulSet/mira-acme").AtMapKey(image), knownvalue.StringExact("mira:3.0")),
+						plancheck.ExpectKnownValue(acme, tfjsonpath.New("objects").AtMapKey("StatefulSet/mira-acme").AtMapKey(image),
+							knownvalue.StringExact("mira:3.0")),
 					},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
 				ConfigStateChecks: []statecheck.StateCheck{
-					statecheck.ExpectKnownValue(acme, tfjsonpath.New("images"), knownvalue.MapPartial(map[string]knownvalue.Check{"mira": knownvalue.StringExact("mira:3.0")})),
-					statecheck.ExpectKnownValue(acme, tfjsonpath.New("persistent_volume_claims"), knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("mira-data-mira-acme-0")})),
+					statecheck.ExpectKnownValue(acme, tfjsonpath.New("images"),
+						knownvalue.MapPartial(map[string]knownvalue.Check{"mira": knownvalue.StringExact("mira:3.0")})),
+					statecheck.ExpectKnownValue(acme, tfjsonpath.New("persistent_volume_claims"),
+						knownvalue.ListExact([]knownvalue.Check{knownvalue.StringExact("mira-data-mira-acme-0")})),
 				},
 			},
 			{
@@ -188,7 +191,7 @@ spec:
   ports: [{name: metrics, port: 9090}]
 `
 	s.PutTemplate(t, sample+extra)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	var before map[string]types.UID
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -236,7 +239,7 @@ func TestAccClient_variablesAndTemplateOverride(t *testing.T) {
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
 			{
-				Config: provider + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`) +
+				Config: provider + acmeClient() +
 					client("canary", `name = "canary"`, `admin_email = "admin@canary.example"`,
 						`variables = { IMAGE_TAG = "3.1-rc1", REPLICAS = "2" }`, `template = { key = "next.yaml" }`),
 				ConfigStateChecks: []statecheck.StateCheck{
@@ -244,7 +247,8 @@ func TestAccClient_variablesAndTemplateOverride(t *testing.T) {
 					statecheck.ExpectKnownValue(acme, field("acme", "spec.template.spec.containers[caddy].image"), knownvalue.StringExact("caddy:2.8")),
 					statecheck.ExpectKnownValue(canary, field("canary", image), knownvalue.StringExact("mira:3.1-rc1")),
 					statecheck.ExpectKnownValue(canary, field("canary", "spec.replicas"), knownvalue.StringExact("2")),
-					statecheck.ExpectKnownValue(canary, field("canary", "spec.template.spec.containers[caddy].image"), knownvalue.StringExact("caddy:2.9")),
+					statecheck.ExpectKnownValue(canary, field("canary", "spec.template.spec.containers[caddy].image"),
+						knownvalue.StringExact("caddy:2.9")),
 					statecheck.ExpectKnownValue(canary, tfjsonpath.New("persistent_volume_claims"), knownvalue.ListExact([]knownvalue.Check{
 						knownvalue.StringExact("mira-data-mira-canary-0"), knownvalue.StringExact("mira-data-mira-canary-1"),
 					})),
@@ -253,7 +257,8 @@ func TestAccClient_variablesAndTemplateOverride(t *testing.T) {
 			{
 				Config: provider + client("acme", `name = "acme"`, `admin_email = "new@acme.example"`),
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
-					objectChanges(acme, "~ StatefulSet/mira-acme spec.template.spec.containers[mira].env[ADMIN_EMAIL].value: admin@acme.example -> new@acme.example"),
+					objectChanges(acme, "~ StatefulSet/mira-acme spec.template.spec.containers[mira].env[ADMIN_EMAIL].value: admin@acme.example -> "+
+						"new@acme.example"),
 				}},
 			},
 			{
@@ -282,7 +287,7 @@ func TestAccClient_deleteData(t *testing.T) {
 			return nil
 		},
 		Steps: []resource.TestStep{{
-			Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `delete_data = true`),
+			Config: s.Provider() + acmeClient(`delete_data = true`),
 		}},
 	})
 }

@@ -28,7 +28,8 @@ func richTemplate(t *testing.T) string {
 	t.Helper()
 	text := acctest.Edit(t, acctest.SampleTemplate(t),
 		"  type: ClusterIP\n", "  type: ClusterIP\n  sessionAffinity: ClientIP\n",
-		"  - name: https\n    port: 443\n", "  - name: metrics\n    port: 9090\n    protocol: TCP\n    targetPort: 9090\n  - name: https\n    port: 443\n",
+		"  - name: https\n    port: 443\n", "  - name: metrics\n    port: 9090\n    protocol: TCP\n    targetPort: 9090\n  - name: https\n"+
+			"    port: 443\n",
 		"  annotations:\n", "  annotations:\n    dropped: annotation\n",
 		"  ingressClassName: nginx\n", "  ingressClassName: nginx\n  tls:\n  - hosts: [%CLIENT_NAME%.%CLUSTER_DOMAIN%]\n",
 		"  replicas: 1\n", "  replicas: 1\n  revisionHistoryLimit: 5\n",
@@ -129,7 +130,8 @@ var written = []struct {
 	}},
 	{"wr-mixed", func(t *testing.T, s *acctest.Sandbox, lean, rich []*unstructured.Unstructured) {
 		s.Save(t, "kubectl-create", lean)
-		s.Patch(t, "StatefulSet", "mira-wr-mixed", "kubectl-edit", `{"spec":{"template":{"spec":{"containers":[{"name":"mira","env":[{"name":"DROPPED","value":"variable"}]}]}}}}`)
+		s.Patch(t, "StatefulSet", "mira-wr-mixed", "kubectl-edit",
+			`{"spec":{"template":{"spec":{"containers":[{"name":"mira","env":[{"name":"DROPPED","value":"variable"}]}]}}}}`)
 		s.Patch(t, "Ingress", "mira-wr-mixed", "kubectl-annotate", `{"metadata":{"annotations":{"dropped":"annotation"}}}`)
 		s.Save(t, acctest.DjangoManager, rich)
 	}},
@@ -333,10 +335,11 @@ func TestAccClient_adoptionWhileControllersWrite(t *testing.T) {
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
-			Config:           s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
+			Config:           s.Provider() + acmeClient(),
 			ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
 			Check: func(*terraform.State) error {
-				if diff := cmp.Diff(map[string]string{"plan": "seen", "apply": "seen"}, s.Get(t, "StatefulSet", "mira-acme").GetAnnotations()); diff != "" {
+				if diff := cmp.Diff(map[string]string{"plan": "seen", "apply": "seen"},
+					s.Get(t, "StatefulSet", "mira-acme").GetAnnotations()); diff != "" {
 					return fmt.Errorf("annotations (-want +got):\n%s", diff)
 				}
 				return nil

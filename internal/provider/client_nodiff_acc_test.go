@@ -36,14 +36,18 @@ func rewritings(t *testing.T, s *acctest.Sandbox, sample string) []rewriting {
 		{"claim_quantities", acctest.Edit(t, sample, "storage: 5Gi", "storage: 5120Mi")},
 		{"number_as_string", acctest.Edit(t, sample, "cpu: 1\n", `cpu: "1"`+"\n")},
 		{"number_as_quantity", acctest.Edit(t, sample, "cpu: 1\n", "cpu: 1000m\n")},
-		{"number_formats", acctest.Edit(t, sample, "cpu: 1\n", "cpu: 1.0\n", "port: 443", "port: 0x1bb", "replicas: 1", "replicas: +1", "periodSeconds: 30", "periodSeconds: 30.0")},
-		{"comments", "# first\n" + acctest.Edit(t, sample, "\nspec:\n", "\n# of %NOBODY%, %CLIENT_NAME% and {{ braces }}\nspec: # here, too\n  # and here\n") + "# last\n"},
+		{"number_formats", acctest.Edit(t, sample, "cpu: 1\n", "cpu: 1.0\n", "port: 443", "port: 0x1bb", "replicas: 1", "replicas: +1",
+			"periodSeconds: 30", "periodSeconds: 30.0")},
+		{"comments", "# first\n" + acctest.Edit(t, sample, "\nspec:\n",
+			"\n# of %NOBODY%, %CLIENT_NAME% and {{ braces }}\nspec: # here, too\n  # and here\n") + "# last\n"},
 		{"blank_lines", "\n\n" + acctest.Edit(t, sample, "\n", "  \n\n")},
 		{"indentation", acctest.Edit(t, "    "+acctest.Edit(t, sample, "\n", "\n    "), "\n    ---", "\n---")},
 		{"line_ends_and_byte_order_mark", "\ufeff" + acctest.Edit(t, sample, "\n", "\r\n")},
-		{"quoting", acctest.Edit(t, sample, "image: mira:3.0", `image: "mira:3.0"`, "value: %EMAIL_ADMIN%", `value: '%EMAIL_ADMIN%'`, `passthrough: "true"`, "passthrough: 'true'",
+		{"quoting", acctest.Edit(t, sample, "image: mira:3.0", `image: "mira:3.0"`, "value: %EMAIL_ADMIN%", `value: '%EMAIL_ADMIN%'`,
+			`passthrough: "true"`, "passthrough: 'true'",
 			"client: %CLIENT_NAME%", `client: "%CLIENT_NAME%"`, "path: /healthz", `"path": "/healthz"`, "- caddy\n", "- >-\n          caddy\n")},
-		{"aliases", acctest.Edit(t, sample, "          requests:\n            cpu: 100m", "          requests:\n            cpu: &cpu 100m", "containerPort: 80\n          protocol: TCP", "containerPort: 80\n          protocol: &tcp TCP",
+		{"aliases", acctest.Edit(t, sample, "          requests:\n            cpu: 100m", "          requests:\n            cpu: &cpu 100m",
+			"containerPort: 80\n          protocol: TCP", "containerPort: 80\n          protocol: &tcp TCP",
 			"containerPort: 443\n          protocol: TCP", "containerPort: 443\n          protocol: *tcp")},
 		{"flow_style", acctest.Edit(t, sample, "      - ReadWriteOnce\n", "", "accessModes:", "accessModes: [ReadWriteOnce]",
 			"    app: mira\n    client: %CLIENT_NAME%\n", "    {client: %CLIENT_NAME%, app: mira}\n")},
@@ -53,15 +57,19 @@ func rewritings(t *testing.T, s *acctest.Sandbox, sample string) []rewriting {
 		{"json", join(marshal(t, documents...)...)},
 		{"document_order", join(marshal(t, backwards...)...)},
 		{"empty_documents", "---\n# nothing\n---\n" + acctest.Edit(t, sample, "\n---\n", "\n...\n---\n---\n") + "\n---\nnull\n"},
-		{"list", marshal(t, map[string]any{"apiVersion": "v1", "kind": "List", "metadata": map[string]any{"resourceVersion": ""}, "items": documents})[0]},
+		{"list", marshal(t, map[string]any{"apiVersion": "v1", "kind": "List", "metadata": map[string]any{"resourceVersion": ""},
+			"items": documents})[0]},
 		{"list_and_documents", join(marshal(t, documents[2], map[string]any{"apiVersion": "v1", "kind": "List", "items": documents[:2]})...)},
-		{"namespace_spelled_out", acctest.Edit(t, sample, "\n  name: mira-%CLIENT_NAME%\n", "\n  name: mira-%CLIENT_NAME%\n  namespace: "+s.Namespace+"\n")},
+		{"namespace_spelled_out", acctest.Edit(t, sample, "\n  name: mira-%CLIENT_NAME%\n",
+			"\n  name: mira-%CLIENT_NAME%\n  namespace: "+s.Namespace+"\n")},
 		{"domain_spelled_out", acctest.Edit(t, sample, "%CLUSTER_DOMAIN%", acctest.Domain)},
-		{"exported_fields", acctest.Edit(t, sample, "kind: StatefulSet\nmetadata:\n", "kind: StatefulSet\nmetadata:\n  creationTimestamp: \"2024-05-01T10:00:00Z\"\n  generation: 7\n"+
-			"  resourceVersion: \"4711\"\n  uid: 4a0b3c1e-0000-4000-8000-000000000000\n  managedFields: []\n",
+		{"exported_fields", acctest.Edit(t, sample, "kind: StatefulSet\nmetadata:\n",
+			"kind: StatefulSet\nmetadata:\n  creationTimestamp: \"2024-05-01T10:00:00Z\"\n  generation: 7\n"+
+				"  resourceVersion: \"4711\"\n  uid: 4a0b3c1e-0000-4000-8000-000000000000\n  managedFields: []\n",
 			"status:\n  loadBalancer: {}\n", "status:\n  loadBalancer:\n    ingress:\n    - ip: 192.0.2.1\n")},
 		{"nothing_spelled_out", acctest.Edit(t, sample, "\n  serviceName: mira\n", "\n  serviceName: mira\n  minReadySeconds: null\n",
-			"      terminationGracePeriodSeconds: 30\n", "      terminationGracePeriodSeconds: 30\n      nodeSelector: {}\n      tolerations: []\n      affinity: null\n      securityContext: ~\n")},
+			"      terminationGracePeriodSeconds: 30\n", "      terminationGracePeriodSeconds: 30\n      nodeSelector: {}\n"+
+				"      tolerations: []\n      affinity: null\n      securityContext: ~\n")},
 	}
 }
 
@@ -83,7 +91,8 @@ func TestAccClient_sameTemplateWrittenOtherwise(t *testing.T) {
 			t.Fatalf("%s changes nothing", r.name)
 		}
 		name, address := fmt.Sprintf("c%d", i), "mira_client."+r.name
-		config += client(r.name, fmt.Sprintf("name = %q", name), `admin_email = "admin@mira.example"`, fmt.Sprintf("template = { key = %q }", r.name))
+		config += client(r.name, fmt.Sprintf("name = %q", name), `admin_email = "admin@mira.example"`,
+			fmt.Sprintf("template = { key = %q }", r.name))
 		same[r.name], other[r.name] = sample, r.template
 		sameNext[r.name], otherNext[r.name] = acctest.Edit(t, sample, "mira:3.0", "mira:3.1"), acctest.Edit(t, r.template, "mira:3.0", "mira:3.1")
 		oneLineEach = append(oneLineEach, objectChanges(address, "~ StatefulSet/mira-"+name+" "+image+": mira:3.0 -> mira:3.1"))
@@ -105,7 +114,8 @@ func TestAccClient_sameTemplateWrittenOtherwise(t *testing.T) {
 		Steps: []resource.TestStep{
 			{PreConfig: put(same), Config: config},
 			{PreConfig: put(other), Config: config, ConfigPlanChecks: nothing, ConfigStateChecks: []statecheck.StateCheck{unwritten}},
-			{PreConfig: put(otherNext), Config: config, ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: oneLineEach, PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}},
+			{PreConfig: put(otherNext), Config: config, ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: oneLineEach,
+				PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}},
 			{PreConfig: put(sameNext), Config: config, ConfigPlanChecks: nothing, ConfigStateChecks: []statecheck.StateCheck{unwritten}},
 		},
 	})
@@ -119,13 +129,20 @@ func TestAccClient_defaultsSpelledOut(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	templates := map[string]string{
-		"short": acctest.Edit(t, sample, "\n  type: ClusterIP\n", "\n", "\n    protocol: TCP\n", "\n", "\n          protocol: TCP\n", "\n", "\n  replicas: 1\n", "\n",
-			"\n      terminationGracePeriodSeconds: 30\n", "\n", "\n        imagePullPolicy: IfNotPresent\n", "\n", "\n          periodSeconds: 10\n", "\n"),
-		"long": acctest.Edit(t, sample, "  type: ClusterIP\n", "  type: ClusterIP\n  sessionAffinity: None\n  internalTrafficPolicy: Cluster\n  ipFamilyPolicy: SingleStack\n",
-			"\n  serviceName: mira\n", "\n  serviceName: mira\n  podManagementPolicy: OrderedReady\n  revisionHistoryLimit: 10\n  updateStrategy:\n    type: RollingUpdate\n    rollingUpdate:\n      partition: 0\n",
-			"      terminationGracePeriodSeconds: 30\n", "      terminationGracePeriodSeconds: 30\n      dnsPolicy: ClusterFirst\n      restartPolicy: Always\n      schedulerName: default-scheduler\n      securityContext: {}\n",
-			"            port: app\n", "            port: app\n            scheme: HTTP\n", "          periodSeconds: 10\n", "          periodSeconds: 10\n          successThreshold: 1\n          timeoutSeconds: 1\n",
-			"        image: mira:3.0\n", "        image: mira:3.0\n        terminationMessagePath: /dev/termination-log\n        terminationMessagePolicy: File\n",
+		"short": acctest.Edit(t, sample, "\n  type: ClusterIP\n", "\n", "\n    protocol: TCP\n", "\n", "\n          protocol: TCP\n", "\n",
+			"\n  replicas: 1\n", "\n",
+			"\n      terminationGracePeriodSeconds: 30\n", "\n", "\n        imagePullPolicy: IfNotPresent\n", "\n",
+			"\n          periodSeconds: 10\n", "\n"),
+		"long": acctest.Edit(t, sample, "  type: ClusterIP\n",
+			"  type: ClusterIP\n  sessionAffinity: None\n  internalTrafficPolicy: Cluster\n  ipFamilyPolicy: SingleStack\n",
+			"\n  serviceName: mira\n", "\n  serviceName: mira\n  podManagementPolicy: OrderedReady\n  revisionHistoryLimit: 10\n"+
+				"  updateStrategy:\n    type: RollingUpdate\n    rollingUpdate:\n      partition: 0\n",
+			"      terminationGracePeriodSeconds: 30\n", "      terminationGracePeriodSeconds: 30\n      dnsPolicy: ClusterFirst\n"+
+				"      restartPolicy: Always\n      schedulerName: default-scheduler\n      securityContext: {}\n",
+			"            port: app\n", "            port: app\n            scheme: HTTP\n", "          periodSeconds: 10\n",
+			"          periodSeconds: 10\n          successThreshold: 1\n          timeoutSeconds: 1\n",
+			"        image: mira:3.0\n", "        image: mira:3.0\n        terminationMessagePath: /dev/termination-log\n"+
+				"        terminationMessagePolicy: File\n",
 			"          storage: 5Gi\n", "          storage: 5Gi\n      volumeMode: Filesystem\n"),
 	}
 	swapped := map[string]string{"short": templates["long"], "long": templates["short"]}
@@ -155,13 +172,15 @@ func TestAccClient_defaultsSpelledOut(t *testing.T) {
 			{
 				// The template has it, whoever owns the field.
 				PreConfig: func() {
-					s.Patch(t, "StatefulSet", "mira-short", "kubectl-edit", `{"spec":{"template":{"spec":{"containers":[{"name":"mira","imagePullPolicy":"Always"}]}}}}`)
+					s.Patch(t, "StatefulSet", "mira-short", "kubectl-edit",
+						`{"spec":{"template":{"spec":{"containers":[{"name":"mira","imagePullPolicy":"Always"}]}}}}`)
 				},
 				Config: config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
 					PreApply: []plancheck.PlanCheck{
 						plancheck.ExpectResourceAction("mira_client.short", plancheck.ResourceActionUpdate),
-						plancheck.ExpectKnownValue("mira_client.short", tfjsonpath.New("objects").AtMapKey("StatefulSet/mira-short").AtMapKey(policy), knownvalue.StringExact("IfNotPresent")),
+						plancheck.ExpectKnownValue("mira_client.short", tfjsonpath.New("objects").AtMapKey("StatefulSet/mira-short").AtMapKey(policy),
+							knownvalue.StringExact("IfNotPresent")),
 						plancheck.ExpectResourceAction("mira_client.long", plancheck.ResourceActionNoop),
 					},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
@@ -184,7 +203,7 @@ func TestAccClient_quantityOfAnotherSystem(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	var pods map[string]types.UID
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -199,7 +218,8 @@ func TestAccClient_quantityOfAnotherSystem(t *testing.T) {
 				Config: config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
 					PreApply: []plancheck.PlanCheck{
-						objectChanges("mira_client.acme", "~ StatefulSet/mira-acme spec.template.spec.containers[mira].resources.requests.memory: 256Mi -> 268435456"),
+						objectChanges("mira_client.acme", "~ StatefulSet/mira-acme spec.template.spec.containers[mira].resources.requests.memory: 256Mi "+
+							"-> 268435456"),
 					},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
@@ -223,10 +243,12 @@ func TestAccClient_movedTemplate(t *testing.T) {
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	// The documented Role names the ConfigMaps that may be read.
-	s.Patch(t, "Role", "mira-templates", "test", `{"rules":[{"apiGroups":[""],"resources":["configmaps"],"resourceNames":["templates-yaml","moved"],"verbs":["get","list","watch"]}]}`)
-	acme := client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	s.Patch(t, "Role", "mira-templates", "test",
+		`{"rules":[{"apiGroups":[""],"resources":["configmaps"],"resourceNames":["templates-yaml","moved"],"verbs":["get","list","watch"]}]}`)
+	acme := acmeClient()
 	at := func(place string) string {
-		return acctest.Edit(t, s.Provider(), fmt.Sprintf("{ namespace = %q }", s.Namespace), fmt.Sprintf("{ namespace = %q, %s }", s.Namespace, place)) + acme
+		return acctest.Edit(t, s.Provider(), fmt.Sprintf("{ namespace = %q }", s.Namespace),
+			fmt.Sprintf("{ namespace = %q, %s }", s.Namespace, place)) + acme
 	}
 	nothing := resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}
 	resource.Test(t, resource.TestCase{
@@ -263,7 +285,7 @@ func TestAccClient_templateEditForOthers(t *testing.T) {
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
 	config := s.Provider(`variables = { IMAGE_TAG = "3.0" }`) +
-		client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`) +
+		acmeClient() +
 		client("canary", `name = "canary"`, `admin_email = "admin@canary.example"`, `variables = { IMAGE_TAG = "3.1" }`)
 	var revision any
 	resource.Test(t, resource.TestCase{
@@ -272,10 +294,11 @@ func TestAccClient_templateEditForOthers(t *testing.T) {
 		Steps: []resource.TestStep{
 			{
 				Config: config,
-				ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue("mira_client.acme", tfjsonpath.New("template_revision"), knownvalue.StringFunc(func(v string) error {
-					revision = v
-					return nil
-				}))},
+				ConfigStateChecks: []statecheck.StateCheck{statecheck.ExpectKnownValue("mira_client.acme", tfjsonpath.New("template_revision"),
+					knownvalue.StringFunc(func(v string) error {
+						revision = v
+						return nil
+					}))},
 			},
 			{
 				PreConfig: func() { s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%")) },

@@ -22,14 +22,15 @@ func TestAccClient_deleteDataSparesWhatIsNotOurs(t *testing.T) {
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
-			{Config: s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `delete_data = true`)},
+			{Config: s.Provider() + acmeClient(`delete_data = true`)},
 			{
 				PreConfig: func() {
 					s.Patch(t, "StatefulSet", "mira-acme", "kubectl-edit", `{"metadata":{"labels":{"mira-cluster.io/client":"globex"}}}`)
 				},
 				Config: s.Provider(),
 				Check: func(*terraform.State) error {
-					if !s.Exists(t, "StatefulSet", "mira-acme") || s.Get(t, "PersistentVolumeClaim", "mira-data-mira-acme-0").GetDeletionTimestamp() != nil {
+					if !s.Exists(t, "StatefulSet", "mira-acme") || s.Get(t, "PersistentVolumeClaim",
+						"mira-data-mira-acme-0").GetDeletionTimestamp() != nil {
 						return fmt.Errorf("the StatefulSet of another client, or its claim, was deleted")
 					}
 					return nil
@@ -46,7 +47,7 @@ func TestAccClient_failingAdoptionsNeverTaint(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
-	config := s.Provider(`rollout = { on_failure = "keep", grace = "1s" }`) + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider(`rollout = { on_failure = "keep", grace = "1s" }`) + acmeClient()
 	bad := func(image string) resource.TestStep {
 		return resource.TestStep{
 			PreConfig:   func() { s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", image)) },
@@ -71,7 +72,8 @@ func TestAccClient_collision(t *testing.T) {
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
-			Config:      s.Provider() + client("a", `name = "a"`, `admin_email = "a@b.example"`) + client("b", `name = "a-web"`, `admin_email = "a@b.example"`),
+			Config: s.Provider() + client("a", `name = "a"`, `admin_email = "a@b.example"`) + client("b", `name = "a-web"`,
+				`admin_email = "a@b.example"`),
 			PlanOnly:    true,
 			ExpectError: acctest.Message("Service " + s.Namespace + "/mira-a-web belongs to client"),
 		}},
@@ -101,7 +103,8 @@ func TestAccClient_oneClientTwoAddresses(t *testing.T) {
 				Taint:     []string{"mira_client.one"},
 				Config:    s.Provider() + client("one", first...),
 				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply:             []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.one", plancheck.ResourceActionCreateBeforeDestroy)},
+					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.one",
+						plancheck.ResourceActionCreateBeforeDestroy)},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
 				Check: func(*terraform.State) error {
@@ -121,7 +124,7 @@ func TestAccClient_objectBeingDeleted(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),

@@ -19,7 +19,8 @@ import (
 func ingressProbe() *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": map[string]any{"name": "probe"},
-		"spec": map[string]any{"defaultBackend": map[string]any{"service": map[string]any{"name": "x", "port": map[string]any{"number": int64(80)}}}},
+		"spec": map[string]any{"defaultBackend": map[string]any{"service": map[string]any{"name": "x",
+			"port": map[string]any{"number": int64(80)}}}},
 	}}
 }
 
@@ -30,7 +31,7 @@ func TestAccClient_createFailsHalfWay(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	lift := s.Admission.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -66,7 +67,7 @@ func TestAccClient_adoptionFailsHalfWay(t *testing.T) {
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	pods := s.UIDs(t, "Pod")
 	lift := s.Admission.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -92,7 +93,7 @@ func TestAccClient_updateFailsHalfWay(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	const extra = "apiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-metrics}\nspec: {ports: [{port: 9090}]}\n---\n"
 	var pods map[string]types.UID
 	var lift func()
@@ -155,7 +156,8 @@ func TestAccClient_createKeptThatFails(t *testing.T) {
 				PreConfig: func() { claims = s.UIDs(t, "PersistentVolumeClaim"); s.PutTemplate(t, sample) },
 				Config:    provider + client("acme", lines...),
 				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply:             []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionDestroyBeforeCreate)},
+					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme",
+						plancheck.ResourceActionDestroyBeforeCreate)},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
 				Check: func(*terraform.State) error {
@@ -177,7 +179,8 @@ func TestAccClient_adoptionKeptThatTimesOut(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
-	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-slow:3.1", "creationTimestamp: null", `annotations: {localcluster/ready-after: "45s"}`))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-slow:3.1", "creationTimestamp: null",
+		`annotations: {localcluster/ready-after: "45s"}`))
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
 	provider := s.Provider(`rollout = { on_failure = "keep" }`)
 	set := s.Get(t, "StatefulSet", "mira-acme").GetUID()

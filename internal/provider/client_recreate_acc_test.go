@@ -21,14 +21,16 @@ func TestAccClient_recreate(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.Edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	steps := []resource.TestStep{{
 		Config: config,
 		Check: func(*terraform.State) error {
 			// What others own must come through, too. Taking the annotation of the pod
 			// template away would restart the pods.
-			s.Patch(t, "StatefulSet", "mira-acme", "kubectl-rollout", `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`)
-			s.Patch(t, "StatefulSet", "mira-acme", "cost-controller", `{"metadata":{"labels":{"cost-centre":"42"},"annotations":{"reviewed-by":"somebody"}}}`)
+			s.Patch(t, "StatefulSet", "mira-acme", "kubectl-rollout",
+				`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`)
+			s.Patch(t, "StatefulSet", "mira-acme", "cost-controller",
+				`{"metadata":{"labels":{"cost-centre":"42"},"annotations":{"reviewed-by":"somebody"}}}`)
 			s.WaitReady(t)
 			return nil
 		},
@@ -78,7 +80,8 @@ func TestAccClient_recreate(t *testing.T) {
 					managers[entry.Manager+" "+entry.Subresource] = string(entry.Operation)
 				}
 				want := map[string]string{
-					"terraform-provider-mira ": "Apply", "cost-controller ": "Update", "kubectl-rollout ": "Update", "kube-controller-manager status": "Update",
+					"terraform-provider-mira ": "Apply", "cost-controller ": "Update", "kubectl-rollout ": "Update",
+					"kube-controller-manager status": "Update",
 				}
 				if diff := cmp.Diff(want, managers); diff != "" {
 					return fmt.Errorf("managers (-want +got):\n%s", diff)
@@ -97,7 +100,7 @@ func TestAccClient_recreationGoesOn(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	var before acctest.Running
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -131,7 +134,7 @@ func TestAccClient_recreationIsPutBack(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	probe := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": map[string]any{"name": "probe"},
 		"spec": map[string]any{
@@ -168,7 +171,8 @@ func TestAccClient_recreationIsPutBack(t *testing.T) {
 				},
 				Config: config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply:             []plancheck.PlanCheck{objectChanges("mira_client.acme", "~ StatefulSet/mira-acme spec.serviceName: mira -> mira-acme")},
+					PreApply: []plancheck.PlanCheck{objectChanges("mira_client.acme",
+						"~ StatefulSet/mira-acme spec.serviceName: mira -> mira-acme")},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
 				Check: func(*terraform.State) error {
@@ -195,7 +199,7 @@ func TestAccClient_adoptionRecreates(t *testing.T) {
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
-			Config:           s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`),
+			Config:           s.Provider() + acmeClient(),
 			ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
 			Check: func(*terraform.State) error {
 				live := s.Get(t, "StatefulSet", "mira-acme")
@@ -215,7 +219,7 @@ func TestAccClient_taintedBeginsAnew(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -226,7 +230,8 @@ func TestAccClient_taintedBeginsAnew(t *testing.T) {
 				Config:    config,
 				Taint:     []string{"mira_client.acme"},
 				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply:             []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionDestroyBeforeCreate)},
+					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme",
+						plancheck.ResourceActionDestroyBeforeCreate)},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
 				Check: func(*terraform.State) error {

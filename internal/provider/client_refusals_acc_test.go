@@ -34,7 +34,8 @@ func TestAccClient_serverRefuses(t *testing.T) {
 	t.Parallel()
 	sample := acctest.SampleTemplate(t)
 	// All of these change the Service and the Ingress, too.
-	changed := acctest.Edit(t, sample, "type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", `ssl-passthrough: "true"`, `ssl-passthrough: "false"`)
+	changed := acctest.Edit(t, sample, "type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", `ssl-passthrough: "true"`,
+		`ssl-passthrough: "false"`)
 	const extra = "\n---\napiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%-metrics}\nspec: {ports: [{port: 9090}]}\n"
 	both := func(refusals ...refusal) []refusal {
 		for i := range refusals {
@@ -46,19 +47,24 @@ func TestAccClient_serverRefuses(t *testing.T) {
 		refusal{
 			name:     "an invalid value in the first object",
 			template: acctest.Edit(t, changed, "port: 443", "port: 443000"),
-			update:   []string{`Error: Server Rejected Object`, `Client "CLIENT": Service NS/mira-CLIENT: the server would not apply it: spec.ports[1].port: Invalid value: 443000: must be between 1 and 65535, inclusive.`},
+			update: []string{`Error: Server Rejected Object`,
+				`Client "CLIENT": Service NS/mira-CLIENT: the server would not apply it: spec.ports[1].port: Invalid value: 443000: must be ` +
+					`between 1 and 65535, inclusive.`},
 		},
 		refusal{
 			name:     "an invalid value in the third object",
 			template: acctest.Edit(t, changed, "replicas: 1", "replicas: -1"),
-			update:   []string{`Error: Server Rejected Object`, `Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it: spec.replicas: Invalid value: -1: must be greater than or equal to 0.`},
+			update: []string{`Error: Server Rejected Object`,
+				`Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it: spec.replicas: Invalid value: -1: must be greater ` +
+					`than or equal to 0.`},
 		},
 		refusal{
 			name:     "every object, all at once",
 			template: acctest.Edit(t, changed, "port: 443", "port: 443000", "pathType: Prefix", "pathType: Suffix", "replicas: 1", "replicas: -1"),
 			update: []string{
 				`Client "CLIENT": Service NS/mira-CLIENT:`,
-				`Client "CLIENT": Ingress NS/mira-CLIENT: the server would not apply it: spec.rules[0].http.paths[0].pathType: Unsupported value: "Suffix"`,
+				`Client "CLIENT": Ingress NS/mira-CLIENT: the server would not apply it: spec.rules[0].http.paths[0].pathType: Unsupported value: ` +
+					`"Suffix"`,
 				`Client "CLIENT": StatefulSet NS/mira-CLIENT:`,
 			},
 		},
@@ -73,12 +79,15 @@ func TestAccClient_serverRefuses(t *testing.T) {
 		refusal{
 			name:     "a value of another type",
 			template: acctest.Edit(t, changed, "replicas: 1", "replicas: one"),
-			update:   []string{`Error: Server Rejected Object`, `Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it: spec.replicas: expected numeric (int or float), got string.`},
+			update: []string{`Error: Server Rejected Object`,
+				`Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it: spec.replicas: expected numeric (int or float), got ` +
+					`string.`},
 		},
 		refusal{
 			name:     "a version that the server does not have",
 			template: acctest.Edit(t, changed, "apps/v1", "apps/v9"),
-			update:   []string{`Error: Kind Not Supported`, `Client "CLIENT": apps/v9 StatefulSet: the server does not serve this kind in this version.`},
+			update: []string{`Error: Kind Not Supported`,
+				`Client "CLIENT": apps/v9 StatefulSet: the server does not serve this kind in this version.`},
 		},
 		refusal{
 			name:     "a quota",
@@ -98,7 +107,8 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			arrange:  func(s *acctest.Sandbox) func() { return s.Admission.Deny(t, "ingresses", "true", ingressProbe()) },
 			update: []string{
 				`Error: Denied By Admission Policy`,
-				`Client "CLIENT": Ingress NS/mira-CLIENT: denied by ValidatingAdmissionPolicy "NS-ingresses" (binding "NS-ingresses"): forbidden by the test.`,
+				`Client "CLIENT": Ingress NS/mira-CLIENT: denied by ValidatingAdmissionPolicy "NS-ingresses" (binding "NS-ingresses"): forbidden ` +
+					`by the test.`,
 			},
 		},
 	)
@@ -106,7 +116,9 @@ func TestAccClient_serverRefuses(t *testing.T) {
 		refusal{
 			name:     "a field that cannot be changed",
 			template: acctest.Edit(t, changed, "type: ClusterIP\n", "type: ClusterIP\n  clusterIP: None\n"),
-			update:   []string{`Error: Server Rejected Object`, `Client "CLIENT": Service NS/mira-CLIENT: the server would not apply it: spec.clusterIPs[0]: Invalid value: ["None"]: may not change once set.`},
+			update: []string{`Error: Server Rejected Object`,
+				`Client "CLIENT": Service NS/mira-CLIENT: the server would not apply it: spec.clusterIPs[0]: Invalid value: ["None"]: may not ` +
+					`change once set.`},
 		},
 		refusal{
 			name:     "the right to create",
@@ -114,7 +126,8 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			arrange:  func(s *acctest.Sandbox) func() { return s.Rights.Suspend(t, "", "services", "create") },
 			create: []string{
 				`Error: Permission Denied`,
-				`Client "CLIENT": Service NS/mira-CLIENT: user "system:serviceaccount:NS:controller" may not create services in namespace "NS". Compare with the Role in the guide "Getting started"`,
+				`Client "CLIENT": Service NS/mira-CLIENT: user "system:serviceaccount:NS:controller" may not create services in namespace "NS". ` +
+					`Compare with the Role in the guide "Getting started"`,
 				`kubectl auth can-i create services -n NS --as system:serviceaccount:NS:controller`,
 			},
 		},
@@ -122,14 +135,16 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			name:     "the right to change",
 			template: changed,
 			arrange:  func(s *acctest.Sandbox) func() { return s.Rights.Suspend(t, "networking.k8s.io", "ingresses", "patch") },
-			update:   []string{`Error: Permission Denied`, `Client "CLIENT": Ingress NS/mira-CLIENT:`, `may not patch ingresses.networking.k8s.io in namespace "NS".`},
-			create:   []string{`Error: Permission Denied`, `Client "CLIENT": Ingress NS/mira-CLIENT:`, `may not patch ingresses.networking.k8s.io in namespace "NS".`},
+			update: []string{`Error: Permission Denied`, `Client "CLIENT": Ingress NS/mira-CLIENT:`,
+				`may not patch ingresses.networking.k8s.io in namespace "NS".`},
+			create: []string{`Error: Permission Denied`, `Client "CLIENT": Ingress NS/mira-CLIENT:`,
+				`may not patch ingresses.networking.k8s.io in namespace "NS".`},
 		},
 	)
 
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, sample)
-	acme := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	acme := s.Provider() + acmeClient()
 	fleet := acme + client("globex", `name = "globex"`, `admin_email = "admin@globex.example"`)
 	var written map[string]any
 	var serviceWrites func() []string
@@ -196,12 +211,13 @@ func TestAccClient_serverRefusesAfterPlan(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	acme := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	acme := s.Provider() + acmeClient()
 	fleet := acme + client("globex", `name = "globex"`, `admin_email = "admin@globex.example"`)
 	var written map[string]any
 	var serviceWrites func() []string
 	var lift func()
-	says := []string{`Error: Denied By Admission Policy`, `Client "CLIENT": StatefulSet NS/mira-CLIENT: denied by ValidatingAdmissionPolicy "NS-statefulsets"`}
+	says := []string{`Error: Denied By Admission Policy`,
+		`Client "CLIENT": StatefulSet NS/mira-CLIENT: denied by ValidatingAdmissionPolicy "NS-statefulsets"`}
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -209,7 +225,8 @@ func TestAccClient_serverRefusesAfterPlan(t *testing.T) {
 			{Config: acme},
 			{
 				PreConfig: func() {
-					s.PutTemplate(t, acctest.Edit(t, sample, "type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", "mira:3.0", "mira:3.1"))
+					s.PutTemplate(t, acctest.Edit(t, sample, "type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", "mira:3.0",
+						"mira:3.1"))
 				},
 				Config: fleet,
 				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
@@ -250,7 +267,7 @@ func TestAccClient_credentialsNotAccepted(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	config := acctest.Edit(t, s.Provider(), "kubernetes     = { ", `kubernetes     = { token = "expired", `) + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := acctest.Edit(t, s.Provider(), "kubernetes     = { ", `kubernetes     = { token = "expired", `) + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{{

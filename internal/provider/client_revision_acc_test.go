@@ -115,7 +115,7 @@ func TestAccClient_pinnedRevision(t *testing.T) {
 	changed := acctest.Edit(t, sample, "mira:3.0", "mira:3.1")
 	s.PutTemplate(t, sample)
 	pinned := func(to string) string {
-		return s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, fmt.Sprintf("template = { revision = %q }", to))
+		return s.Provider() + acmeClient(fmt.Sprintf("template = { revision = %q }", to))
 	}
 	was, is := revisionOf(t, sample), revisionOf(t, changed)
 	says := func(found, wanted string) string {
@@ -131,7 +131,8 @@ func TestAccClient_pinnedRevision(t *testing.T) {
 			{
 				Config: pinned(is),
 				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply:             []plancheck.PlanCheck{objectChanges("mira_client.acme", "~ StatefulSet/mira-acme "+image+": mira:3.0 -> mira:3.1")},
+					PreApply: []plancheck.PlanCheck{objectChanges("mira_client.acme",
+						"~ StatefulSet/mira-acme "+image+": mira:3.0 -> mira:3.1")},
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
 			},
@@ -165,8 +166,9 @@ func TestAccClient_templateOfTheSameRun(t *testing.T) {
 			both := maps.Clone(factories)
 			both["store"] = providerserver.NewProtocol6WithError(&store{write: func(text string) { s.PutTemplate(t, text) }})
 			config := func(text string) string {
-				return s.Provider() + fmt.Sprintf("provider \"store\" {}\nresource \"store_template\" \"this\" {\n  content = <<-EOT\n%s\nEOT\n}\n", escaped(text)) +
-					client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, way.template(text+"\n"))
+				return s.Provider() + fmt.Sprintf("provider \"store\" {}\nresource \"store_template\" \"this\" {\n  content = <<-EOT\n%s\nEOT\n}\n",
+					escaped(text)) +
+					acmeClient(way.template(text+"\n"))
 			}
 			step := func(text, wanted string) resource.TestStep {
 				return resource.TestStep{
@@ -184,7 +186,8 @@ func TestAccClient_templateOfTheSameRun(t *testing.T) {
 			resource.Test(t, resource.TestCase{
 				ProtoV6ProviderFactories: both,
 				CheckDestroy:             func(state *terraform.State) error { return noneLeft(t, s)(state) },
-				Steps:                    []resource.TestStep{step(sample, "mira:3.0"), step(acctest.Edit(t, sample, "mira:3.0", "mira:3.1"), "mira:3.1")},
+				Steps: []resource.TestStep{step(sample, "mira:3.0"),
+					step(acctest.Edit(t, sample, "mira:3.0", "mira:3.1"), "mira:3.1")},
 			})
 		})
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-const claimStored = `[{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"mira-data"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":%q}},"volumeMode":"Filesystem"}}]`
+const claimStored = `[{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"mira-data"},` +
+	`"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":%q}},"volumeMode":"Filesystem"}}]`
 
 // capacity of a claim, as it was asked for and as it is there.
 func capacity(t *testing.T, s *acctest.Sandbox, name string) (requested, stored string) {
@@ -30,7 +31,7 @@ func TestAccClient_claimsGrow(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.Edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
+	config := s.Provider() + acmeClient(`timeouts = { create = "2m", update = "2m" }`)
 	one := acctest.Edit(t, sample, "replicas: 2", "replicas: 1")
 	var before acctest.Running
 	resource.Test(t, resource.TestCase{
@@ -73,7 +74,7 @@ func TestAccClient_claimsAreSacred(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.Edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
+	config := s.Provider() + acmeClient(`timeouts = { create = "2m", update = "2m" }`)
 	steps := []resource.TestStep{{Config: config}}
 	for _, refused := range []struct {
 		edit []string
@@ -81,14 +82,17 @@ func TestAccClient_claimsAreSacred(t *testing.T) {
 	}{
 		{
 			[]string{"storage: 5Gi", "storage: 4Gi"},
-			`spec.volumeClaimTemplates asks for 4Gi, and PersistentVolumeClaim mira-data-mira-acme-0 has 5Gi, mira-data-mira-acme-1 has 5Gi. Kubernetes does not take storage back: ask for at least 5Gi.`,
+			`spec.volumeClaimTemplates asks for 4Gi, and PersistentVolumeClaim mira-data-mira-acme-0 has 5Gi, mira-data-mira-acme-1 has 5Gi. ` +
+				`Kubernetes does not take storage back: ask for at least 5Gi.`,
 		},
 		{
 			[]string{"name: mira-data", "name: data"},
-			`spec.volumeClaimTemplates has no "mira-data" any more, whose claims hold data of the client: mira-data-mira-acme-0, mira-data-mira-acme-1. Keep the claim template under its name.`,
+			`spec.volumeClaimTemplates has no "mira-data" any more, whose claims hold data of the client: mira-data-mira-acme-0, ` +
+				`mira-data-mira-acme-1. Keep the claim template under its name.`,
 		},
 		{
-			[]string{"matchLabels:\n      app: mira\n", "matchLabels:\n      tier: web\n", "labels:\n        app: mira\n", "labels:\n        app: mira\n        tier: web\n"},
+			[]string{"matchLabels:\n      app: mira\n", "matchLabels:\n      tier: web\n", "labels:\n        app: mira\n",
+				"labels:\n        app: mira\n        tier: web\n"},
 			`the new spec.selector (tier=web) does not match the running pods mira-acme-0, mira-acme-1. Keep labels that they carry in the selector`,
 		},
 	} {
@@ -110,7 +114,7 @@ func TestAccClient_claimAdded(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.Edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
+	config := s.Provider() + acmeClient(`timeouts = { create = "2m", update = "2m" }`)
 	var claims acctest.Running
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -122,7 +126,8 @@ func TestAccClient_claimAdded(t *testing.T) {
 					claims = s.Running(t)
 					s.PutTemplate(t, acctest.Edit(t, sample,
 						"          subPath: caddy\n", "          subPath: caddy\n        - name: backup\n          mountPath: /backup\n",
-						"  volumeClaimTemplates:\n", "  volumeClaimTemplates:\n  - metadata:\n      name: backup\n    spec:\n      accessModes: [ReadWriteOnce]\n      resources: {requests: {storage: 1Gi}}\n"))
+						"  volumeClaimTemplates:\n", "  volumeClaimTemplates:\n  - metadata:\n      name: backup\n    spec:\n"+
+							"      accessModes: [ReadWriteOnce]\n      resources: {requests: {storage: 1Gi}}\n"))
 				},
 				Config:           config,
 				ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
@@ -152,7 +157,7 @@ func TestAccClient_claimCannotExpand(t *testing.T) {
 	class := s.StorageClass(t, false)
 	s.Volume(t, class, acctest.ClaimName, "5Gi")
 	s.PutTemplate(t, byHand(t, class, "5Gi"))
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
+	config := s.Provider() + acmeClient(`timeouts = { create = "2m", update = "2m" }`)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
@@ -162,8 +167,10 @@ func TestAccClient_claimCannotExpand(t *testing.T) {
 				PreConfig: func() { s.PutTemplate(t, byHand(t, class, "8Gi")) },
 				Config:    config,
 				PlanOnly:  true,
-				ExpectError: acctest.Message(`Client "acme": PersistentVolumeClaim ` + s.Namespace + "/" + acctest.ClaimName + ` cannot grow from 5Gi to 8Gi: ` +
-					`PersistentVolumeClaim ` + s.Namespace + "/" + acctest.ClaimName + `: the server refused to grow it: persistentvolumeclaims "` + acctest.ClaimName + `" is forbidden: ` +
+				ExpectError: acctest.Message(`Client "acme": PersistentVolumeClaim ` + s.Namespace + "/" + acctest.ClaimName +
+					` cannot grow from 5Gi to 8Gi: ` +
+					`PersistentVolumeClaim ` + s.Namespace + "/" + acctest.ClaimName + `: the server refused to grow it: persistentvolumeclaims "` +
+					acctest.ClaimName + `" is forbidden: ` +
 					`only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize`),
 			},
 		},
@@ -194,7 +201,7 @@ func TestAccClient_claimGrowthFails(t *testing.T) {
 	class := s.StorageClass(t, true)
 	s.Volume(t, class, acctest.ClaimName, "5Gi")
 	s.PutTemplate(t, byHand(t, class, "5Gi"))
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`)
+	config := s.Provider() + acmeClient(`timeouts = { create = "2m", update = "2m" }`)
 	var before acctest.Running
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -207,8 +214,9 @@ func TestAccClient_claimGrowthFails(t *testing.T) {
 					s.PutTemplate(t, byHand(t, class, "8Gi"))
 					resized(t, s, `{"status":{"allocatedResourceStatuses":{"storage":"ControllerResizeInfeasible"}}}`)
 				},
-				Config:      config,
-				ExpectError: acctest.Message(acctest.ClaimName + ` has not grown to 8Gi: its capacity is 5Gi, and the storage back end says ControllerResizeInfeasible. The StatefulSet is applied`),
+				Config: config,
+				ExpectError: acctest.Message(acctest.ClaimName +
+					` has not grown to 8Gi: its capacity is 5Gi, and the storage back end says ControllerResizeInfeasible. The StatefulSet is applied`),
 			},
 			{
 				Config:           config,
@@ -227,12 +235,14 @@ func TestAccClient_claimGrowthDeferred(t *testing.T) {
 	class := s.StorageClass(t, true)
 	s.Volume(t, class, acctest.ClaimName, "5Gi")
 	s.PutTemplate(t, byHand(t, class, "5Gi"))
-	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `timeouts = { create = "2m", update = "2m" }`))
+	c := acctest.NewCLI(t, s, s.Provider()+acmeClient(`timeouts = { create = "2m", update = "2m" }`))
 	c.Run(t, "apply", "-auto-approve")
 	before := s.Running(t)
 	s.PutTemplate(t, byHand(t, class, "8Gi"))
-	resized(t, s, `{"status":{"conditions":[{"type":"FileSystemResizePending","status":"True","message":"Waiting for user to (re-)start a pod"}]}}`)
-	acctest.WantWarning(t, acctest.Warnings(t, c.Run(t, "apply", "-auto-approve", "-json")), "File System Grows Later: ", acctest.ClaimName+" has grown to 8Gi")
+	resized(t, s, `{"status":{"conditions":[{"type":"FileSystemResizePending","status":"True","message":"Waiting for user to (re-)start `+
+		`a pod"}]}}`)
+	acctest.WantWarning(t, acctest.Warnings(t, c.Run(t, "apply", "-auto-approve", "-json")), "File System Grows Later: ",
+		acctest.ClaimName+" has grown to 8Gi")
 	wantNothingToDo(t, c)
 	if requested, _ := capacity(t, s, acctest.ClaimName); requested != "8Gi" {
 		t.Errorf("the claim asks for %s", requested)
@@ -250,7 +260,7 @@ func TestAccClient_keptClaimGrows(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	config := s.Provider() + client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	config := s.Provider() + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),

@@ -25,7 +25,8 @@ import (
 // later is a value that only an apply makes known, as
 // `terraform_data.LABEL.output`; again makes it unknown anew.
 func later(label, value string, again int) string {
-	return fmt.Sprintf("resource \"terraform_data\" %q {\n  input            = %q\n  triggers_replace = %d\n}\n", label, filepath.ToSlash(value), again)
+	return fmt.Sprintf("resource \"terraform_data\" %q {\n  input            = %q\n  triggers_replace = %d\n}\n", label,
+		filepath.ToSlash(value), again)
 }
 
 var computed = []string{"id", "url", "template_revision", "objects", "images", "persistent_volume_claims"}
@@ -97,7 +98,8 @@ func TestAccClient_createWithUnknown(t *testing.T) {
 		{"namespace", s.Namespace, nothing, map[string]string{"namespace": "UNKNOWN"}, nil},
 		{"config-map", "templates-yaml", id, map[string]string{"template": "{ config_map = UNKNOWN }"}, nil},
 		{"fleet-namespace", s.Namespace, nothing, nil, []string{fmt.Sprintf("namespace      = %q", s.Namespace), "namespace = UNKNOWN"}},
-		{"fleet-template", s.Namespace, id, nil, []string{fmt.Sprintf("template       = { namespace = %q }", s.Namespace), "template = { namespace = UNKNOWN }"}},
+		{"fleet-template", s.Namespace, id, nil, []string{fmt.Sprintf("template       = { namespace = %q }", s.Namespace),
+			"template = { namespace = UNKNOWN }"}},
 		{"fleet-domain", acctest.Domain, id, nil, []string{`"` + acctest.Domain + `"`, "UNKNOWN"}},
 		{"fleet-variable", "3.0", id, nil, []string{"cluster_domain", "variables = { IMAGE_TAG = UNKNOWN }\n  cluster_domain"}},
 		{"cluster", s.Kubeconfig, id, nil, []string{fmt.Sprintf("%q", filepath.ToSlash(s.Kubeconfig)), "UNKNOWN"}},
@@ -110,9 +112,11 @@ func TestAccClient_createWithUnknown(t *testing.T) {
 			lines = append(lines, name+" = "+value)
 		}
 		provider := acctest.Edit(t, providerOf(test.client, s), test.edit...)
-		config += later(test.client, test.value, 1) + strings.ReplaceAll(provider+client(test.client, lines...), "UNKNOWN", "terraform_data."+test.client+".output")
+		config += later(test.client, test.value, 1) + strings.ReplaceAll(provider+client(test.client, lines...), "UNKNOWN",
+			"terraform_data."+test.client+".output")
 		planned = append(planned, knownExactly("mira_client."+test.client, test.known(test.client))...)
-		stored = append(stored, statecheck.ExpectKnownValue("mira_client."+test.client, tfjsonpath.New("id"), text(s.Namespace+"/"+test.client)), inCluster(func() error {
+		stored = append(stored, statecheck.ExpectKnownValue("mira_client."+test.client, tfjsonpath.New("id"),
+			text(s.Namespace+"/"+test.client)), inCluster(func() error {
 			if !s.Exists(t, "StatefulSet", "mira-"+test.client) {
 				return fmt.Errorf("client %q was not created", test.client)
 			}
@@ -123,8 +127,9 @@ func TestAccClient_createWithUnknown(t *testing.T) {
 		ProtoV6ProviderFactories: providersOf(names),
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{{
-			Config:            config,
-			ConfigPlanChecks:  resource.ConfigPlanChecks{PreApply: planned, PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+			Config: config,
+			ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: planned,
+				PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
 			ConfigStateChecks: stored,
 		}},
 	})
@@ -136,7 +141,7 @@ func TestAccClient_unknownRevision(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	acme := client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	acme := acmeClient()
 	pinned := func(to string) string {
 		return client("globex", `name = "globex"`, `admin_email = "admin@globex.example"`, "template = { revision = "+to+" }")
 	}
@@ -157,7 +162,8 @@ func TestAccClient_unknownRevision(t *testing.T) {
 						t.Fatal(err)
 					}
 				},
-				Config: s.Provider() + acme + "resource \"terraform_data\" \"revision\" {\n  input = mira_client.acme.template_revision\n}\n" + pinned("terraform_data.revision.output"),
+				Config: s.Provider() + acme + "resource \"terraform_data\" \"revision\" {\n  input = mira_client.acme.template_revision\n}\n" +
+					pinned("terraform_data.revision.output"),
 				ConfigPlanChecks: resource.ConfigPlanChecks{
 					PreApply: []plancheck.PlanCheck{
 						plancheck.ExpectUnknownValue("mira_client.globex", tfjsonpath.New("objects")),
@@ -165,7 +171,8 @@ func TestAccClient_unknownRevision(t *testing.T) {
 					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
 				ConfigStateChecks: []statecheck.StateCheck{
-					statecheck.CompareValuePairs("mira_client.acme", tfjsonpath.New("template_revision"), "mira_client.globex", tfjsonpath.New("template_revision"), compare.ValuesSame()),
+					statecheck.CompareValuePairs("mira_client.acme", tfjsonpath.New("template_revision"), "mira_client.globex",
+						tfjsonpath.New("template_revision"), compare.ValuesSame()),
 				},
 			},
 		},
@@ -227,7 +234,8 @@ func TestAccClient_updateWithUnknown(t *testing.T) {
 				ConfigPlanChecks: unknownObjects(),
 				ConfigStateChecks: []statecheck.StateCheck{
 					statecheck.ExpectKnownValue(address, tfjsonpath.New("images").AtMapKey("caddy"), knownvalue.StringExact("caddy:2.9")),
-					statecheck.ExpectKnownValue(address, tfjsonpath.New("objects").AtMapKey("StatefulSet/mira-acme").AtMapKey("spec.template.spec.containers[mira].env[ADMIN_EMAIL].value"),
+					statecheck.ExpectKnownValue(address,
+						tfjsonpath.New("objects").AtMapKey("StatefulSet/mira-acme").AtMapKey("spec.template.spec.containers[mira].env[ADMIN_EMAIL].value"),
 						knownvalue.StringExact("new@acme.example")),
 				},
 			},
@@ -252,7 +260,8 @@ func TestAccClient_replacedForUnknown(t *testing.T) {
 			var after, id string
 			switch attribute {
 			case "name":
-				after = later("later", "globex", 1) + s.Provider() + client("acme", lines("terraform_data.later.output", fmt.Sprintf("%q", s.Namespace))...)
+				after = later("later", "globex", 1) + s.Provider() + client("acme",
+					lines("terraform_data.later.output", fmt.Sprintf("%q", s.Namespace))...)
 				id = s.Namespace + "/globex"
 			case "namespace":
 				after = later("later", other.Namespace, 1) + s.Provider() + client("acme", lines(`"acme"`, "terraform_data.later.output")...)
@@ -296,9 +305,10 @@ func TestAccClient_unknownNamespaceOfProvider(t *testing.T) {
 	s, other := acctest.NewSandbox(t), acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	s.Rights.GrantIn(t, other.Namespace)
-	acme := client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`)
+	acme := acmeClient()
 	unknown := func(namespace string, again int) string {
-		return later("later", namespace, again) + acctest.Edit(t, s.Provider(), fmt.Sprintf("namespace      = %q", s.Namespace), "namespace = terraform_data.later.output") + acme
+		return later("later", namespace, again) + acctest.Edit(t, s.Provider(), fmt.Sprintf("namespace      = %q", s.Namespace),
+			"namespace = terraform_data.later.output") + acme
 	}
 	update := append(knownExactly("mira_client.acme", map[string]knownvalue.Check{"id": knownvalue.StringExact(s.Namespace + "/acme")}),
 		plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionUpdate))
@@ -315,9 +325,10 @@ func TestAccClient_unknownNamespaceOfProvider(t *testing.T) {
 		Steps: []resource.TestStep{
 			{Config: s.Provider() + acme},
 			{
-				PreConfig:         func() { written = s.Snapshot(t) },
-				Config:            unknown(s.Namespace, 1),
-				ConfigPlanChecks:  resource.ConfigPlanChecks{PreApply: update, PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+				PreConfig: func() { written = s.Snapshot(t) },
+				Config:    unknown(s.Namespace, 1),
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: update,
+					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
 				ConfigStateChecks: []statecheck.StateCheck{inCluster(unwritten)},
 			},
 			{
@@ -331,8 +342,9 @@ func TestAccClient_unknownNamespaceOfProvider(t *testing.T) {
 						t.Fatal(err)
 					}
 				},
-				Config:           s.Provider() + acme,
-				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme", plancheck.ResourceActionNoop)}},
+				Config: s.Provider() + acme,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.acme",
+					plancheck.ResourceActionNoop)}},
 			},
 		},
 	})

@@ -13,9 +13,10 @@ func TestAccClient_warnings(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	c := acctest.NewCLI(t, s, s.Provider()+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`, `variables = { NOBODY = "asks" }`))
+	c := acctest.NewCLI(t, s, s.Provider()+acmeClient(`variables = { NOBODY = "asks" }`))
 	titles := []string{
-		"Existing Objects Will Be Adopted", "Fields Taken From Other Managers", "Dropped Fields Stay", "Fields Set By Hand Will Be Removed", "Admission Changes Fields",
+		"Existing Objects Will Be Adopted", "Fields Taken From Other Managers", "Dropped Fields Stay", "Fields Set By Hand Will Be Removed",
+		"Admission Changes Fields",
 		"StatefulSet Will Be Recreated", "Claims Will Grow", "Template Not There Yet", "Namespace Not There Yet",
 	}
 
@@ -25,13 +26,16 @@ func TestAccClient_warnings(t *testing.T) {
 	c.ApplyPlan(t)
 
 	s.Scale(t, "mira-acme", 2)
-	s.Patch(t, "StatefulSet", "mira-acme", "kubectl-edit", `{"spec":{"template":{"spec":{"containers":[{"name":"caddy","readinessProbe":{"tcpSocket":null,"exec":{"command":["true"]}}}]}}}}`)
+	s.Patch(t, "StatefulSet", "mira-acme", "kubectl-edit",
+		`{"spec":{"template":{"spec":{"containers":[{"name":"caddy","readinessProbe":{"tcpSocket":null,"exec":{"command":["true"]}}}]}}}}`)
 	s.PutTemplate(t, acctest.Edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n", "storage: 5Gi", "storage: 6Gi"))
 	changed := c.Plan(t)
-	acctest.WantWarning(t, changed.Warnings, "StatefulSet Will Be Recreated: ", "spec.serviceName, spec.volumeClaimTemplates", s.Namespace+"/mira-acme", "around its pods")
+	acctest.WantWarning(t, changed.Warnings, "StatefulSet Will Be Recreated: ", "spec.serviceName, spec.volumeClaimTemplates",
+		s.Namespace+"/mira-acme", "around its pods")
 	acctest.WantWarning(t, changed.Warnings, "Claims Will Grow: ", "mira-data-mira-acme-0 from 5Gi to 6Gi")
 	acctest.WantWarning(t, changed.Warnings, "Fields Taken From Other Managers: ", "StatefulSet/mira-acme spec.replicas, set by kubectl")
-	acctest.WantWarning(t, changed.Warnings, "Fields Set By Hand Will Be Removed: ", `- StatefulSet/mira-acme spec.template.spec.containers[caddy].readinessProbe.exec.command: "[\"true\"]"`)
+	acctest.WantWarning(t, changed.Warnings, "Fields Set By Hand Will Be Removed: ",
+		`- StatefulSet/mira-acme spec.template.spec.containers[caddy].readinessProbe.exec.command: "[\"true\"]"`)
 	acctest.WantNoWarning(t, changed.Warnings, "Existing Objects Will Be Adopted", "Dropped Fields Stay", "Admission Changes Fields")
 	c.ApplyPlan(t)
 

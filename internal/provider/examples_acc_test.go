@@ -37,7 +37,8 @@ func TestAccExamples(t *testing.T) {
 
 	t.Run("import by id", func(t *testing.T) {
 		djangoClient(t, s.Sandbox, sample, "acme", "admin@acme.example")
-		c := acctest.NewExampleCLI(t, s.Sandbox, "provider/provider.tf", "resources/mira_client/resource.tf", "resources/mira_client/import-by-string-id.tf")
+		c := acctest.NewExampleCLI(t, s.Sandbox, "provider/provider.tf", "resources/mira_client/resource.tf",
+			"resources/mira_client/import-by-string-id.tf")
 		acctest.WantOutput(t, c.Apply(t), "1 imported, 1 added, 1 changed, 0 destroyed")
 		c.Destroy(t)
 		s.DeleteClaims(t)
@@ -49,7 +50,8 @@ func TestAccExamples(t *testing.T) {
 			t.Skip("Terraform and OpenTofu know resource identity in import blocks from 1.12 on")
 		}
 		djangoClient(t, s.Sandbox, sample, "acme", "admin@acme.example")
-		c = acctest.NewExampleCLI(t, s.Sandbox, "provider/provider.tf", "resources/mira_client/resource.tf", "resources/mira_client/import-by-identity.tf")
+		c = acctest.NewExampleCLI(t, s.Sandbox, "provider/provider.tf", "resources/mira_client/resource.tf",
+			"resources/mira_client/import-by-identity.tf")
 		acctest.WantOutput(t, c.Apply(t), "1 imported, 1 added, 1 changed, 0 destroyed")
 		c.Destroy(t)
 		s.DeleteClaims(t)
@@ -106,7 +108,8 @@ func TestAccExamples(t *testing.T) {
 		c.Apply(t)
 		s.PutTemplates(t, map[string]string{"client_template.yaml": acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1")})
 		output := c.Fail(t, "apply", "-auto-approve")
-		acctest.WantOutput(t, output, "Rollout Failed And Was Rolled Back", "mira-badpull:3.1", "The former revision serves again", "This client is untouched")
+		acctest.WantOutput(t, output, "Rollout Failed And Was Rolled Back", "mira-badpull:3.1", "The former revision serves again",
+			"This client is untouched")
 		s.PutTemplates(t, map[string]string{"client_template.yaml": acctest.Edit(t, sample, "mira:3.0", "mira:3.1")})
 		acctest.WantOutput(t, c.Apply(t), "0 added, 3 changed")
 		c.Destroy(t)

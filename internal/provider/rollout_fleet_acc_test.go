@@ -57,7 +57,8 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 		says      []string
 	}{
 		{"by default", "mira-badpull:3.1", nil, 1, []string{"mira-badpull:3.1", "ImagePullBackOff"}},
-		{"one after the other", "mira-crash:3.1", []string{"-parallelism=1", `-var=rollout={grace="1s"}`}, 1, []string{"CrashLoopBackOff", "exit code 1", "mira-crash:3.1"}},
+		{"one after the other", "mira-crash:3.1", []string{"-parallelism=1", `-var=rollout={grace="1s"}`}, 1,
+			[]string{"CrashLoopBackOff", "exit code 1", "mira-crash:3.1"}},
 		{"fifty at once", "mira-badpull:3.2", []string{"-parallelism=50", `-var=rollout={grace="1s"}`}, 1, []string{"mira-badpull:3.2"}},
 		{"three failures", "mira-badpull:3.3", []string{`-var=rollout={grace="1s", max_failures=3}`}, 3, []string{"mira-badpull:3.3"}},
 	} {
@@ -70,7 +71,8 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 			_, rest, _ := strings.Cut(output, "\nError: ")
 			first, _, _ := strings.Cut(rest, "\nError: ")
 			acctest.WantOutput(t, first, test.says...)
-			acctest.WantOutput(t, output, "Rollout Failed And Was Rolled Back", "The former revision serves again", "Rollout Not Begun", "This client is untouched")
+			acctest.WantOutput(t, output, "Rollout Failed And Was Rolled Back", "The former revision serves again", "Rollout Not Begun",
+				"This client is untouched")
 			var touched []string
 			for name, generation := range generations(t, s) {
 				if generation != generationsBefore[name] {

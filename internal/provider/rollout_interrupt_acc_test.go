@@ -16,7 +16,7 @@ func TestAccRollout_interrupt(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	s.PutTemplate(t, sample)
-	c := acctest.NewCLI(t, s, s.Provider(`rollout = { grace = "2s" }`)+client("acme", `name = "acme"`, `admin_email = "admin@acme.example"`))
+	c := acctest.NewCLI(t, s, s.Provider(`rollout = { grace = "2s" }`)+acmeClient())
 	c.Apply(t)
 	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-unready:3.1"))
 
