@@ -70,7 +70,8 @@ func TestAccClient_mutatingAdmission(t *testing.T) {
 		{
 			client: "injected", resource: "statefulsets",
 			patch: `object.spec.template.spec.containers.exists(c, c.name == "mesh") ? [] :
-[JSONPatch{op: "add", path: "/spec/template/spec/containers/-", value: Object.spec.template.spec.containers{name: "mesh", image: "mesh:1"}}]`,
+[JSONPatch{op: "add", path: "/spec/template/spec/containers/-",
+   value: Object.spec.template.spec.containers{name: "mesh", image: "mesh:1"}}]`,
 			changes: []string{newImage},
 			check: func(t *testing.T, client string, planned map[string]any) {
 				containers, _, _ := unstructured.NestedSlice(s.Get(t, "Pod", "mira-"+client+"-0").Object, "spec", "containers")

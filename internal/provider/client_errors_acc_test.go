@@ -19,8 +19,7 @@ func TestAccClient_wrongTemplates(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
 	config := s.Provider() + acmeClient()
-	var steps []resource.TestStep
-	for _, wrong := range []struct{ name, template, message string }{
+	for _, test := range []struct{ name, template, message string }{
 		{"an undefined placeholder", acctest.Edit(t, sample, "mira:3.0", "mira:%IMAGE_TAG%"), "%IMAGE_TAG%"},
 		{"broken YAML", acctest.Edit(t, sample, "  replicas: 1", " replicas: 1"), "line"},
 		{"a kind not allowed", sample + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: mira-%CLIENT_NAME%}\n", "allowed_kinds"},
@@ -34,18 +33,15 @@ func TestAccClient_wrongTemplates(t *testing.T) {
 		{"claims that Kubernetes would delete", acctest.Edit(t, sample, "  replicas: 1",
 			"  replicas: 1\n  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}"), "Kubernetes Would Delete Claims"},
 	} {
-		steps = append(steps, resource.TestStep{
-			PreConfig:   func() { t.Log(wrong.name); s.PutTemplate(t, wrong.template) },
-			Config:      config,
-			PlanOnly:    true,
-			ExpectError: acctest.Message(wrong.message),
+		t.Run(test.name, func(t *testing.T) {
+			s.PutTemplate(t, test.template)
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				CheckDestroy:             noneLeft(t, s),
+				Steps:                    []resource.TestStep{{Config: config, PlanOnly: true, ExpectError: acctest.Message(test.message)}},
+			})
 		})
 	}
-	resource.Test(t, resource.TestCase{
-		ProtoV6ProviderFactories: factories,
-		CheckDestroy:             noneLeft(t, s),
-		Steps:                    steps,
-	})
 }
 
 // So is a template that is not there.
@@ -72,29 +68,39 @@ func TestAccClient_wrongArguments(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	var steps []resource.TestStep
-	for _, wrong := range []struct{ lines, message string }{
-		{`name = "Acme"` + "\n" + `admin_email = "a@b.example"`, "Invalid Client Name"},
-		{`name = "-acme"` + "\n" + `admin_email = "a@b.example"`, "Invalid Client Name"},
-		{`name = ""` + "\n" + `admin_email = "a@b.example"`, "Invalid Client Name"},
-		{`name = "` + strings.Repeat("a", 41) + `"` + "\n" + `admin_email = "a@b.example"`, "of at most 40 characters"},
-		{`name = "acme"` + "\n" + `admin_email = "acme"`, "Invalid E-Mail Address"},
-		{`name = "acme"` + "\n" + `admin_email = "Acme <a@b.example>"`, "more than the address itself"},
-		{`name = "acme"` + "\n" + `admin_email = ""`, "Invalid E-Mail Address"},
-		{`name = "acme"` + "\n" + `admin_email = "a@b.example"` + "\n" + `variables = { tag = "1" }`, "Invalid Variable Name"},
-		{`name = "acme"` + "\n" + `admin_email = "a@b.example"` + "\n" + `variables = { CLIENT_NAME = "1" }`, "Invalid Variable Name"},
+	const email = `admin_email = "a@b.example"`
+	for _, test := range []struct{ name, lines, message string }{
+		{"capital letters", `name = "Acme"` + "\n" + email, "Invalid Client Name"},
+		{"a leading hyphen", `name = "-acme"` + "\n" + email, "Invalid Client Name"},
+		{"an empty name", `name = ""` + "\n" + email, "Invalid Client Name"},
+		{"a long name", `name = "` + strings.Repeat("a", 41) + `"` + "\n" + email, "of at most 40 characters"},
+		{"an address without a domain", `name = "acme"` + "\n" + `admin_email = "acme"`, "Invalid E-Mail Address"},
+		{"an address with a name", `name = "acme"` + "\n" + `admin_email = "Acme <a@b.example>"`, "more than the address itself"},
+		{"an empty address", `name = "acme"` + "\n" + `admin_email = ""`, "Invalid E-Mail Address"},
+		{"a variable in small letters", `name = "acme"` + "\n" + email + "\n" + `variables = { tag = "1" }`, "Invalid Variable Name"},
+		{"a variable of the provider's", `name = "acme"` + "\n" + email + "\n" + `variables = { CLIENT_NAME = "1" }`, "Invalid Variable Name"},
 	} {
-		steps = append(steps, resource.TestStep{Config: s.Provider() + client("acme", wrong.lines), ExpectError: acctest.Message(wrong.message)})
+		t.Run(test.name, func(t *testing.T) {
+			resource.Test(t, resource.TestCase{
+				ProtoV6ProviderFactories: factories,
+				CheckDestroy:             noneLeft(t, s),
+				Steps: []resource.TestStep{
+					{Config: s.Provider() + client("acme", test.lines), ExpectError: acctest.Message(test.message)},
+				},
+			})
+		})
 	}
-	// A legal name that the template makes illegal ones of.
-	steps = append(steps, resource.TestStep{
-		PreConfig: func() {
-			s.PutTemplate(t, "apiVersion: v1\nkind: Service\nmetadata: {name: %CLIENT_NAME%}\nspec: {ports: [{port: 80}]}\n")
-		},
-		Config:      s.Provider() + client("acme", `name = "123"`, `admin_email = "a@b.example"`),
-		ExpectError: acctest.Message("Client Name Gives Illegal Names"),
+	t.Run("a name that the template makes illegal ones of", func(t *testing.T) {
+		s.PutTemplate(t, "apiVersion: v1\nkind: Service\nmetadata: {name: %CLIENT_NAME%}\nspec: {ports: [{port: 80}]}\n")
+		resource.Test(t, resource.TestCase{
+			ProtoV6ProviderFactories: factories,
+			CheckDestroy:             noneLeft(t, s),
+			Steps: []resource.TestStep{{
+				Config:      s.Provider() + client("acme", `name = "123"`, email),
+				ExpectError: acctest.Message("Client Name Gives Illegal Names"),
+			}},
+		})
 	})
-	resource.Test(t, resource.TestCase{ProtoV6ProviderFactories: factories, CheckDestroy: noneLeft(t, s), Steps: steps})
 }
 
 // A cluster that cannot be reached: which address, from which configuration, and

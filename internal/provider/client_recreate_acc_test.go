@@ -38,22 +38,27 @@ func TestAccClient_recreate(t *testing.T) {
 	var before acctest.Running
 	template := sample
 	for _, change := range []struct {
+		name  string
 		edit  [2]string
 		lines []string
 	}{
 		{
+			"serviceName",
 			[2]string{"serviceName: mira\n", "serviceName: mira-acme\n"},
 			[]string{"~ StatefulSet/mira-acme spec.serviceName: mira -> mira-acme"},
 		},
 		{
+			"selector",
 			[2]string{"matchLabels:\n      app: mira\n", "matchLabels:\n      app: mira\n      client: %CLIENT_NAME%\n"},
 			[]string{`~ StatefulSet/mira-acme spec.selector: {"matchLabels":{"app":"mira"}} -> {"matchLabels":{"app":"mira","client":"acme"}}`},
 		},
 		{
+			"podManagementPolicy",
 			[2]string{"replicas: 2\n", "replicas: 2\n  podManagementPolicy: Parallel\n"},
 			[]string{"+ StatefulSet/mira-acme spec.podManagementPolicy: Parallel"},
 		},
 		{
+			"podManagementPolicy by default",
 			[2]string{"  podManagementPolicy: Parallel\n", ""},
 			[]string{"- StatefulSet/mira-acme spec.podManagementPolicy: Parallel"},
 		},
@@ -61,7 +66,7 @@ func TestAccClient_recreate(t *testing.T) {
 		template = acctest.Edit(t, template, change.edit[0], change.edit[1])
 		put := template
 		steps = append(steps, resource.TestStep{
-			PreConfig: func() { before = s.Running(t); s.PutTemplate(t, put) },
+			PreConfig: func() { t.Log(change.name); before = s.Running(t); s.PutTemplate(t, put) },
 			Config:    config,
 			ConfigPlanChecks: resource.ConfigPlanChecks{
 				PreApply: []plancheck.PlanCheck{

@@ -126,7 +126,10 @@ func TestAccClient_pinnedRevision(t *testing.T) {
 		CheckDestroy:             noneLeft(t, s),
 		Steps: []resource.TestStep{
 			{Config: pinned("0123456789ab"), PlanOnly: true, ExpectError: acctest.Message(says(was, "0123456789ab"))},
-			{Config: pinned(was), ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}}},
+			{
+				Config:           pinned(was),
+				ConfigPlanChecks: resource.ConfigPlanChecks{PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}},
+			},
 			{PreConfig: func() { s.PutTemplate(t, changed) }, Config: pinned(was), PlanOnly: true, ExpectError: acctest.Message(says(is, was))},
 			{
 				Config: pinned(is),

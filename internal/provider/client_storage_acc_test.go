@@ -77,27 +77,31 @@ func TestAccClient_claimsAreSacred(t *testing.T) {
 	config := s.Provider() + acmeClient(`timeouts = { create = "2m", update = "2m" }`)
 	steps := []resource.TestStep{{Config: config}}
 	for _, refused := range []struct {
+		name string
 		edit []string
 		says string
 	}{
 		{
+			"a smaller claim",
 			[]string{"storage: 5Gi", "storage: 4Gi"},
 			`spec.volumeClaimTemplates asks for 4Gi, and PersistentVolumeClaim mira-data-mira-acme-0 has 5Gi, mira-data-mira-acme-1 has 5Gi. ` +
 				`Kubernetes does not take storage back: ask for at least 5Gi.`,
 		},
 		{
+			"a claim template of another name",
 			[]string{"name: mira-data", "name: data"},
 			`spec.volumeClaimTemplates has no "mira-data" any more, whose claims hold data of the client: mira-data-mira-acme-0, ` +
 				`mira-data-mira-acme-1. Keep the claim template under its name.`,
 		},
 		{
+			"a selector that does not match the pods",
 			[]string{"matchLabels:\n      app: mira\n", "matchLabels:\n      tier: web\n", "labels:\n        app: mira\n",
 				"labels:\n        app: mira\n        tier: web\n"},
 			`the new spec.selector (tier=web) does not match the running pods mira-acme-0, mira-acme-1. Keep labels that they carry in the selector`,
 		},
 	} {
 		steps = append(steps, resource.TestStep{
-			PreConfig:   func() { s.PutTemplate(t, acctest.Edit(t, sample, refused.edit...)) },
+			PreConfig:   func() { t.Log(refused.name); s.PutTemplate(t, acctest.Edit(t, sample, refused.edit...)) },
 			Config:      config,
 			PlanOnly:    true,
 			ExpectError: acctest.Message(`Client "acme": StatefulSet ` + s.Namespace + `/mira-acme: ` + refused.says),
