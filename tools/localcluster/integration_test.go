@@ -124,16 +124,12 @@ func TestIntegrationPodsAndClaims(t *testing.T) {
 	t.Run("a container that crashes", func(t *testing.T) {
 		local.do(t, config, "run", "crash", "--image=crash:1")
 		local.await(t, config, "pod/crash", ".status.containerStatuses[0].state.waiting.reason", "CrashLoopBackOff")
-		for path, want := range map[string]string{
+		local.wantFields(t, config, "pod/crash", map[string]string{
 			".status.phase": "Running",
 			".status.containerStatuses[0].lastState.terminated.exitCode": "1",
 			".status.containerStatuses[0].lastState.terminated.reason":   "Error",
 			".status.containerStatuses[0].ready":                         "false",
-		} {
-			if got := local.field(t, config, "pod/crash", path); got != want {
-				t.Errorf("%s = %q, want %q", path, got, want)
-			}
-		}
+		})
 		ip := local.field(t, config, "pod/crash", ".status.podIP")
 		local.await(t, config, "pod/crash", ".status.containerStatuses[0].restartCount", "2")
 		if got := local.field(t, config, "pod/crash", ".status.podIP"); got != ip {
@@ -144,17 +140,13 @@ func TestIntegrationPodsAndClaims(t *testing.T) {
 	t.Run("an init container that crashes", func(t *testing.T) {
 		local.do(t, config, "run", "init", "--image=mira:3.0", `--overrides={"spec":{"initContainers":[{"name":"migrate","image":"crash:1"}]}}`)
 		local.await(t, config, "pod/init", ".status.initContainerStatuses[0].state.waiting.reason", "CrashLoopBackOff")
-		for path, want := range map[string]string{
+		local.wantFields(t, config, "pod/init", map[string]string{
 			".status.phase": "Pending",
 			".status.containerStatuses[0].state.waiting.reason":              "PodInitializing",
 			`.status.conditions[?(@.type=="Initialized")].status`:            "False",
 			".status.initContainerStatuses[0].restartCount":                  "1",
 			".status.initContainerStatuses[0].lastState.terminated.exitCode": "1",
-		} {
-			if got := local.field(t, config, "pod/init", path); got != want {
-				t.Errorf("%s = %q, want %q", path, got, want)
-			}
-		}
+		})
 	})
 
 	t.Run("a container that takes its time", func(t *testing.T) {

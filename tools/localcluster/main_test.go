@@ -127,7 +127,7 @@ func TestClusterVariables(t *testing.T) {
 	if got := clusterVariables(target, false); !slices.Equal(got, always) {
 		t.Errorf("variables = %q, want %q", got, always)
 	}
-	want := append(always, variable{"MIRA_TEST_AUDIT_LOG", "/clusters/demo/logs/audit.log"})
+	want := append(slices.Clone(always), variable{"MIRA_TEST_AUDIT_LOG", "/clusters/demo/logs/audit.log"})
 	if got := clusterVariables(target, true); !slices.Equal(got, want) {
 		t.Errorf("variables with an audit log = %q, want %q", got, want)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,6 +109,16 @@ func (l *tool) field(t *testing.T, kubeconfig, object, path string) string {
 	return l.do(t, kubeconfig, "get", object, "-o", "jsonpath={"+path+"}")
 }
 
+// wantFields checks that fields have these values, by path.
+func (l *tool) wantFields(t *testing.T, kubeconfig, object string, values map[string]string) {
+	t.Helper()
+	for path, want := range values {
+		if got := l.field(t, kubeconfig, object, path); got != want {
+			t.Errorf("%s = %q, want %q", path, got, want)
+		}
+	}
+}
+
 func stateOf(t *testing.T, kubeconfig string) *cluster.State {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(filepath.Dir(kubeconfig), "state.json"))
@@ -161,14 +172,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 // wantGone waits until the processes are gone.
 func wantGone(t *testing.T, pids []int) {
 	t.Helper()
-	eventually(t, "no process is left", func() bool {
-		for _, pid := range pids {
-			if alive(pid) {
-				return false
-			}
-		}
-		return true
-	})
+	eventually(t, "no process is left", func() bool { return !slices.ContainsFunc(pids, alive) })
 }
 
 // wantNothingLeft waits until the processes and the folder of a cluster are gone.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -101,14 +102,7 @@ func processesOf(t *testing.T, cluster *Cluster) []int {
 }
 
 func allGone(pids []int) func() bool {
-	return func() bool {
-		for _, pid := range pids {
-			if alive(pid) {
-				return false
-			}
-		}
-		return true
-	}
+	return func() bool { return !slices.ContainsFunc(pids, alive) }
 }
 
 func TestClusterRunsUntilItIsStopped(t *testing.T) {

@@ -48,8 +48,7 @@ type startFailure struct {
 }
 
 func newStartFailure(err error) *startFailure {
-	var component *ComponentError
-	if errors.As(err, &component) {
+	if component, ok := errors.AsType[*ComponentError](err); ok {
 		return &startFailure{Component: component.Component, Reason: component.Reason, Tail: component.Tail}
 	}
 	return &startFailure{Message: err.Error()}

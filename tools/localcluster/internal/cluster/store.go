@@ -56,8 +56,7 @@ func (s *Store) List() ([]*Cluster, error) {
 			continue
 		}
 		cluster, err := s.Cluster(entry.Name())
-		var invalid *NameError
-		if errors.As(err, &invalid) {
+		if _, invalid := errors.AsType[*NameError](err); invalid {
 			continue // not ours
 		}
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -235,8 +236,8 @@ func (s *supervisor) run(p program) error {
 
 func (s *supervisor) killAll() {
 	// Those that talk to others go first, which keeps the logs clean.
-	for i := len(s.processes) - 1; i >= 0; i-- {
-		s.processes[i].kill()
+	for _, process := range slices.Backward(s.processes) {
+		process.kill()
 	}
 }
 

@@ -245,8 +245,7 @@ func TestFailedBuildShowsTheCompilerAndLeavesNothing(t *testing.T) {
 func TestPathsOfUnknownOrSeveralProgramsAreRefused(t *testing.T) {
 	_, builder := newFixture(t)
 	_, err := builder.Paths(t.Context(), "nonsense")
-	var unknown *UnknownError
-	if !errors.As(err, &unknown) {
+	if _, unknown := errors.AsType[*UnknownError](err); !unknown {
 		t.Errorf("for an unknown name: %v", err)
 	}
 	if _, err := builder.Paths(t.Context(), "kubernetes"); err == nil || !strings.Contains(err.Error(), "kube-scheduler") {

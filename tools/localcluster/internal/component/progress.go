@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -108,7 +109,7 @@ func (a *activity) output() string {
 	defer a.mu.Unlock()
 	lines := a.kept
 	if len(a.partial) > 0 {
-		lines = append(lines[:len(lines):len(lines)], string(a.partial))
+		lines = append(slices.Clip(lines), string(a.partial))
 	}
 	return strings.Join(lines, "\n")
 }
