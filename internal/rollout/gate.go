@@ -27,7 +27,8 @@ type GateOptions struct {
 
 // Gate starts the rollouts of a fleet in waves. The next wave starts when each rollout
 // of the wave before has ended; it is larger if all of them succeeded. The gate closes
-// for good after too many failures.
+// for good after too many failures, and after the first rollout whose outcome is not
+// known: it may have failed.
 //
 // It cannot deadlock, because it only waits until admitted rollouts end, and never
 // until clients arrive. A wave that is not full admits the next client that arrives.
@@ -42,28 +43,40 @@ type Gate struct {
 	running   int  // of those admitted
 	imperfect bool // a rollout of the present wave did not succeed
 	failures  []FailedClient
-	changed   chan struct{} // closed and replaced at every change
+	unknown   []FailedClient // those whose outcome is not known
+	changed   chan struct{}  // closed and replaced at every change
 }
 
-// FailedClient is a client whose rollout failed, with the reason in one line.
+// FailedClient is a client whose rollout failed, or whose rollout's outcome is not known,
+// with the reason in one line.
 type FailedClient struct {
 	Name, Reason string
 }
 
-// GateClosedError says that a rollout was not admitted because others had failed.
+// GateClosedError says that a rollout was not admitted because others had failed, or
+// because the outcome of another one is not known. There is at least one client.
 type GateClosedError struct {
 	// Failed are the clients whose rollouts failed, in the order in which they failed.
-	// There is at least one.
 	Failed []FailedClient
+	// Unknown are the clients whose rollouts have an unknown outcome, in the order in
+	// which they ended.
+	Unknown []FailedClient
 }
 
-// Error names the clients that failed, with the reasons.
+// Error names the clients, with the reasons.
 func (e *GateClosedError) Error() string {
-	failed := make([]string, 0, len(e.Failed))
-	for _, client := range e.Failed {
-		failed = append(failed, fmt.Sprintf("client %q failed: %s", client.Name, client.Reason))
+	var reasons []string
+	for i, client := range e.Failed {
+		which := "the rollout"
+		if i > 0 {
+			which = "that"
+		}
+		reasons = append(reasons, fmt.Sprintf("%s of client %q failed: %s", which, client.Name, client.Reason))
 	}
-	return "no more rollouts are started in this run, because the rollout of " + strings.Join(failed, ", and that of ")
+	for _, client := range e.Unknown {
+		reasons = append(reasons, fmt.Sprintf("the outcome of the rollout of client %q is not known: %s", client.Name, client.Reason))
+	}
+	return "no more rollouts are started in this run, because " + strings.Join(reasons, ", and ")
 }
 
 // NewGate returns a gate. Options below their minimum count as the minimum.
@@ -94,12 +107,14 @@ func (g *Gate) Enter(ctx context.Context, client string) (*Pass, error) {
 			g.admitted++
 			g.running++
 		}
-		size, running, failures, changed := g.size, g.running, slices.Clone(g.failures), g.changed
+		size, running, changed := g.size, g.running, g.changed
+		closed := &GateClosedError{Failed: slices.Clone(g.failures), Unknown: slices.Clone(g.unknown)}
 		g.mu.Unlock()
 		switch {
 		case isClosed:
-			logging.Debug(ctx, "The gate is closed", "client", client, "failedClients", names(failures))
-			return nil, &GateClosedError{Failed: failures}
+			logging.Debug(ctx, "The gate is closed", "client", client,
+				"failedClients", names(closed.Failed), "unknownClients", names(closed.Unknown))
+			return nil, closed
 		case isAdmitted:
 			logging.Debug(ctx, "Admitted by the gate", "client", client, "waited", time.Since(start), "waveSize", size, "running", running)
 			return &Pass{gate: g, client: client}, nil
@@ -124,17 +139,30 @@ func names(clients []FailedClient) []string {
 // Fail records the failure of a rollout that needed no pass, for example that of a new
 // client.
 func (g *Gate) Fail(ctx context.Context, client, reason string) {
+	g.close(ctx, &g.failures, FailedClient{Name: client, Reason: reason})
+}
+
+// Unknown records that the outcome of a rollout that needed no pass is not known. No
+// more rollouts are admitted, whatever MaxFailures is.
+func (g *Gate) Unknown(ctx context.Context, client, reason string) {
+	g.close(ctx, &g.unknown, FailedClient{Name: client, Reason: reason})
+}
+
+// close adds a client to one of the lists of the gate, which may close it.
+func (g *Gate) close(ctx context.Context, list *[]FailedClient, client FailedClient) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.failures = append(g.failures, FailedClient{Name: client, Reason: reason})
+	wasClosed := g.isClosed()
+	*list = append(*list, client)
 	g.imperfect = true
 	g.notify()
-	if len(g.failures) == g.options.MaxFailures {
-		logging.Debug(ctx, "Closed the gate", "client", client, "failedClients", names(g.failures), "maxFailures", g.options.MaxFailures)
+	if g.isClosed() && !wasClosed {
+		logging.Debug(ctx, "Closed the gate", "client", client.Name, "failedClients", names(g.failures),
+			"maxFailures", g.options.MaxFailures, "unknownClients", names(g.unknown))
 	}
 }
 
-func (g *Gate) isClosed() bool { return len(g.failures) >= g.options.MaxFailures }
+func (g *Gate) isClosed() bool { return len(g.failures) >= g.options.MaxFailures || len(g.unknown) > 0 }
 
 // notify makes those who wait look again.
 func (g *Gate) notify() {
@@ -167,7 +195,7 @@ type Pass struct {
 	gate      *Gate
 	client    string
 	succeeded bool
-	failed    bool
+	reported  bool // as failed, or as unknown
 	left      bool
 }
 
@@ -181,15 +209,30 @@ func (p *Pass) Succeed() {
 // Fail records that the rollout failed. No more rollouts are admitted if that makes
 // MaxFailures failures. The pass stays valid while the rollout is rolled back.
 func (p *Pass) Fail(ctx context.Context, reason string) {
-	if p == nil || p.failed || p.left {
-		return
+	if p.report() {
+		p.gate.Fail(ctx, p.client, reason)
 	}
-	p.failed = true
-	p.gate.Fail(ctx, p.client, reason)
+}
+
+// Unknown records that it is not known whether the rollout succeeded or failed, for
+// example because it was interrupted. No more rollouts are admitted.
+func (p *Pass) Unknown(ctx context.Context, reason string) {
+	if p.report() {
+		p.gate.Unknown(ctx, p.client, reason)
+	}
+}
+
+// report reports whether this is the first report on the rollout, and before its end.
+func (p *Pass) report() bool {
+	if p == nil || p.reported || p.left {
+		return false
+	}
+	p.reported = true
+	return true
 }
 
 // Leave ends the pass. The next wave does not grow after a rollout that neither
-// succeeded nor failed, for example because it was cancelled.
+// succeeded nor failed, for example because nothing was written.
 func (p *Pass) Leave(ctx context.Context) {
 	if p == nil || p.left {
 		return

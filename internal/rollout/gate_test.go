@@ -149,6 +149,47 @@ func TestGate_refusesAtOnce(t *testing.T) {
 	})
 }
 
+// A rollout whose outcome is not known may have failed: nobody follows it, however many
+// failures are allowed.
+func TestGate_closesWhenAnOutcomeIsNotKnown(t *testing.T) {
+	const lost = "contact with the API server was lost"
+	tests := map[string]func(*rollout.Gate, *rollout.Pass){
+		"of one that was admitted": func(_ *rollout.Gate, pass *rollout.Pass) {
+			pass.Unknown(t.Context(), lost)
+			pass.Fail(t.Context(), "reported already")
+		},
+		"of one without a pass": func(gate *rollout.Gate, _ *rollout.Pass) { gate.Unknown(t.Context(), "client-0", lost) },
+		"and another one failed": func(gate *rollout.Gate, pass *rollout.Pass) {
+			gate.Fail(t.Context(), "failed", "cannot pull mira:bad")
+			gate.Fail(t.Context(), "too", "crashes")
+			pass.Unknown(t.Context(), lost)
+		},
+	}
+	texts := map[string]string{
+		"and another one failed": `the rollout of client "failed" failed: cannot pull mira:bad, and that of client "too" failed: crashes, and `,
+	}
+	for name, end := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := &arrivals{t: t, gate: rollout.NewGate(rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: 100})}
+				pass, err := a.gate.Enter(t.Context(), "client-0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.arrive(t.Context(), 3)
+				end(a.gate, pass)
+				synctest.Wait()
+				want := "no more rollouts are started in this run, because " + texts[name] +
+					`the outcome of the rollout of client "client-0" is not known: ` + lost
+				if len(a.refused) != 3 || a.refused[0].Error() != want {
+					t.Errorf("refused %v, want 3 times %s", a.refused, want)
+				}
+				pass.Leave(t.Context())
+			})
+		})
+	}
+}
+
 // A client that is cancelled, or refused by the server before its rollout starts, neither
 // blocks the others nor makes the next wave larger.
 func TestGate_cancelled(t *testing.T) {
@@ -187,5 +228,6 @@ func TestGate_failsWithoutAPass(t *testing.T) {
 	var none *rollout.Pass
 	none.Succeed()
 	none.Fail(t.Context(), "ignored")
+	none.Unknown(t.Context(), "ignored")
 	none.Leave(t.Context())
 }
