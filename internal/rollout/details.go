@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -162,7 +161,7 @@ func (r detailReader) warnings(ctx context.Context, object fields.Selector) ([]E
 // timedOut replaces an error by a short one if it comes from a time-out of our own.
 func timedOut(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return errors.New("no answer in time")
+		return errNoAnswer
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,6 +69,9 @@ func containerStatusIn(pods []*corev1.Pod, f Failure) *corev1.ContainerStatus {
 	return nil
 }
 
+// errNoAnswer says that the server did not answer a request in time.
+var errNoAnswer = errors.New("no answer in time")
+
 // pendingError returns the error for a context that has ended: what the rollout waits
 // for, with all details that can be read. It returns nil if the rollout turns out to be
 // complete.
@@ -78,27 +82,47 @@ func (v *waiter) pendingError(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), interruptDetailTime)
 	defer cancel()
-	if v.last == nil {
-		// The context ended before the first answer came.
-		v.last, _ = v.read(ctx)
-	} else if sts, _ := v.sets.named(v.Name); sts != nil && sts.UID == v.last.UID {
-		v.last = sts
+	lost, err := v.readLast(ctx)
+	if err != nil {
+		return err
 	}
-	var lostPods error
 	if v.last != nil {
-		var isDone bool
-		if isDone, lostPods = v.describePending(ctx, pending); isDone {
+		isDone, lostPods := v.describePending(ctx, pending)
+		if isDone {
 			return nil
 		}
+		lost = cmp.Or(lost, lostPods)
 	}
-	_, view := v.sets.named(v.Name)
-	for _, err := range []error{view.lost, lostPods, v.lost} {
-		if err != nil {
-			pending.Notes = append(pending.Notes, fmt.Sprintf("the API server could not be reached: %v", err))
-			break
-		}
+	lost = cmp.Or(lost, v.sets.view().lost)
+	if lost != nil {
+		pending.ContactLost = true
+		pending.Notes = append(pending.Notes, fmt.Sprintf("the API server could not be reached: %v", lost))
 	}
 	return pending
+}
+
+// readLast reads the StatefulSet a last time. This shows whether the server answers: a
+// watch may hang without an error. It returns why the server could not be reached, or a
+// [*DeletedError].
+func (v *waiter) readLast(ctx context.Context) (lost, err error) {
+	sts, err := v.read(ctx)
+	if _, isDeleted := errors.AsType[*DeletedError](err); isDeleted {
+		return nil, err
+	}
+	if sts != nil {
+		v.last = sts
+		return nil, nil
+	}
+	if sts, _ := v.sets.named(v.Name); sts != nil && v.last != nil && sts.UID == v.last.UID {
+		v.last = sts
+	}
+	switch {
+	case err == nil:
+		return v.lost, nil
+	case ctx.Err() != nil:
+		return errNoAnswer, nil
+	}
+	return nil, nil // the server has refused to answer
 }
 
 // describePending fills in the status, the notes and the details. It reports whether the

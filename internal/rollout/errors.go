@@ -23,8 +23,17 @@ type PendingError struct {
 	// Notes say what could not be found out, for example because the right to list pods
 	// is missing.
 	Notes []string
+	// ContactLost reports whether the server could not be reached at the end. The status
+	// is older then.
+	ContactLost bool
 	// Err is why the context ended.
 	Err error
+}
+
+// IsOutcomeUnknown reports whether the rollout may succeed as well as fail, because the
+// wait has ended before that could be seen. Otherwise it has not succeeded in time.
+func (e *PendingError) IsOutcomeUnknown() bool {
+	return e.ContactLost || !errors.Is(e.Err, context.DeadlineExceeded)
 }
 
 // FailedError says that pods of the newest revision fail, and have done so for longer
@@ -70,12 +79,16 @@ func (e *PendingError) Error() string {
 // goes on.
 func (e *PendingError) Report() string {
 	var b strings.Builder
-	if errors.Is(e.Err, context.Canceled) {
-		fmt.Fprintf(&b, "StatefulSet %s/%s: waiting for its rollout was interrupted after %s", e.Namespace, e.Name, rounded(e.Waited))
-	} else {
-		fmt.Fprintf(&b, "StatefulSet %s/%s: its rollout did not complete within %s", e.Namespace, e.Name, rounded(e.Waited))
+	fmt.Fprintf(&b, "StatefulSet %s/%s: ", e.Namespace, e.Name)
+	switch {
+	case errors.Is(e.Err, context.Canceled):
+		fmt.Fprintf(&b, "waiting for its rollout was interrupted after %s: %s", rounded(e.Waited), e.Status.Message)
+	case e.ContactLost:
+		fmt.Fprintf(&b, "the outcome of its rollout is not known after %s, because contact with the API server was lost; last seen: %s",
+			rounded(e.Waited), e.Status.Message)
+	default:
+		fmt.Fprintf(&b, "its rollout did not complete within %s: %s", rounded(e.Waited), e.Status.Message)
 	}
-	fmt.Fprintf(&b, ": %s", e.Status.Message)
 	writeDetails(&b, e.Details, e.Name)
 	for i, pod := range e.Status.Pending {
 		if i == maxPods {
@@ -104,6 +117,12 @@ func (e *PendingError) Unwrap() error { return e.Err }
 
 // Reason says in one line what the rollout was waiting for.
 func (e *PendingError) Reason() string {
+	switch {
+	case errors.Is(e.Err, context.Canceled):
+		return fmt.Sprintf("waiting for it was interrupted after %s", rounded(e.Waited))
+	case e.ContactLost:
+		return "contact with the API server was lost"
+	}
 	reason := fmt.Sprintf("it did not complete within %s: %s", rounded(e.Waited), e.Status.Message)
 	if len(e.Status.Pending) > 0 {
 		reason += "; " + e.Status.Pending[0].String()

@@ -36,6 +36,7 @@ func TestWaitSaysWhatIsPendingWhenTheContextEnds(t *testing.T) {
 	}
 	tests := map[string]struct {
 		script script
+		lost   bool
 		says   string
 	}{
 		"an image that cannot be pulled, beside another client's pod": {
@@ -146,16 +147,44 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 				watch: []answer{drop()},
 				pods:  []answer{down},
 			},
-			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
-  (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?` +
-				`labelSelector=mira-cluster.io%2Fclient&resourceVersion=100": connection refused)
+			lost: true,
+			says: `StatefulSet default/mira-acme: the outcome of its rollout is not known after 10m0s, ` +
+				`because contact with the API server was lost; last seen: 0 of 1 pod ready
+  (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets/mira-acme": ` +
+				`connection refused)
 The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
+		},
+		"a server that has stopped answering": {
+			script: script{
+				list: []answer{listed(at("100", counts(1, 1, 0)))},
+				get:  []answer{hang},
+				pods: []answer{podList(pod(0, newest, pending))},
+			},
+			lost: true,
+			says: `StatefulSet default/mira-acme: the outcome of its rollout is not known after 10m0s, ` +
+				`because contact with the API server was lost; last seen: 0 of 1 pod ready
+  pod mira-acme-0: Pending
+    (events could not be listed: no answer in time)
+  (the API server could not be reached: no answer in time)
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
+		},
+		"a server that was unreachable for a while": {
+			script: script{
+				list:     []answer{listed(at("100", counts(1, 1, 0)))},
+				pods:     []answer{podList(pod(0, newest, pending))},
+				podWatch: []answer{drop(), down, down, down, stream()},
+			},
+			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
+  pod mira-acme-0: Pending
+The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"a server that was never reachable": {
 			script: script{list: []answer{down}},
-			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: the StatefulSet has not been read yet
-  (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets?` +
-				`labelSelector=mira-cluster.io%2Fclient&limit=500&resourceVersion=0": connection refused)
+			lost:   true,
+			says: `StatefulSet default/mira-acme: the outcome of its rollout is not known after 10m0s, ` +
+				`because contact with the API server was lost; last seen: the StatefulSet has not been read yet
+  (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets/mira-acme": ` +
+				`connection refused)
 The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
 		},
 	}
@@ -173,6 +202,9 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 				}
 				if failed.Namespace != "default" || failed.Name != "mira-acme" || failed.Waited != 10*time.Minute {
 					t.Errorf("got %#v", failed)
+				}
+				if failed.ContactLost != test.lost || failed.IsOutcomeUnknown() != test.lost {
+					t.Errorf("contact lost %t, outcome unknown %t, want %t", failed.ContactLost, failed.IsOutcomeUnknown(), test.lost)
 				}
 				if diff := cmp.Diff(got, failed.Status); diff != "" {
 					t.Error(diff)

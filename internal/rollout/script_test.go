@@ -22,7 +22,8 @@ import (
 )
 
 // script holds what an API server answers to requests of each kind, one answer after the
-// other. The last answer is repeated. Without answers there are no objects and no events.
+// other. The last answer is repeated. Without answers there are no objects and no events,
+// and a StatefulSet that is read by its name is as in the present list.
 type script struct {
 	list, watch, get    []answer // of StatefulSets
 	pods, podWatch      []answer
@@ -103,12 +104,11 @@ func (s *server) parse(r *http.Request) (request, bool) {
 	if query.Get("watch") == "true" {
 		verb = "watch from " + query.Get("resourceVersion")
 	}
-	notFound := status(http.StatusNotFound, metav1.StatusReasonNotFound, "not found")
 	if path, ok := strings.CutPrefix(r.URL.Path, "/apis/apps/v1/namespaces/default/"); ok {
 		isSelected := query.Get("labelSelector") == clientLabel || query.Get("fieldSelector") == "metadata.name=mira-acme"
 		switch {
 		case path == "statefulsets/mira-acme":
-			return request{"statefulsets", "get", &s.script.get, notFound}, true
+			return request{"statefulsets", "get", &s.script.get, s.script.asListed()}, true
 		case path == "statefulsets" && verb == "list":
 			return request{"statefulsets", verb, &s.script.list, object(sets("1"))}, isSelected
 		case path == "statefulsets":
@@ -126,12 +126,36 @@ func (s *server) parse(r *http.Request) (request, bool) {
 		success := metav1.Status{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusSuccess}
 		return request{"pods", "delete " + path, &s.script.del, object(success)}, true
 	case strings.HasPrefix(path, "persistentvolumeclaims/"):
+		notFound := status(http.StatusNotFound, metav1.StatusReasonNotFound, "not found")
 		return request{"claims", path, &s.script.claims, notFound}, true
 	case path == "events":
 		none := corev1.EventList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "EventList"}}
 		return request{"events", query.Get("fieldSelector"), &s.script.events, object(none)}, true
 	}
-	return request{byDefault: notFound}, false
+	return request{byDefault: status(http.StatusNotFound, metav1.StatusReasonNotFound, "not found")}, false
+}
+
+// asListed answers with the StatefulSet of the present list.
+func (s script) asListed() answer {
+	notFound := status(http.StatusNotFound, metav1.StatusReasonNotFound, "not found")
+	if len(s.list) == 0 {
+		return notFound
+	}
+	list := s.list[0]
+	return func(r *http.Request) (*http.Response, error) {
+		response, err := list(r)
+		if err != nil || response.StatusCode != http.StatusOK {
+			return response, err
+		}
+		var found appsv1.StatefulSetList
+		if err := json.NewDecoder(response.Body).Decode(&found); err != nil {
+			return nil, err
+		}
+		if len(found.Items) == 0 {
+			return notFound(r)
+		}
+		return object(found.Items[0])(r)
+	}
 }
 
 func (s *server) requests(resource string) []string {

@@ -35,6 +35,13 @@ const (
 	DefaultUnschedulableGrace = 5 * time.Minute
 )
 
+const (
+	// requestTime bounds a request of a waiter, as a server that hangs may never answer.
+	requestTime = 10 * time.Second
+	// catchUpTime is how long the watches get to bring what has happened during an outage.
+	catchUpTime = 2 * time.Second
+)
+
 // Options say when a rollout has failed, and which pods may be deleted to help it.
 type Options struct {
 	// Grace is how long a failure of the newest revision has to last;
@@ -122,10 +129,14 @@ type waiter struct {
 	// next is when to look again if nothing changes; the zero time for never.
 	next time.Time
 	// lost is the last failure to reach the server by a request of the waiter's own.
-	lost   error
-	pauses wait.Backoff
-	notes  []string
-	logged string // what [waiter.logPending] has logged last
+	lost error
+	// isLost reports whether a watch had lost contact at the last look.
+	isLost bool
+	// caughtUp is when the watches will have brought what they missed in an outage.
+	caughtUp time.Time
+	pauses   wait.Backoff
+	notes    []string
+	logged   string // what [waiter.logPending] has logged last
 }
 
 func newWaiter(w *Watcher, target Target, options Options) *waiter {
@@ -196,6 +207,8 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 	}
 	v.acquirePods(ctx)
 	pods, terminated, view := v.pods.ownedBy(sts.UID)
+	now := time.Now()
+	isPresent := v.isPresent(now)
 	switch {
 	case view.refused != nil: // the numbers must suffice
 		return v.status.Done, ctx.Err()
@@ -207,18 +220,50 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 		return v.status.Done, nil
 	}
 	v.logPending(ctx)
-	now := time.Now()
 	seen := v.tracker.observe(now, sts, pods, terminated)
 	for _, f := range seen.fresh {
 		v.log(ctx, "A pod of the newest revision fails",
 			"pod", f.Pod, "container", f.Container, "reason", f.Reason, "grace", v.tracker.graceOf(f))
 	}
-	v.next = seen.next
+	v.next = earlier(v.next, seen.next)
+	if !isPresent {
+		return false, ctx.Err()
+	}
 	if fatal := v.confirm(ctx, now, pods, seen.fatal); len(fatal) > 0 {
+		if isPending, err := v.isStillPending(ctx); !isPending {
+			v.next = earlier(v.next, now.Add(catchUpTime))
+			return false, err
+		}
 		return false, v.failedError(ctx, sts, pods, fatal)
 	}
 	v.next = earlier(v.next, v.deleter.deleteStuck(ctx, now, sts, pods))
 	return false, ctx.Err()
+}
+
+// isPresent reports whether what the watches show can be taken for the present. They show
+// the past while contact with the server is lost, and for a moment after that.
+func (v *waiter) isPresent(now time.Time) bool {
+	wasLost := v.isLost
+	v.isLost = v.sets.view().lost != nil || v.pods.view().lost != nil
+	if v.isLost || wasLost {
+		v.caughtUp = now.Add(catchUpTime)
+	}
+	if !v.caughtUp.After(now) {
+		return true
+	}
+	v.next = earlier(v.next, v.caughtUp)
+	return false
+}
+
+// isStillPending asks the server whether the rollout is not done, since a watch may hang
+// without an error. It returns false without an error if the server cannot be reached.
+func (v *waiter) isStillPending(ctx context.Context) (bool, error) {
+	sts, err := v.read(ctx)
+	if sts == nil {
+		return false, err
+	}
+	status := v.statusOf(sts, nil, nil)
+	return !status.Done || needPods(sts, status), nil
 }
 
 // logPending logs which pods the rollout waits for, whenever that has changed.
@@ -254,11 +299,14 @@ func (v *waiter) statefulSet(ctx context.Context) (*appsv1.StatefulSet, error) {
 		return nil, nil
 	case sts == nil || v.uid != "" && sts.UID != v.uid:
 		// The list may be older than the caller's write.
-		var err error
-		if sts, err = v.read(ctx); sts == nil {
-			return nil, err
-		}
+		return v.read(ctx)
 	}
+	return v.identified(sts)
+}
+
+// identified returns the StatefulSet if it is the one that is waited for, and not being
+// deleted.
+func (v *waiter) identified(sts *appsv1.StatefulSet) (*appsv1.StatefulSet, error) {
 	if v.uid == "" {
 		v.uid = sts.UID
 	}
@@ -271,10 +319,12 @@ func (v *waiter) statefulSet(ctx context.Context) (*appsv1.StatefulSet, error) {
 	return sts, nil
 }
 
-// read reads a StatefulSet that the watch does not show. It returns nil without an error
-// if the server cannot be reached.
+// read reads the StatefulSet from the server. It returns nil without an error if the
+// server cannot be reached.
 func (v *waiter) read(ctx context.Context) (*appsv1.StatefulSet, error) {
-	object, err := v.watcher.client.Resource(statefulSets).Namespace(v.Namespace).Get(ctx, v.Name, metav1.GetOptions{})
+	bounded, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	object, err := v.watcher.client.Resource(statefulSets).Namespace(v.Namespace).Get(bounded, v.Name, metav1.GetOptions{})
 	switch {
 	case err == nil:
 		if v.lost != nil {
@@ -299,7 +349,7 @@ func (v *waiter) read(ctx context.Context) (*appsv1.StatefulSet, error) {
 		return nil, err
 	}
 	v.watchByName(ctx, sts)
-	return sts, nil
+	return v.identified(sts)
 }
 
 // watchByName changes to a watch of this StatefulSet alone if it lacks the label that the

@@ -227,7 +227,10 @@ func TestWaitEndsWhenTheStatefulSetIsDeleted(t *testing.T) {
 			script: script{},
 		},
 		"it is deleted": {
-			script: script{list: []answer{listed(at("100", unfinished))}, watch: []answer{stream(deleted(at("101", unfinished)))}},
+			script: script{
+				list: []answer{listed(at("100", unfinished))}, watch: []answer{stream(deleted(at("101", unfinished)))},
+				get: []answer{status(404, metav1.StatusReasonNotFound, "not found")},
+			},
 		},
 		"its deletion waits for its pods": {
 			script: script{list: []answer{listed(at("100", unfinished))}, watch: []answer{stream(modified(dying))}},
