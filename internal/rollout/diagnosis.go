@@ -130,8 +130,15 @@ func (v *waiter) readLast(ctx context.Context) (lost, err error) {
 func (v *waiter) describePending(ctx context.Context, pending *PendingError) (isDone bool, lost error) {
 	pods, view := v.awaitPods(ctx)
 	v.status = v.statusOf(v.last, pods, nil)
-	if v.status.Done && (pods != nil || !needPods(v.last, v.status)) {
-		return true, nil
+	if v.isDone(v.last, pods) {
+		now := time.Now()
+		over := v.soakEnd(now, v.last, pods)
+		if over.IsZero() || !over.After(now) && v.lost == nil && view.lost == nil {
+			return true, nil
+		}
+		pending.Soaking = !v.soak.isBroken
+		v.status.Done, v.status.Message = false, v.soak.message(v.status.Message)
+		return false, view.lost
 	}
 	switch {
 	case view.refused != nil:

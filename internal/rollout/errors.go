@@ -26,6 +26,9 @@ type PendingError struct {
 	// ContactLost reports whether the server could not be reached at the end. The status
 	// is older then.
 	ContactLost bool
+	// Soaking reports whether all pods were ready in the end, with no restart since then,
+	// but not for the time of the soak.
+	Soaking bool
 	// Err is why the context ended.
 	Err error
 }
@@ -33,7 +36,7 @@ type PendingError struct {
 // IsOutcomeUnknown reports whether the rollout may succeed as well as fail, because the
 // wait has ended before that could be seen. Otherwise it has not succeeded in time.
 func (e *PendingError) IsOutcomeUnknown() bool {
-	return e.ContactLost || !errors.Is(e.Err, context.DeadlineExceeded)
+	return e.ContactLost || e.Soaking || !errors.Is(e.Err, context.DeadlineExceeded)
 }
 
 // FailedError says that pods of the newest revision fail, and have done so for longer

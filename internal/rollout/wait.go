@@ -50,6 +50,10 @@ type Options struct {
 	// UnschedulableGrace is the same for a pod without a node and for a claim without a
 	// volume, which a cluster may solve by itself; [DefaultUnschedulableGrace] if zero.
 	UnschedulableGrace time.Duration
+	// Soak is how long all pods of the newest revision have to stay ready, with no
+	// restart. It is waited for only if there are such pods, and not if they have been
+	// ready for much longer; 0 for not at all.
+	Soak time.Duration
 	// DeleteStuckPods allows to delete pods of older revisions: those that fail, those
 	// that have not been ready for UnschedulableGrace, and, if their revision never
 	// served on all pods, those that have not been ready for Grace. The StatefulSet
@@ -70,15 +74,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Wait returns when the newest revision of a StatefulSet serves, or when it is clear that
-// it will not. The status is the last known one in any case.
+// Wait returns when the newest revision of a StatefulSet serves, and has done so for the
+// time of the soak, or when it is clear that it will not. The status is the last known one
+// in any case.
 //
 // The error is a [*FailedError] if pods of the newest revision fail for longer than their
 // grace, a [*PendingError] if the context ends, and a [*DeletedError] if the StatefulSet
 // is deleted. Other errors are answers of the API server.
 //
 // Without the right to watch pods, Wait uses only the numbers in the StatefulSet's status.
-// It then does not notice failures, and deletes no pods.
+// It then does not notice failures and restarts, and deletes no pods.
 func (w *Watcher) Wait(ctx context.Context, target Target, options Options) (Status, error) {
 	v := newWaiter(w, target, options.withDefaults())
 	v.log(ctx, "Waiting for a rollout", "minGeneration", target.MinGeneration)
@@ -120,6 +125,7 @@ type waiter struct {
 	sets    *informer[*appsv1.StatefulSet]
 	pods    *informer[*corev1.Pod] // nil until they are needed
 	tracker *failureTracker
+	soak    *soak
 	deleter *stuckPodDeleter
 	details detailReader
 
@@ -146,6 +152,7 @@ func newWaiter(w *Watcher, target Target, options Options) *waiter {
 		woken:   make(chan struct{}, 1),
 		pauses:  retryPauses(),
 		tracker: newFailureTracker(now, options),
+		soak:    &soak{required: options.Soak},
 		deleter: newStuckPodDeleter(w.client.Resource(podResource).Namespace(target.Namespace), options),
 		details: detailReader{
 			events: w.client.Resource(eventResource).Namespace(target.Namespace), logs: w.logs, namespace: target.Namespace,
@@ -202,35 +209,35 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 	}
 	v.last = sts
 	v.status = v.statusOf(sts, nil, nil)
-	if v.status.Done && !needPods(sts, v.status) {
+	if v.status.Done && !needPods(sts, v.status) && !v.soak.isNeeded(v.status) {
 		return true, nil
 	}
 	v.acquirePods(ctx)
 	pods, terminated, view := v.pods.ownedBy(sts.UID)
 	now := time.Now()
-	isPresent := v.isPresent(now)
+	v.noteContact(now)
 	switch {
 	case view.refused != nil: // the numbers must suffice
-		return v.status.Done, ctx.Err()
+		return v.isServing(ctx, now, sts, nil)
 	case !view.synced:
 		return false, nil
 	}
 	v.status = v.statusOf(sts, pods, nil)
-	if v.status.Done || sts.Generation < v.MinGeneration {
-		return v.status.Done, nil
+	if sts.Generation < v.MinGeneration {
+		return false, nil
 	}
-	v.logPending(ctx)
 	seen := v.tracker.observe(now, sts, pods, terminated)
 	for _, f := range seen.fresh {
 		v.log(ctx, "A pod of the newest revision fails",
 			"pod", f.Pod, "container", f.Container, "reason", f.Reason, "grace", v.tracker.graceOf(f))
 	}
 	v.next = earlier(v.next, seen.next)
-	if !isPresent {
-		return false, ctx.Err()
+	if done, err := v.isServing(ctx, now, sts, pods); done || err != nil || !v.isPresent(now) {
+		return done, err
 	}
 	if fatal := v.confirm(ctx, now, pods, seen.fatal); len(fatal) > 0 {
-		if isPending, err := v.isStillPending(ctx); !isPending {
+		// A watch may hang without an error.
+		if present, err := v.read(ctx); present == nil || v.isDone(present, nil) {
 			v.next = earlier(v.next, now.Add(catchUpTime))
 			return false, err
 		}
@@ -240,14 +247,19 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 	return false, ctx.Err()
 }
 
-// isPresent reports whether what the watches show can be taken for the present. They show
-// the past while contact with the server is lost, and for a moment after that.
-func (v *waiter) isPresent(now time.Time) bool {
+// noteContact notes whether the watches have contact with the server.
+func (v *waiter) noteContact(now time.Time) {
 	wasLost := v.isLost
 	v.isLost = v.sets.view().lost != nil || v.pods.view().lost != nil
 	if v.isLost || wasLost {
 		v.caughtUp = now.Add(catchUpTime)
+		v.next = earlier(v.next, v.caughtUp)
 	}
+}
+
+// isPresent reports whether what the watches show can be taken for the present. They show
+// the past while contact with the server is lost, and for a moment after that.
+func (v *waiter) isPresent(now time.Time) bool {
 	if !v.caughtUp.After(now) {
 		return true
 	}
@@ -255,15 +267,10 @@ func (v *waiter) isPresent(now time.Time) bool {
 	return false
 }
 
-// isStillPending asks the server whether the rollout is not done, since a watch may hang
-// without an error. It returns false without an error if the server cannot be reached.
-func (v *waiter) isStillPending(ctx context.Context) (bool, error) {
-	sts, err := v.read(ctx)
-	if sts == nil {
-		return false, err
-	}
-	status := v.statusOf(sts, nil, nil)
-	return !status.Done || needPods(sts, status), nil
+// isDone reports whether a rollout is done. Nil pods mean that they are not known.
+func (v *waiter) isDone(sts *appsv1.StatefulSet, pods []*corev1.Pod) bool {
+	status := v.statusOf(sts, pods, nil)
+	return status.Done && (pods != nil || !needPods(sts, status))
 }
 
 // logPending logs which pods the rollout waits for, whenever that has changed.
