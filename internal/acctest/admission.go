@@ -150,7 +150,7 @@ func createGlobal(t *testing.T, admin dynamic.Interface, resource schema.GroupVe
 	})
 }
 
-// StatefulSetProbe is a StatefulSet, without pods, that the API server would take.
+// StatefulSetProbe is a StatefulSet, without pods, that the API server would accept.
 func StatefulSetProbe() *unstructured.Unstructured {
 	labels := map[string]any{"app": "probe"}
 	return &unstructured.Unstructured{Object: map[string]any{

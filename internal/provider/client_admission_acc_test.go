@@ -24,10 +24,9 @@ const (
 [JSONPatch{op: "replace", path: "` + firstImage + `", value: "mirror.example/" + object.spec.template.spec.containers[0].image}]`
 )
 
-// With a policy in force that changes what is written, a client is created and
-// updated, and each time nothing is left to do. The operator is told what the
-// policy makes of the fields that the template sets, and of no others. Each case
-// is a client of its own.
+// While an admission policy changes what is written, a client is created and updated,
+// and the plan is empty afterwards. A warning names the fields of the template that the
+// policy changes, and no others. Each case is a client of its own.
 func TestAccClient_mutatingAdmission(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -212,8 +211,8 @@ func wantNothingToDo(t *testing.T, c *acctest.CLI) {
 	}
 }
 
-// What a policy changes at the creation only is put right by the next apply, and
-// then nothing is left to do.
+// What a policy changes only when an object is created is corrected by the next apply.
+// The plan is empty afterwards.
 func TestAccClient_mutatedAtCreationOnly(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -236,8 +235,8 @@ func TestAccClient_mutatedAtCreationOnly(t *testing.T) {
 	c.Destroy(t)
 }
 
-// A policy that spares dry runs makes the server store something else than it
-// has promised. The apply says so and stands; the next plan shows the drift.
+// A policy that does not change dry runs makes the server store something else than
+// the dry run said. The apply succeeds with a warning, and the next plan shows the drift.
 func TestAccClient_mutatedBehindThePlan(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -296,8 +295,8 @@ func TestAccClient_adoptUnderMutatingAdmission(t *testing.T) {
 	c.Destroy(t)
 }
 
-// What the server writes in another way than the template is the same value: no
-// policy has changed it, and no plan shows it.
+// A value that the server writes in another way than the template is the same value:
+// there is no warning about a policy, and no plan shows it.
 func TestAccClient_normalisedFields(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

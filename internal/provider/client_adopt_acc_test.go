@@ -26,7 +26,7 @@ func adoption(name string) []string {
 	return lines
 }
 
-// djangoClient has the Django controller write a client, and waits until it
+// djangoClient writes a client as the Django controller does, and waits until it
 // serves.
 func djangoClient(t *testing.T, s *acctest.Sandbox, template, name, email string) {
 	t.Helper()
@@ -152,8 +152,8 @@ func TestAccClient_adoptionDropsFormerFields(t *testing.T) {
 	})
 }
 
-// A template that has chosen another member of a union since, as another handler
-// of a probe, is adopted: the former one goes with its manager.
+// Objects are adopted although the template has another member of a union by now, such
+// as another handler of a probe. The former member is removed.
 func TestAccClient_adoptionChangesUnion(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -171,9 +171,9 @@ func TestAccClient_adoptionChangesUnion(t *testing.T) {
 	})
 }
 
-// What others have put beside the template's fields, and what the server does not
-// take together with these, goes if a person did it with kubectl. The error names
-// it if a program did.
+// What others have added beside the template's fields, and what the server does not
+// accept together with them, is removed if a person added it with kubectl. If a program
+// did, the plan is an error that names it.
 func TestAccClient_besideTheTemplate(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -247,8 +247,7 @@ import {
 	})
 }
 
-// Import by `namespace/name` and by name gives the very state that the create
-// gave.
+// Import by `namespace/name` and by name returns the same state as the create.
 func TestAccClient_importForms(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

@@ -30,8 +30,8 @@ resource "mira_client" "fleet" {
 `, count, strings.Join(lines, "\n  "))
 }
 
-// The plan of a fleet costs a few requests and no dry run; a drift of any one
-// object is found all the same. What changes costs a handful of requests a client.
+// The plan of an unchanged fleet needs a few requests and no dry run, and still finds a
+// drift of any one object. Each client that changes needs a handful of requests.
 //
 // How many a few are depends on how closely the reads of the CLI come together. On a
 // machine that has time for them there are five; here it is enough that they are
@@ -109,15 +109,15 @@ func TestAccClient_costOfFleet(t *testing.T) {
 	})
 }
 
-// trafficCheck is a plan check that looks at what the plan has cost.
+// trafficCheck is a plan check of the requests that the plan has needed.
 type trafficCheck func() error
 
 func (c trafficCheck) CheckPlan(_ context.Context, _ plancheck.CheckPlanRequest, resp *plancheck.CheckPlanResponse) {
 	resp.Error = c()
 }
 
-// Few clients among many others are read by themselves: what a plan transfers does
-// not grow with the cluster.
+// A few clients in a large cluster are read one by one, so that what a plan transfers
+// does not grow with the cluster.
 func TestAccClient_fewInLargeCluster(t *testing.T) {
 	const others, mostBytes = 300, 200 << 10
 	s := acctest.NewSandbox(t)

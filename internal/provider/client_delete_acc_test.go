@@ -10,9 +10,8 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-// A delete goes in the reverse order of the template and waits for the pods. One
-// that fails half-way leaves the client in the state, and the next apply deletes
-// the rest.
+// A delete goes in the reverse order of the template and waits for the pods. If it fails
+// half-way, the client stays in the state, and the next apply deletes the rest.
 func TestAccClient_deleteFailsHalfWay(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -48,8 +47,8 @@ func TestAccClient_deleteFailsHalfWay(t *testing.T) {
 	})
 }
 
-// What a delete leaves it names: the claims, and what somebody has put in the place
-// of an object.
+// Warnings name what a delete leaves: the claims, and an object that someone else has
+// created in place of one of the client's.
 func TestAccClient_deleteNamesClaims(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

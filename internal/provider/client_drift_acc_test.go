@@ -13,8 +13,8 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-// byClient has a client of its own for each case of a test, so that one plan tries
-// them all: the lines of a case name it NAME.
+// byClient returns the lines of a case with the name of its client in place of NAME. Each
+// case has a client of its own, so that one plan tests all cases.
 func byClient(client string, lines []string) []string {
 	var own []string
 	for _, line := range lines {
@@ -23,8 +23,8 @@ func byClient(client string, lines []string) []string {
 	return own
 }
 
-// Whatever somebody does to a client's objects by hand shows in the plan as
-// itself and nothing else, and an apply repairs it.
+// The plan shows exactly what was changed by hand on a client's objects, and an apply
+// repairs it.
 func TestAccClient_drift(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -173,8 +173,8 @@ func TestAccClient_drift(t *testing.T) {
 	})
 }
 
-// What somebody changes in the template shows as itself and nothing else, and so
-// does taking it back.
+// The plan shows exactly what was changed in the template, and so it does when the change
+// is reverted.
 func TestAccClient_templateChanges(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -229,7 +229,7 @@ func TestAccClient_templateChanges(t *testing.T) {
 	})
 }
 
-// reversed gives the lines of the opposite change.
+// reversed returns the lines of the opposite change.
 func reversed(lines []string) []string {
 	var opposite []string
 	for _, line := range lines {
@@ -276,8 +276,8 @@ func TestAccClient_goneByHand(t *testing.T) {
 	})
 }
 
-// An object that another client owns is refused at plan, and deleting a client
-// leaves alone what somebody put in the place of its objects.
+// A plan that needs an object of another client is an error, and deleting a client does
+// not delete what others have created in place of its objects.
 func TestAccClient_foreignObjects(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

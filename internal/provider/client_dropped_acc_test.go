@@ -18,9 +18,9 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-// A client that was applied under another name of this provider loses what a
-// later template drops, whatever was applied between. Each client has a provider
-// of its own.
+// What a template drops is removed from a client that was applied with another
+// field_manager before, whatever was applied in between. Each client has a provider of
+// its own.
 func TestAccClient_fieldManagerChanged(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -90,8 +90,9 @@ func TestAccClient_fieldManagerChanged(t *testing.T) {
 	})
 }
 
-// Edits by hand after the adoption do not keep a field alive: neither where the
-// template has since come to say the same, nor where nothing was applied since.
+// A field that the template drops is removed although it was edited by hand after the
+// adoption: where the template has said the same in between, and where nothing was
+// applied in between.
 func TestAccClient_droppedAfterEditsByHand(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -153,8 +154,8 @@ func TestAccClient_droppedAfterEditsByHand(t *testing.T) {
 	})
 }
 
-// A value that was changed by hand, and that the template took over without an
-// apply in between, is still the provider's to drop.
+// A value that was changed by hand, and then got into the template without an apply in
+// between, is removed when the template drops it.
 func TestAccClient_droppedAfterTheTemplateCaughtUp(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -200,9 +201,9 @@ func TestAccClient_droppedAfterTheTemplateCaughtUp(t *testing.T) {
 	})
 }
 
-// What a manager that never wrote clients owns, too, stays when the template
-// drops it, and the plan says so, naming the field and the manager. What only the
-// provider owned goes, and nothing is left to do.
+// A field that another manager owns as well stays when the template drops it, and a
+// warning of the plan names the field and the manager. What only the provider owns is
+// removed. The plan is empty afterwards.
 func TestAccClient_droppedFieldsStay(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -270,8 +271,8 @@ func object(t *testing.T, text string) *unstructured.Unstructured {
 	return object
 }
 
-// What controllers wrote stays theirs, with its value: through the adoption, an
-// update and a drop. No pod restarts but for the update.
+// What controllers wrote keeps its value and its owner through an adoption, an update,
+// and a template that drops fields. Pods restart only for the update.
 func TestAccClient_controllersFields(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

@@ -44,7 +44,7 @@ func TestAccClient_wrongTemplates(t *testing.T) {
 	}
 }
 
-// So is a template that is not there.
+// A template that does not exist is one clear error, too.
 func TestAccClient_missingTemplate(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -103,8 +103,8 @@ func TestAccClient_wrongArguments(t *testing.T) {
 	})
 }
 
-// A cluster that cannot be reached: which address, from which configuration, and
-// why.
+// The error about a cluster that cannot be reached names the address, the
+// configuration that it is from, and the reason.
 func TestAccClient_unreachableCluster(t *testing.T) {
 	t.Parallel()
 	acctest.RequireCluster(t)

@@ -219,8 +219,8 @@ spec:
 	})
 }
 
-// Variables are typed where they fill a scalar; those of a client go before
-// those of the provider. A template of a client's own goes before the provider's.
+// A variable that fills a whole scalar has the type that YAML reads. A client's variables
+// and its template override those of the provider.
 func TestAccClient_variablesAndTemplateOverride(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -292,8 +292,8 @@ func TestAccClient_deleteData(t *testing.T) {
 	})
 }
 
-// A client can live in another namespace than the provider's; moving it there
-// makes another client.
+// A client can live in another namespace than the provider's. A change of its namespace
+// replaces the client.
 func TestAccClient_namespace(t *testing.T) {
 	t.Parallel()
 	s, other := acctest.NewSandbox(t), acctest.NewSandbox(t)

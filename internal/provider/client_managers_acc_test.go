@@ -63,9 +63,8 @@ func droppedFields(name string) []string {
 	}
 }
 
-// likeNew checks that a client's objects are those of client "model", which was
-// never anybody else's: in every field, whoever owns it, but what tells two
-// objects apart.
+// likeNew checks that a client's objects are equal to those of client "model", which only
+// this provider ever wrote: in every field, whoever owns it, except for names and UIDs.
 func likeNew(t *testing.T, s *acctest.Sandbox, name string) error {
 	t.Helper()
 	content := func(kind, client string) any {
@@ -94,9 +93,8 @@ func likeNew(t *testing.T, s *acctest.Sandbox, name string) error {
 	return nil
 }
 
-// written are the ways in which a client may have come about before this provider
-// adopts it; `rich` is what is to be adopted, `lean` what the later template
-// leaves of it.
+// written are the ways in which a client may have been written before this provider
+// adopts it. `rich` is what it adopts, and `lean` what a later template has of it.
 var written = []struct {
 	name  string
 	write func(t *testing.T, s *acctest.Sandbox, lean, rich []*unstructured.Unstructured)
@@ -209,8 +207,8 @@ func rendered(t *testing.T, template, name string) []*unstructured.Unstructured 
 	return acctest.Rendered(t, template, name, "admin@mira.example")
 }
 
-// Whoever wrote a client, after its adoption all fields that a later template
-// drops go from the live objects. The adoption itself restarts no pod.
+// Whoever wrote a client: once it is adopted, the fields that a later template drops are
+// removed from the live objects. The adoption itself restarts no pod.
 func TestAccClient_adoptionFromEveryManager(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -269,8 +267,8 @@ func TestAccClient_adoptionFromEveryManager(t *testing.T) {
 	})
 }
 
-// What the template does not have when a client is adopted goes with the
-// adoption, whoever wrote it; the plan of an import shows it.
+// The adoption removes what the template does not have, whoever wrote it. The plan of an
+// import shows it.
 func TestAccClient_importDropsFieldsOfEveryManager(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -281,7 +279,7 @@ func TestAccClient_importDropsFieldsOfEveryManager(t *testing.T) {
 	var alike []statecheck.StateCheck
 	for _, history := range written {
 		if history.name == "wr-nobody" {
-			continue // nothing tells what of it somebody wanted
+			continue // nothing in the objects says which of their fields were wanted
 		}
 		history.write(t, s, rendered(t, lean, history.name), rendered(t, rich, history.name))
 		names = append(names, history.name)
@@ -305,8 +303,8 @@ func TestAccClient_importDropsFieldsOfEveryManager(t *testing.T) {
 	})
 }
 
-// A controller that writes to an object in the very moment of its adoption is no
-// reason to fail: not in the plan, which asks what goes, nor in the apply.
+// Neither the plan nor the apply of an adoption fails when a controller writes to the
+// object between two of their requests.
 func TestAccClient_adoptionWhileControllersWrite(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

@@ -73,9 +73,8 @@ func rewritings(t *testing.T, s *acctest.Sandbox, sample string) []rewriting {
 	}
 }
 
-// However a template is written, what says the same gives no plan and no write:
-// in whichever of two ways a client was applied, the other one is the same. A
-// change that does matter shows as its one line in all of them.
+// Two templates that say the same in different ways give an empty plan and no write,
+// whichever of them was applied. A real change is one line of the plan in each of them.
 func TestAccClient_sameTemplateWrittenOtherwise(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -121,9 +120,8 @@ func TestAccClient_sameTemplateWrittenOtherwise(t *testing.T) {
 	})
 }
 
-// Fields that the server would fill in with the same values may be in the
-// template or not: spelling them out, and leaving them out, gives no plan. They
-// are watched all the same.
+// The plan is empty whether a template has the fields that the server would set to the
+// same values, or leaves them out. A drift of these fields is still found.
 func TestAccClient_defaultsSpelledOut(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-// The claims of a StatefulSet that belongs to somebody else by now are left
-// alone with it, whatever delete_data says.
+// A delete leaves a StatefulSet that belongs to someone else by now, and its claims,
+// whatever delete_data says.
 func TestAccClient_deleteDataSparesWhatIsNotOurs(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -62,7 +62,7 @@ func TestAccClient_failingAdoptionsNeverTaint(t *testing.T) {
 	})
 }
 
-// Two clients whose names make one object of two are refused at plan.
+// Two clients whose templates have an object of the same name are an error at plan.
 func TestAccClient_collision(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -118,8 +118,7 @@ func TestAccClient_oneClientTwoAddresses(t *testing.T) {
 	})
 }
 
-// An object on its way out does not count as there: it is created anew once it
-// is gone.
+// An object that is being deleted counts as deleted: it is created again when it is gone.
 func TestAccClient_objectBeingDeleted(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

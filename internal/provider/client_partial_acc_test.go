@@ -15,7 +15,7 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-// ingressProbe is an Ingress that the API server would take.
+// ingressProbe is an Ingress that the API server would accept.
 func ingressProbe() *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": map[string]any{"name": "probe"},
@@ -57,8 +57,8 @@ func TestAccClient_createFailsHalfWay(t *testing.T) {
 	})
 }
 
-// A failing create keeps its hands off what it adopted: the client serves on,
-// with the pods that it had, and is not tainted.
+// A create that fails does not delete what it has adopted: the client still serves, with
+// the pods that it had, and is not tainted.
 func TestAccClient_adoptionFailsHalfWay(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

@@ -132,8 +132,8 @@ func TestAccClient_recreationGoesOn(t *testing.T) {
 	})
 }
 
-// A StatefulSet that cannot be created again, although its dry run passed, is put
-// back as it was, with what others own; the next apply starts anew.
+// A StatefulSet that cannot be created again, although its dry run passed, is restored as
+// it was, with what others own. The next apply tries again.
 func TestAccClient_recreationIsPutBack(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -217,8 +217,8 @@ func TestAccClient_adoptionRecreates(t *testing.T) {
 	})
 }
 
-// What cannot be done around the pods can be done by a replacement: the way out
-// that the error names.
+// A change that cannot be made while the pods run can be made by replacing the client,
+// as the error says.
 func TestAccClient_taintedBeginsAnew(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

@@ -26,10 +26,9 @@ type refusal struct {
 	create   []string // of the client globex, which does not
 }
 
-// What the server would refuse is an error at plan, for a client that exists and
-// for one that does not: it names the client, the object, the field and the
-// reason, and nothing is written, not even of the objects before the one at
-// fault.
+// What the server would refuse is an error at plan, for a client that exists and for one
+// that does not. The error names the client, the object, the field and the reason.
+// Nothing is written, not even the objects before the one at fault.
 func TestAccClient_serverRefuses(t *testing.T) {
 	t.Parallel()
 	sample := acctest.SampleTemplate(t)
@@ -262,7 +261,7 @@ func TestAccClient_serverRefusesAfterPlan(t *testing.T) {
 	})
 }
 
-// Credentials that the server does not know are no matter of the network.
+// Credentials that the server does not accept are not reported as a network problem.
 func TestAccClient_credentialsNotAccepted(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -284,7 +283,7 @@ func (do afterPlan) CheckPlan(context.Context, plancheck.CheckPlanRequest, *plan
 	do()
 }
 
-// serviceProbe is a Service that the API server would take.
+// serviceProbe is a Service that the API server would accept.
 func serviceProbe() *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": "probe"},

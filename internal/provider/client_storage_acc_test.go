@@ -24,8 +24,8 @@ func capacity(t *testing.T, s *acctest.Sandbox, name string) (requested, stored 
 	return requested, stored
 }
 
-// More storage in the template grows the claims that exist, those of replicas
-// that are no more included, around the running pods.
+// More storage in the template grows the existing claims while the pods run, including
+// the claims of replicas that do not exist any more.
 func TestAccClient_claimsGrow(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -154,7 +154,7 @@ func byHand(t *testing.T, class, size string) string {
 		"      storageClassName: "+class+"\n      resources:\n        requests:\n          storage: "+size+"\n")
 }
 
-// A claim whose class cannot expand is an error at plan, by the server's word.
+// A claim whose class cannot expand is an error at plan, with what the server says.
 func TestAccClient_claimCannotExpand(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -181,8 +181,8 @@ func TestAccClient_claimCannotExpand(t *testing.T) {
 	})
 }
 
-// resized has the storage back end answer, by the claim's status, as soon as the
-// claim asks for more. The test waits for it before it ends.
+// resized plays the storage back end: it writes the claim's status as soon as the claim
+// asks for more. The test does not end before it has.
 func resized(t *testing.T, s *acctest.Sandbox, status string) {
 	t.Helper()
 	done := make(chan struct{})
@@ -197,8 +197,8 @@ func resized(t *testing.T, s *acctest.Sandbox, status string) {
 	}()
 }
 
-// A storage back end that gives up is an error. The StatefulSet is what the
-// template asks for all the same.
+// A storage back end that cannot grow a claim is an error. The StatefulSet is still what
+// the template says.
 func TestAccClient_claimGrowthFails(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -257,8 +257,8 @@ func TestAccClient_claimGrowthDeferred(t *testing.T) {
 	c.Destroy(t)
 }
 
-// A claim that is kept from a former life of a client grows to what the template
-// asks for by now.
+// A claim that was kept when the client was deleted grows to what the template asks for
+// when the client is created again.
 func TestAccClient_keptClaimGrows(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

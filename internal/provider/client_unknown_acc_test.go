@@ -23,7 +23,7 @@ import (
 )
 
 // later is a value that only an apply makes known, as
-// `terraform_data.LABEL.output`; again makes it unknown anew.
+// `terraform_data.LABEL.output`. Another number for again makes it unknown again.
 func later(label, value string, again int) string {
 	return fmt.Sprintf("resource \"terraform_data\" %q {\n  input            = %q\n  triggers_replace = %d\n}\n", label,
 		filepath.ToSlash(value), again)

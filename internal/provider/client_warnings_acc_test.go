@@ -6,8 +6,8 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-// Warnings tell what a plan cannot show as a field, and only then. The plan is
-// saved, and the apply does what it said.
+// There is a warning for what a plan cannot show as a field, and for nothing else. The
+// plan is saved, and the apply does what the plan said.
 func TestAccClient_warnings(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

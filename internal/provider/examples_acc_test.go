@@ -11,9 +11,9 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-// Every example is applied, by the CLI alone, with the provider as a binary and
-// the documented rights; the settings come from the Django controller's
-// ConfigMap. What each promises is looked at.
+// Every example is applied by the CLI, with the provider as a binary and the documented
+// rights. The settings come from the Django controller's ConfigMap. The test checks what
+// each example promises.
 func TestAccExamples(t *testing.T) {
 	s := acctest.NewFleet(t)
 	sample := acctest.SampleTemplate(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-// fleetConfig declares clients, and what of the gate a test wants otherwise.
+// fleetConfig declares 30 clients, and a variable for the settings of the gate.
 const fleetConfig = `
 variable "rollout" {
   type    = any
@@ -27,7 +27,7 @@ resource "mira_client" "this" {
 }
 `
 
-// generations gives the metadata.generation of every StatefulSet.
+// generations returns the metadata.generation of every StatefulSet, by name.
 func generations(t *testing.T, s *acctest.Sandbox) map[string]int64 {
 	t.Helper()
 	found := make(map[string]int64)
@@ -37,9 +37,9 @@ func generations(t *testing.T, s *acctest.Sandbox) map[string]int64 {
 	return found
 }
 
-// A release that cannot come up reaches as many clients as may fail, whatever the
-// CLI's parallelism is. They serve the former image again, the others have not been
-// touched, and a corrected template rolls to all of them.
+// A release that does not come up reaches no more clients than may fail, whatever the
+// CLI's parallelism is. These serve the former image again, the others are untouched, and
+// a corrected template is rolled out to all of them.
 func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -67,7 +67,7 @@ func TestAccRollout_badReleaseReachesOneClient(t *testing.T) {
 			s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", test.image))
 			output := c.Fail(t, append([]string{"apply", "-auto-approve"}, test.arguments...)...)
 
-			// The CLI prints errors in no order: each tells why.
+			// The CLI prints errors in no particular order: each has to say the reason.
 			_, rest, _ := strings.Cut(output, "\nError: ")
 			first, _, _ := strings.Cut(rest, "\nError: ")
 			acctest.WantOutput(t, first, test.says...)
