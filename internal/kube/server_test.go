@@ -28,6 +28,7 @@ type fakeServer struct {
 	mu      sync.Mutex
 	objects map[string][]byte // by `resource/name`
 	owners  map[string]string // label, by the same
+	sorted  []string          // the same; nil where it has to be sorted again
 	log     []string          // `get resource/name`, `list resource`
 	listed  int               // objects in the answers to lists
 	bytes   int
@@ -68,6 +69,7 @@ func (s *fakeServer) putData(resource, name, owner string, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.objects[resource+"/"+name], s.owners[resource+"/"+name] = data, owner
+	s.sorted = nil
 }
 
 // putClients stores the three objects of many clients.
@@ -142,15 +144,22 @@ func (s *fakeServer) list(r *http.Request, resource string) *http.Response {
 	limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
 	from, next := r.URL.Query().Get("continue"), ""
 	var items []json.RawMessage
-	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
-		owner := s.owners[key]
-		if !strings.HasPrefix(key, resource+"/") || key <= from || !selector.Matches(labelsOf(owner)) {
+	if s.sorted == nil {
+		s.sorted = slices.Sorted(maps.Keys(s.objects))
+	}
+	begin, _ := slices.BinarySearch(s.sorted, max(from, resource+"/"))
+	for _, key := range s.sorted[begin:] {
+		object, ok := s.objects[key]
+		if !strings.HasPrefix(key, resource+"/") {
+			break
+		}
+		if !ok || key == from || !selector.Matches(labelsOf(s.owners[key])) {
 			continue
 		}
 		if limit > 0 && len(items) == limit {
 			break
 		}
-		items = append(items, s.objects[key])
+		items = append(items, object)
 		next = key
 	}
 	if limit == 0 || len(items) < limit {
