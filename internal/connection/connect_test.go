@@ -1,6 +1,7 @@
 package connection_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -252,12 +253,12 @@ func TestConnectOverridesTheKubeconfig(t *testing.T) {
 		},
 		"a certificate authority turns the verification on": {
 			settings: connection.Settings{ConfigPath: insecure, ClusterCACertificate: string(ca.pem)},
-			check:    func(c *rest.Config) bool { return !c.Insecure && string(c.CAData) == string(ca.pem) },
+			check:    func(c *rest.Config) bool { return !c.Insecure && bytes.Equal(c.CAData, ca.pem) },
 		},
 		"a certificate authority wins over KUBE_INSECURE": {
 			settings:  connection.Settings{ConfigPath: insecure, ClusterCACertificate: string(ca.pem)},
 			variables: map[string]string{"KUBE_INSECURE": "true"},
-			check:     func(c *rest.Config) bool { return !c.Insecure && string(c.CAData) == string(ca.pem) },
+			check:     func(c *rest.Config) bool { return !c.Insecure && bytes.Equal(c.CAData, ca.pem) },
 		},
 		"insecure wins over KUBE_CLUSTER_CA_CERT_DATA": {
 			settings:  connection.Settings{ConfigPath: withCA, Insecure: &yes},
@@ -359,8 +360,7 @@ func TestConnectWithNothingConfiguredSaysWhereItLooked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := surroundings{home: home, variables: test.variables, inCluster: test.inCluster}
 			_, err := connection.Connect(connection.Settings{}, s.environment(), "test")
-			var unconfigured *connection.NotConfiguredError
-			if !errors.As(err, &unconfigured) {
+			if _, ok := errors.AsType[*connection.NotConfiguredError](err); !ok {
 				t.Fatalf("got %v, want a NotConfiguredError", err)
 			}
 			for _, part := range test.says {

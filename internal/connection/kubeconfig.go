@@ -131,8 +131,7 @@ func exists(path string) bool {
 // withoutPath takes the path and the system call out of an error that is shown
 // beside the path.
 func withoutPath(err error) error {
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		return pathError.Err
 	}
 	return err

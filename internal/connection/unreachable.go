@@ -103,8 +103,7 @@ func isLost(err error) bool {
 // do about it.
 func (e *UnreachableError) cause() (why, do string) {
 	err := e.Err
-	var request *url.Error
-	if errors.As(err, &request) {
+	if request, ok := errors.AsType[*url.Error](err); ok {
 		err = request.Err
 	}
 	why = strings.TrimSuffix(err.Error(), ".")

@@ -394,8 +394,7 @@ func TestExplainSaysWhyTheServerCannotBeReached(t *testing.T) {
 				t.Fatal("the server was reached")
 			}
 			err = conn.Explain(cause)
-			var unreachable *connection.UnreachableError
-			if !errors.As(err, &unreachable) {
+			if _, ok := errors.AsType[*connection.UnreachableError](err); !ok {
 				t.Fatalf("got %T: %v, want an UnreachableError", err, err)
 			}
 			if !errors.Is(err, cause) {
@@ -459,8 +458,7 @@ func TestExplainOfErrorsThatTestsCannotProvoke(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := conn.Explain(test.err)
-			var unreachable *connection.UnreachableError
-			if !errors.As(err, &unreachable) {
+			if _, ok := errors.AsType[*connection.UnreachableError](err); !ok {
 				t.Fatalf("got %T: %v", err, err)
 			}
 			if !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "https://k8s.example.com (from environment variable KUBE_HOST)") {

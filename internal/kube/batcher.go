@@ -78,7 +78,7 @@ var defaultTuning = tuning{
 // owners are there. If there are fewer than minBatch by then, one LIST that names them
 // in its label selector reads all that is asked for of a kind, or a GET where it is
 // one object. Otherwise the kind is listed by the owner label, page by page and as far
-// as somebody asks for what comes next, each page for all callers. What the pages do
+// as callers ask for what comes next, each page for all of them. What the pages do
 // not hold is read by GET: the list never says that an object is not there.
 //
 // So the number of requests for all objects of a configuration is that of the pages

@@ -25,13 +25,13 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func TestClientAPI_batcher(t *testing.T) {
 	const label, clients = "mira-cluster.io/client", 20
 	s := acctest.NewSandbox(t)
-	connection, err := connection.Connect(connection.Settings{ConfigPath: s.Kubeconfig}, connection.SystemEnvironment(), "test")
+	conn, err := connection.Connect(connection.Settings{ConfigPath: s.Kubeconfig}, connection.SystemEnvironment(), "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
 	protocols := make(map[string]int)
-	connection.Config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+	conn.Config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
 			answer, err := next.RoundTrip(r)
 			if err == nil {
@@ -42,7 +42,7 @@ func TestClientAPI_batcher(t *testing.T) {
 			return answer, err
 		})
 	})
-	client, err := kube.New(connection, kube.Options{Force: true, Manager: managedfields.NewManager("", label)})
+	client, err := kube.New(conn, kube.Options{Force: true, Manager: managedfields.NewManager("", label)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,15 +2,12 @@ package kube
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sync/singleflight"
-	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/cache"
 )
@@ -18,71 +15,8 @@ import (
 // ClaimKind is that of PersistentVolumeClaims.
 var ClaimKind = schema.GroupVersionKind{Version: "v1", Kind: "PersistentVolumeClaim"}
 
-// ClaimTemplates returns the names of a StatefulSet's volumeClaimTemplates.
-func ClaimTemplates(statefulSet *unstructured.Unstructured) []string {
-	templates, _, _ := unstructured.NestedSlice(statefulSet.Object, "spec", "volumeClaimTemplates")
-	var names []string
-	for _, template := range templates {
-		if fields, ok := template.(map[string]any); ok {
-			if name, _, _ := unstructured.NestedString(fields, "metadata", "name"); name != "" {
-				names = append(names, name)
-			}
-		}
-	}
-	return names
-}
-
-// ClaimSizes returns the storage that each of a StatefulSet's volumeClaimTemplates
-// asks for, by name.
-func ClaimSizes(statefulSet *unstructured.Unstructured) map[string]resource.Quantity {
-	templates, _, _ := unstructured.NestedSlice(statefulSet.Object, "spec", "volumeClaimTemplates")
-	sizes := make(map[string]resource.Quantity, len(templates))
-	for _, template := range templates {
-		fields, ok := template.(map[string]any)
-		if !ok {
-			continue
-		}
-		name, _, _ := unstructured.NestedString(fields, "metadata", "name")
-		sizes[name] = storageRequest(fields)
-	}
-	return sizes
-}
-
 // claimsPageSize bounds a page of the list of claims.
 const claimsPageSize = 500
-
-// storageRequest is zero where there is none.
-func storageRequest(claim map[string]any) resource.Quantity {
-	text, _, _ := unstructured.NestedString(claim, "spec", "resources", "requests", "storage")
-	size, err := resource.ParseQuantity(text)
-	if err != nil {
-		return resource.Quantity{}
-	}
-	return size
-}
-
-// maxClaimNames bounds what [ClaimNames] returns: nobody reads more, and a typing
-// error in the number of replicas must not fill the memory.
-const maxClaimNames = 1000
-
-// ClaimNames returns the names of the claims that a StatefulSet's replicas use:
-// `<template>-<StatefulSet>-<ordinal>`, see
-// https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage.
-func ClaimNames(statefulSet *unstructured.Unstructured) []string {
-	replicas, found, _ := unstructured.NestedInt64(statefulSet.Object, "spec", "replicas")
-	if !found {
-		replicas = 1
-	}
-	start, _, _ := unstructured.NestedInt64(statefulSet.Object, "spec", "ordinals", "start")
-	var names []string
-	for _, template := range ClaimTemplates(statefulSet) {
-		for ordinal := start; ordinal < start+replicas && len(names) < maxClaimNames; ordinal++ {
-			names = append(names, fmt.Sprintf("%s-%s-%d", template, statefulSet.GetName(), ordinal))
-		}
-	}
-	slices.Sort(names)
-	return names
-}
 
 // Claims finds, reads and grows the PersistentVolumeClaims of StatefulSets.
 type Claims struct {
@@ -138,8 +72,8 @@ func (c *Claims) List(ctx context.Context, of ListClaims) ([]Ref, error) {
 	return refs, nil
 }
 
-// all returns all claims of a namespace, sorted by name. Who comes while somebody
-// lists them waits for that list, unless it must be fresh.
+// all returns all claims of a namespace, sorted by name. A caller who
+// comes while they are being listed waits for that list, unless it must be fresh.
 func (c *Claims) all(ctx context.Context, namespace string, fresh bool) ([]Ref, error) {
 	if fresh {
 		return c.list(ctx, namespace)
@@ -164,13 +98,13 @@ func (c *Claims) all(ctx context.Context, namespace string, fresh bool) ([]Ref, 
 }
 
 func (c *Claims) list(ctx context.Context, namespace string) ([]Ref, error) {
-	resource, err := c.client.kinds.resource(ClaimKind)
+	endpoint, err := c.client.kinds.resource(ClaimKind)
 	if err != nil {
 		return nil, err
 	}
 	begun := time.Now()
 	var refs []Ref
-	options := listOptions{resource: resource, namespace: namespace, limit: claimsPageSize, nameOnly: true}
+	options := listOptions{resource: endpoint, namespace: namespace, limit: claimsPageSize, nameOnly: true}
 	for {
 		page, err := listPage(ctx, c.client.requests, options)
 		if err != nil {

@@ -114,8 +114,7 @@ func (c *Client) Get(ctx context.Context, ref Ref) (*unstructured.Unstructured, 
 	live, err := resource.Get(ctx, ref.Name, metav1.GetOptions{})
 	if err != nil {
 		err = c.errors.translate("get", ref, err)
-		var gone *NotFoundError
-		if errors.As(err, &gone) {
+		if _, ok := errors.AsType[*NotFoundError](err); ok {
 			return nil, nil
 		}
 		return nil, err

@@ -2,9 +2,8 @@ package kube_test
 
 import (
 	"errors"
+	"maps"
 	"testing"
-
-	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -13,17 +12,18 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
 // newClient works in a sandbox with the documented rights.
 func newClient(t *testing.T, options kube.Options) (*kube.Client, *acctest.Sandbox) {
 	t.Helper()
 	s := acctest.NewSandbox(t)
-	connection, err := connection.Connect(connection.Settings{ConfigPath: s.Kubeconfig}, connection.SystemEnvironment(), "test")
+	conn, err := connection.Connect(connection.Settings{ConfigPath: s.Kubeconfig}, connection.SystemEnvironment(), "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := kube.New(connection, options)
+	client, err := kube.New(conn, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,9 +33,7 @@ func newClient(t *testing.T, options kube.Options) (*kube.Client, *acctest.Sandb
 // service is one with a port; `spec` goes before its defaults.
 func service(namespace string, spec map[string]any) *unstructured.Unstructured {
 	full := map[string]any{"ports": []any{map[string]any{"name": "http", "port": int64(80)}}}
-	for key, value := range spec {
-		full[key] = value
-	}
+	maps.Copy(full, spec)
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": "mira-acme", "namespace": namespace}, "spec": full,
 	}}
@@ -93,16 +91,14 @@ func TestClientAPI_errorsHaveTypes(t *testing.T) {
 	})
 	t.Run("a namespace that the account has no rights in", func(t *testing.T) {
 		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil), nil)
-		var forbidden *kube.ForbiddenError
-		if !errors.As(err, &forbidden) {
+		if _, ok := errors.AsType[*kube.ForbiddenError](err); !ok {
 			t.Errorf("error %v, want a ForbiddenError", err)
 		}
 	})
 	t.Run("a namespace that does not exist", func(t *testing.T) {
 		s.Rights.GrantEverywhere(t)
 		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil), nil)
-		var missing *kube.NamespaceNotFoundError
-		if !errors.As(err, &missing) {
+		if _, ok := errors.AsType[*kube.NamespaceNotFoundError](err); !ok {
 			t.Errorf("error %v, want a NamespaceNotFoundError", err)
 		}
 	})
@@ -113,21 +109,21 @@ func TestClientAPI_errorsHaveTypes(t *testing.T) {
 		}
 		s.PutConfigMap(t, "templates-yaml", map[string]string{"a": "1", "b": "2"})
 		var noKey *kube.MissingKeyError
-		if _, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "x"); !errors.As(err, &noKey) || !cmp.Equal(noKey.Keys, []string{"a", "b"}) {
+		_, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "x")
+		if !errors.As(err, &noKey) || !cmp.Equal(noKey.Keys, []string{"a", "b"}) {
 			t.Errorf("error %v, want a MissingKeyError with the keys that there are", err)
 		}
 	})
 	t.Run("a kind that lives in no namespace", func(t *testing.T) {
 		_, err := client.Get(t.Context(), kube.NewRef(schema.GroupVersionKind{Version: "v1", Kind: "Node"}, s.Namespace, "x"))
-		var kind *kube.KindError
-		if !errors.As(err, &kind) {
+		if _, ok := errors.AsType[*kube.KindError](err); !ok {
 			t.Errorf("error %v, want a KindError", err)
 		}
 	})
 	t.Run("a kind that the server does not serve", func(t *testing.T) {
-		_, err := client.Get(t.Context(), kube.NewRef(schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Thing"}, s.Namespace, "x"))
-		var kind *kube.KindError
-		if !errors.As(err, &kind) {
+		thing := schema.GroupVersionKind{Group: "example.com", Version: "v1", Kind: "Thing"}
+		_, err := client.Get(t.Context(), kube.NewRef(thing, s.Namespace, "x"))
+		if _, ok := errors.AsType[*kube.KindError](err); !ok {
 			t.Errorf("error %v, want a KindError", err)
 		}
 	})
@@ -243,7 +239,8 @@ func TestClientAPI_adoption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if affinity, _, _ := unstructured.NestedString(applied.Object, "spec", "sessionAffinity"); affinity != "None" || len(applied.GetAnnotations()) > 0 {
+	affinity, _, _ := unstructured.NestedString(applied.Object, "spec", "sessionAffinity")
+	if affinity != "None" || len(applied.GetAnnotations()) > 0 {
 		t.Errorf("after the adoption: sessionAffinity %q, annotations %v", affinity, applied.GetAnnotations())
 	}
 }

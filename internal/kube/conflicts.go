@@ -12,8 +12,8 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
-// ConflictRemoval is how an object can be applied that the server refuses because
-// of what somebody has added by hand: without that.
+// ConflictRemoval is how an object can be applied that the server refuses because of
+// fields that were added by hand: without them.
 type ConflictRemoval struct {
 	// Fields that go, with their live values; none where the object is not adopted
 	// yet, as adopting it takes all that former managers have set.
@@ -53,8 +53,7 @@ func (c *Client) RemoveConflictingFields(
 	}
 	for _, removal := range removals {
 		after, err := probe.update(ctx, foreign.Overlay(fresh, removal))
-		var rejected *RejectedError
-		if errors.As(err, &rejected) {
+		if _, ok := errors.AsType[*RejectedError](err); ok {
 			continue
 		}
 		if err != nil {
@@ -82,6 +81,7 @@ type ForeignFieldsError struct {
 	Err    error                      // the server's refusal
 }
 
+// Error is the refusal, and the fields with their managers.
 func (e *ForeignFieldsError) Error() string {
 	lines := make([]string, 0, len(e.Fields))
 	for _, f := range e.Fields {
@@ -90,4 +90,5 @@ func (e *ForeignFieldsError) Error() string {
 	return fmt.Sprintf("%v. Other field managers have added %s", e.Err, strings.Join(lines, "; "))
 }
 
+// Unwrap returns the refusal.
 func (e *ForeignFieldsError) Unwrap() error { return e.Err }

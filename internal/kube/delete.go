@@ -69,10 +69,12 @@ type StillThereError struct {
 	Err error
 }
 
+// Error names the object and says why the wait ended.
 func (e *StillThereError) Error() string {
 	return fmt.Sprintf("%s is marked for deletion but not gone yet: %v", e.Ref, e.Err)
 }
 
+// Unwrap returns why the wait ended.
 func (e *StillThereError) Unwrap() error { return e.Err }
 
 // waitGone watches one object until it is deleted or replaced by another.

@@ -1,12 +1,20 @@
-// Package kube talks to the Kubernetes API server: it reads, applies by server-side
-// apply (for real or as a dry run), adopts what other field managers wrote, recreates
-// and deletes. What belongs to whom is worked out by package managedfields.
+// Package kube talks to the Kubernetes API server. It knows objects and field
+// managers, and nothing of MIRA's clients or templates. What can be worked out from
+// objects alone is the job of package managedfields.
 //
-// It knows objects and field managers, and nothing of MIRA's clients or templates.
+// [Client] has the verbs: it reads, applies by server-side apply, for real or as a dry
+// run, adopts what other field managers wrote, recreates, restores and deletes.
+// [Batcher] answers the reads of many objects with few requests. [Claims] finds and
+// grows the claims of StatefulSets.
 //
 // # Errors
 //
 // What the server answers comes back as a type: [*RejectedError],
 // [*ConflictError], [*ForbiddenError], [*NotFoundError], or the
 // UnreachableError of package connection. Each names the object.
+//
+// # Log
+//
+// Each request has a line in the debug log of its context, and so has what is decided
+// beyond single requests. Bodies and headers are never logged.
 package kube

@@ -6,28 +6,29 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
-
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
-// NotFoundError says that the object is not there.
+// NotFoundError says that the object does not exist.
 type NotFoundError struct {
 	Ref Ref
 }
 
+// Error names the object.
 func (e *NotFoundError) Error() string { return e.Ref.String() + " does not exist" }
 
-// NamespaceNotFoundError says that the namespace of the object is not there,
-// which is not the same as the object being gone.
+// NamespaceNotFoundError says that the namespace of the object does not exist, which
+// is not the same as the object being gone.
 type NamespaceNotFoundError struct {
 	Ref Ref
 }
 
+// Error names the object and its namespace.
 func (e *NamespaceNotFoundError) Error() string {
 	return fmt.Sprintf("%s: namespace %q does not exist", e.Ref, e.Ref.Namespace)
 }
@@ -39,6 +40,7 @@ type MissingKeyError struct {
 	Keys []string // those that it has, sorted
 }
 
+// Error names the key that is missing, and the keys that are there.
 func (e *MissingKeyError) Error() string {
 	if len(e.Keys) == 0 {
 		return fmt.Sprintf("%s has no key %q: it is empty", e.Ref, e.Key)
@@ -52,22 +54,25 @@ type KindError struct {
 	Reason string
 }
 
+// Error names the kind and says why it is not possible.
 func (e *KindError) Error() string {
 	return fmt.Sprintf("%s %s: %s", e.GVK.GroupVersion(), e.GVK.Kind, e.Reason)
 }
 
-// ForbiddenError is the server's 403. Where its text tells a missing right or a
-// used-up quota, it comes wrapped in a [*MissingRightError] or a [*QuotaError].
+// ForbiddenError is the server's 403. Where its text names a missing right or an
+// exhausted quota, it comes wrapped in a [*MissingRightError] or a [*QuotaError].
 type ForbiddenError struct {
 	Ref  Ref
 	Verb string
 	Err  *apierrors.StatusError
 }
 
+// Error names the object and repeats what the server said.
 func (e *ForbiddenError) Error() string {
 	return fmt.Sprintf("%s: the server refused to %s it: %s", e.Ref, e.Verb, e.Err.ErrStatus.Message)
 }
 
+// Unwrap returns the server's answer.
 func (e *ForbiddenError) Unwrap() error { return e.Err }
 
 // Cause is one reason for a refusal.
@@ -77,8 +82,8 @@ type Cause struct {
 	Type    metav1.CauseType
 }
 
-// RejectedError says that the server would not take the object as it is:
-// invalid value, immutable or unknown field.
+// RejectedError says that the server does not accept the object as it is: it has an
+// invalid value, or an immutable or unknown field.
 type RejectedError struct {
 	Ref    Ref
 	Verb   string
@@ -86,17 +91,21 @@ type RejectedError struct {
 	Err    *apierrors.StatusError
 }
 
+// Error names the object and the causes.
 func (e *RejectedError) Error() string {
 	return fmt.Sprintf("%s: the server would not %s it: %s", e.Ref, e.Verb, joinCauses(e.Causes))
 }
 
+// Unwrap returns the server's answer.
 func (e *RejectedError) Unwrap() error { return e.Err }
 
-// IsImmutableField tells whether the object was refused for a field that cannot
+// IsImmutableField reports whether the object was refused for a field that cannot
 // be changed once the object exists. The server says so by the type of the
 // cause.
 func (e *RejectedError) IsImmutableField() bool {
-	return slices.ContainsFunc(e.Causes, func(cause Cause) bool { return cause.Type == metav1.CauseTypeForbidden && cause.Field == "spec" })
+	return slices.ContainsFunc(e.Causes, func(cause Cause) bool {
+		return cause.Type == metav1.CauseTypeForbidden && cause.Field == "spec"
+	})
 }
 
 func joinCauses(causes []Cause) string {
@@ -113,14 +122,15 @@ func joinCauses(causes []Cause) string {
 	return strings.Join(lines, "; ")
 }
 
-// ConflictError says that other managers own fields with other values, and that
-// the client may not take them.
+// ConflictError says that other managers own fields with other values, and that we
+// are not to take them: see [Options.Force].
 type ConflictError struct {
 	Ref    Ref
 	Fields []managedfields.FieldOwner
 	Err    *apierrors.StatusError
 }
 
+// Error names the fields and who owns them.
 func (e *ConflictError) Error() string {
 	lines := make([]string, 0, len(e.Fields))
 	for _, f := range e.Fields {
@@ -129,6 +139,7 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("%s: %s", e.Ref, strings.Join(lines, "; "))
 }
 
+// Unwrap returns the server's answer.
 func (e *ConflictError) Unwrap() error { return e.Err }
 
 // managers returns who owns the fields.
@@ -177,8 +188,8 @@ func (t translator) translate(verb string, ref Ref, err error) error {
 	return t.explain(verb, ref, err)
 }
 
-// explain tells a server that could not be reached from an answer that has no
-// type here.
+// explain returns a type for a server that could not be reached. An answer that has no
+// type here keeps its own.
 func (t translator) explain(verb string, ref Ref, err error) error {
 	var unreachable *connection.UnreachableError
 	if explained := t.connection.Explain(err); errors.As(explained, &unreachable) {

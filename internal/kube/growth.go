@@ -72,10 +72,12 @@ type GrowthError struct {
 	Err    error // nil when the storage back end has given up
 }
 
+// Error names the claim and says what is known about its growth.
 func (e *GrowthError) Error() string {
 	return fmt.Sprintf("%s has not grown to %s: %s", e.Ref, e.Size.String(), e.Reason)
 }
 
+// Unwrap returns why the wait ended.
 func (e *GrowthError) Unwrap() error { return e.Err }
 
 // AwaitGrowth waits until a claim has the storage that it asks for. Deferred is
@@ -88,7 +90,7 @@ func (c *Claims) AwaitGrowth(ctx context.Context, ref Ref, size resource.Quantit
 		return false, err
 	}
 	reason := "it has not been read yet"
-	_, err = watchtools.UntilWithSync(ctx, watchOne(claims, ref.Name), &unstructured.Unstructured{}, nil, func(event watch.Event) (bool, error) {
+	hasGrown := func(event watch.Event) (bool, error) {
 		live, ok := event.Object.(*unstructured.Unstructured)
 		if !ok {
 			return false, nil
@@ -106,7 +108,8 @@ func (c *Claims) AwaitGrowth(ctx context.Context, ref Ref, size resource.Quantit
 			return false, &GrowthError{Ref: ref, Size: size, Reason: reason}
 		}
 		return growth.done || growth.deferred, nil
-	})
+	}
+	_, err = watchtools.UntilWithSync(ctx, watchOne(claims, ref.Name), &unstructured.Unstructured{}, nil, hasGrown)
 	var failed *GrowthError
 	var gone *NotFoundError
 	switch {
@@ -136,6 +139,7 @@ func growthOf(claim *corev1.PersistentVolumeClaim, size resource.Quantity) growt
 		g.reason += ", and the storage back end says " + string(status)
 	case corev1.PersistentVolumeClaimNodeResizePending:
 		g.deferred = true
+	default: // under way
 	}
 	for _, condition := range claim.Status.Conditions {
 		if condition.Status != corev1.ConditionTrue {

@@ -33,10 +33,12 @@ type RecreationError struct {
 	Err               error
 }
 
+// Error names the object and says what went wrong.
 func (e *RecreationError) Error() string {
 	return fmt.Sprintf("%s was deleted to be created again, and that failed: %v", e.Ref, e.Err)
 }
 
+// Unwrap returns why the object could not be created.
 func (e *RecreationError) Unwrap() error { return e.Err }
 
 // ChangedError says that an object has changed since it was read. Nothing was done.
@@ -45,10 +47,12 @@ type ChangedError struct {
 	Err error
 }
 
+// Error names the object and repeats what the server said.
 func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s has changed since it was read: %v", e.Ref, e.Err)
 }
 
+// Unwrap returns the server's answer.
 func (e *ChangedError) Unwrap() error { return e.Err }
 
 // Recreate carries out a recreation of the object as it was read; one that has
@@ -111,7 +115,7 @@ func (r *recreator) delete(ctx context.Context, live *unstructured.Unstructured)
 	return nil
 }
 
-// create creates an object that was deleted, and gives its fields to their owners.
+// create creates an object that was deleted, and hands its fields to their owners.
 // It returns the object with an error, too, when it is there.
 func (r *recreator) create(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	body := asNew(object)

@@ -20,9 +20,9 @@ type Recreation struct {
 	Fields []string
 	// Result is the object as it will be, with what others own on it.
 	Result *unstructured.Unstructured
-	// InPlace is the object as it can be applied without a recreation, and nothing
-	// else is set then: the field that the server refuses is one that it gives
-	// every new object its own value for, which the live one has already.
+	// InPlace is the object as it can be applied without a recreation; nothing else is
+	// set then. The field that the server refuses is one that it sets to a value of its
+	// own on every new object, and the live object has that value already.
 	InPlace *unstructured.Unstructured
 	// Removed are fields of people with kubectl, with their live values, that the
 	// server does not take together with those that are applied.
@@ -69,8 +69,7 @@ func (c *Client) PlanRecreation(
 	}
 	recreation := &Recreation{}
 	recreation.Merged, err = c.DryRun(ctx, changeable, live)
-	var rejected *RejectedError
-	if errors.As(err, &rejected) {
+	if _, ok := errors.AsType[*RejectedError](err); ok {
 		// The rest does not go with the live values, as a mount of a new claim.
 		recreation.Merged, recreation.Removed, err = probe.merge(ctx, object, fresh)
 	}
@@ -119,7 +118,9 @@ func (c *Client) recreated(
 
 // merge merges a new object with what others own on the live one, and has the server
 // check that. As [Client.RemoveConflictingFields] does, it removes what it must.
-func (p *probe) merge(ctx context.Context, object, fresh *unstructured.Unstructured) (*unstructured.Unstructured, managedfields.Fields, error) {
+func (p *probe) merge(
+	ctx context.Context, object, fresh *unstructured.Unstructured,
+) (*unstructured.Unstructured, managedfields.Fields, error) {
 	foreign := p.client.fields.Foreign(object, p.live)
 	var refusal error
 	for _, removal := range append([][]string{nil}, foreign.Removals()...) {
@@ -128,8 +129,7 @@ func (p *probe) merge(ctx context.Context, object, fresh *unstructured.Unstructu
 			return nil, nil, err
 		}
 		err = p.create(ctx, merged)
-		var rejected *RejectedError
-		if errors.As(err, &rejected) {
+		if _, ok := errors.AsType[*RejectedError](err); ok {
 			refusal = cmp.Or(refusal, err)
 			continue
 		}
@@ -157,7 +157,7 @@ func (p *probe) immutableFields(ctx context.Context, fresh *unstructured.Unstruc
 	return immutable, nil
 }
 
-// copySpecField gives an object another one's field of the spec, or the lack of it.
+// copySpecField copies a field of the spec; where it is absent, it is removed.
 func copySpecField(to, from *unstructured.Unstructured, field string) {
 	value, found, _ := unstructured.NestedFieldCopy(from.Object, "spec", field)
 	if !found {

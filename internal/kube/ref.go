@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Ref names an object of the cluster, and the very object where UID is set:
-// one that was deleted and created anew under the same name has another UID.
+// Ref names an object of the cluster. Where UID is set it means that very object: one
+// that was deleted and created again under the same name has another UID.
 type Ref struct {
 	APIVersion string    `json:"apiVersion"`
 	Kind       string    `json:"kind"`
@@ -19,32 +19,32 @@ type Ref struct {
 	UID        types.UID `json:"uid,omitempty"`
 }
 
-// NewRef makes a reference without a UID.
+// NewRef returns a reference without a UID.
 func NewRef(gvk schema.GroupVersionKind, namespace, name string) Ref {
 	apiVersion, kind := gvk.ToAPIVersionAndKind()
 	return Ref{APIVersion: apiVersion, Kind: kind, Namespace: namespace, Name: name}
 }
 
-// RefOf refers to an object, by UID where the object has one.
+// RefOf returns a reference to an object, with its UID where it has one.
 func RefOf(object *unstructured.Unstructured) Ref {
 	ref := NewRef(object.GroupVersionKind(), object.GetNamespace(), object.GetName())
 	ref.UID = object.GetUID()
 	return ref
 }
 
-// GroupVersionKind of the object.
+// GroupVersionKind returns the kind of the object.
 func (r Ref) GroupVersionKind() schema.GroupVersionKind {
 	return schema.FromAPIVersionAndKind(r.APIVersion, r.Kind)
 }
 
-// Key is `Kind/name`, unique among the objects of one client.
+// Key returns `Kind/name`, unique among the objects of one client.
 func (r Ref) Key() string { return r.Kind + "/" + r.Name }
 
-// String is `Kind namespace/name`, as errors name an object.
+// String returns `Kind namespace/name`, as errors name an object.
 func (r Ref) String() string { return fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name) }
 
-// SameObject tells whether both name the same object, whatever the UIDs and
-// the version of the API say.
+// SameObject reports whether both name the same object, whatever the UIDs and the
+// versions of the API are.
 func (r Ref) SameObject(other Ref) bool {
 	return r.GroupVersionKind().GroupKind() == other.GroupVersionKind().GroupKind() &&
 		r.Namespace == other.Namespace && r.Name == other.Name

@@ -8,8 +8,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// MissingRightError says which right the account lacks. It is a [*ForbiddenError],
-// too.
+// MissingRightError says which right the account lacks. It is also a
+// [*ForbiddenError].
 type MissingRightError struct {
 	Ref       Ref
 	User      string
@@ -19,14 +19,16 @@ type MissingRightError struct {
 	Err       *ForbiddenError
 }
 
+// Error names the user and the right.
 func (e *MissingRightError) Error() string {
 	return fmt.Sprintf("%s: user %q may not %s %s in namespace %q", e.Ref, e.User, e.Verb, e.Resource, e.Namespace)
 }
 
+// Unwrap returns the general form of the refusal.
 func (e *MissingRightError) Unwrap() error { return e.Err }
 
-// QuotaError says which ResourceQuota leaves no room for an object. It is a
-// [*ForbiddenError], too.
+// QuotaError says which ResourceQuota leaves no room for an object. It is also a
+// [*ForbiddenError].
 type QuotaError struct {
 	Ref   Ref
 	Quota string
@@ -35,14 +37,16 @@ type QuotaError struct {
 	Err                      *ForbiddenError
 }
 
+// Error names the quota and its numbers.
 func (e *QuotaError) Error() string {
 	return fmt.Sprintf("%s exceeds quota %q: requested %s, used %s, limited to %s", e.Ref, e.Quota, e.Requested, e.Used, e.Limited)
 }
 
+// Unwrap returns the general form of the refusal.
 func (e *QuotaError) Unwrap() error { return e.Err }
 
-// DeniedError says that an admission policy or webhook would not have the object.
-// The status code of such an answer is for its author to choose.
+// DeniedError says that an admission policy or webhook refused the object. The
+// author of such an answer chooses its status code.
 type DeniedError struct {
 	Ref    Ref
 	By     string // `ValidatingAdmissionPolicy "a" (binding "b")` or `admission webhook "c"`
@@ -50,10 +54,12 @@ type DeniedError struct {
 	Err    *apierrors.StatusError
 }
 
+// Error names who denied the object, and why.
 func (e *DeniedError) Error() string {
 	return fmt.Sprintf("%s: denied by %s: %s", e.Ref, e.By, e.Reason)
 }
 
+// Unwrap returns the server's answer.
 func (e *DeniedError) Unwrap() error { return e.Err }
 
 // The server says these things in the text of its answer only. The forms are
@@ -62,9 +68,11 @@ func (e *DeniedError) Unwrap() error { return e.Err }
 // admission/plugin/webhook/errors. An answer of another form keeps its general
 // type and its whole text.
 var (
-	rightForm   = regexp.MustCompile(`User "([^"]*)" cannot (\S+) resource "([^"]*)" in API group "([^"]*)" in the namespace "([^"]*)"`)
-	quotaForm   = regexp.MustCompile(`exceeded quota: ([^,]*), requested: (.*), used: (.*), limited: (.*)$`)
-	policyForm  = regexp.MustCompile(`(?s)(ValidatingAdmissionPolicy|policy) ['"]([^'"]*)['"](?: with binding '([^']*)')? denied request: (.*)$`)
+	rightForm = regexp.MustCompile(
+		`User "([^"]*)" cannot (\S+) resource "([^"]*)" in API group "([^"]*)" in the namespace "([^"]*)"`)
+	quotaForm  = regexp.MustCompile(`exceeded quota: ([^,]*), requested: (.*), used: (.*), limited: (.*)$`)
+	policyForm = regexp.MustCompile(
+		`(?s)(ValidatingAdmissionPolicy|policy) ['"]([^'"]*)['"](?: with binding '([^']*)')? denied request: (.*)$`)
 	webhookForm = regexp.MustCompile(`(?s)(admission webhook "[^"]*") denied the request: (.*)$`)
 )
 
@@ -83,7 +91,7 @@ func forbidden(verb string, ref Ref, status *apierrors.StatusError) error {
 	return err
 }
 
-// denied gives nil for an answer that no policy or webhook gave.
+// denied returns nil for an answer that no policy or webhook has given.
 func denied(ref Ref, status *apierrors.StatusError) *DeniedError {
 	if m := policyForm.FindStringSubmatch(status.ErrStatus.Message); m != nil {
 		by := fmt.Sprintf("%s %q", m[1], m[2])
@@ -101,7 +109,7 @@ func denied(ref Ref, status *apierrors.StatusError) *DeniedError {
 // unknownField is what the server says of a field that its schema does not have.
 const unknownField = "field not declared in schema"
 
-// IsUnknownField tells whether the only fault is fields that the server's schema
+// IsUnknownField reports whether the only fault is fields that the server's schema
 // does not have.
 func (e *RejectedError) IsUnknownField() bool {
 	for _, cause := range e.Causes {
@@ -120,15 +128,15 @@ var (
 	listKey    = regexp.MustCompile(`([\[,])\w+=(?:"([^"]*)"|([^,\]"]*))`)
 )
 
-// patchCauses takes the faults of an object that does not fit the schema apart,
-// and writes their fields as [Fields] does; nil where the text has another form.
+// patchCauses returns the faults of an object that does not fit the schema, with their
+// fields as [managedfields.Fields] writes them; nil where the text has another form.
 func patchCauses(message string) []Cause {
 	m := patchForm.FindStringSubmatch(message)
 	if m == nil {
 		return nil
 	}
 	var causes []Cause
-	for _, line := range strings.Split(m[1], "\n") {
+	for line := range strings.SplitSeq(m[1], "\n") {
 		fault := patchFault.FindStringSubmatch(strings.TrimSpace(line))
 		if fault == nil {
 			return nil

@@ -33,9 +33,11 @@ func TestRefusals(t *testing.T) {
 	}{
 		{
 			"a missing right",
-			forbidden(`User "system:serviceaccount:controller:controller" cannot patch resource "ingresses" in API group "networking.k8s.io" in the namespace "default"`),
+			forbidden(`User "system:serviceaccount:controller:controller" cannot patch resource "ingresses" ` +
+				`in API group "networking.k8s.io" in the namespace "default"`),
 			is[*MissingRightError],
-			`Ingress default/mira-acme: user "system:serviceaccount:controller:controller" may not patch ingresses.networking.k8s.io in namespace "default"`,
+			`Ingress default/mira-acme: user "system:serviceaccount:controller:controller" ` +
+				`may not patch ingresses.networking.k8s.io in namespace "default"`,
 		},
 		{
 			"a missing right of the core group, with the authorizer's reason",
@@ -45,20 +47,24 @@ func TestRefusals(t *testing.T) {
 		},
 		{
 			"a quota of several resources",
-			forbidden("exceeded quota: few, requested: count/ingresses.networking.k8s.io=1,services=1, used: count/ingresses.networking.k8s.io=3,services=0, limited: count/ingresses.networking.k8s.io=3,services=0"),
+			forbidden("exceeded quota: few, requested: count/ingresses.networking.k8s.io=1,services=1, " +
+				"used: count/ingresses.networking.k8s.io=3,services=0, limited: count/ingresses.networking.k8s.io=3,services=0"),
 			is[*QuotaError],
-			`Ingress default/mira-acme exceeds quota "few": requested count/ingresses.networking.k8s.io=1,services=1, used count/ingresses.networking.k8s.io=3,services=0, limited to count/ingresses.networking.k8s.io=3,services=0`,
+			`Ingress default/mira-acme exceeds quota "few": requested count/ingresses.networking.k8s.io=1,services=1, ` +
+				`used count/ingresses.networking.k8s.io=3,services=0, limited to count/ingresses.networking.k8s.io=3,services=0`,
 		},
 		{
 			"another 403 keeps its text",
 			forbidden("status unknown for quota: few, resources: services"),
 			is[*ForbiddenError],
-			`Ingress default/mira-acme: the server refused to apply it: ingresses.networking.k8s.io "mira-acme" is forbidden: status unknown for quota: few, resources: services`,
+			`Ingress default/mira-acme: the server refused to apply it: ingresses.networking.k8s.io "mira-acme" is forbidden: ` +
+				`status unknown for quota: few, resources: services`,
 		},
 		{
 			"an admission policy, whatever code it answers with",
 			answer(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid,
-				`ingresses.networking.k8s.io "mira-acme" is forbidden: ValidatingAdmissionPolicy 'tls' with binding 'tls-all' denied request: an Ingress needs TLS`),
+				`ingresses.networking.k8s.io "mira-acme" is forbidden: `+
+					`ValidatingAdmissionPolicy 'tls' with binding 'tls-all' denied request: an Ingress needs TLS`),
 			is[*DeniedError],
 			`Ingress default/mira-acme: denied by ValidatingAdmissionPolicy "tls" (binding "tls-all"): an Ingress needs TLS`,
 		},
@@ -70,7 +76,8 @@ func TestRefusals(t *testing.T) {
 		},
 		{
 			"an admission webhook",
-			answer(http.StatusBadRequest, "", `admission webhook "validate.nginx.ingress.kubernetes.io" denied the request: host "a" is already defined`),
+			answer(http.StatusBadRequest, "",
+				`admission webhook "validate.nginx.ingress.kubernetes.io" denied the request: host "a" is already defined`),
 			is[*DeniedError],
 			`Ingress default/mira-acme: denied by admission webhook "validate.nginx.ingress.kubernetes.io": host "a" is already defined`,
 		},
@@ -82,9 +89,11 @@ func TestRefusals(t *testing.T) {
 		},
 		{
 			"several unknown fields, in lists with keys",
-			unfit("errors:\n  .spec.ports[port=80,protocol=\"TCP\"].transport: field not declared in schema\n  .spec.containers[name=\"a: b]\"].imagePulPolicy: field not declared in schema"),
+			unfit("errors:\n  .spec.ports[port=80,protocol=\"TCP\"].transport: field not declared in schema\n" +
+				"  .spec.containers[name=\"a: b]\"].imagePulPolicy: field not declared in schema"),
 			isUnknownField,
-			`Ingress default/mira-acme: the server would not apply it: spec.ports[80,TCP].transport: field not declared in schema; spec.containers[a: b]].imagePulPolicy: field not declared in schema`,
+			`Ingress default/mira-acme: the server would not apply it: spec.ports[80,TCP].transport: field not declared in schema; ` +
+				`spec.containers[a: b]].imagePulPolicy: field not declared in schema`,
 		},
 		{
 			"a type that does not fit is no unknown field",
@@ -96,7 +105,8 @@ func TestRefusals(t *testing.T) {
 			"faults in a form that is not known keep their text",
 			unfit(`something else`),
 			func(err error) bool { return is[*RejectedError](err) && !isUnknownField(err) },
-			`Ingress default/mira-acme: the server would not apply it: failed to create typed patch object (default/mira-acme; networking.k8s.io/v1, Kind=Ingress): something else`,
+			`Ingress default/mira-acme: the server would not apply it: ` +
+				`failed to create typed patch object (default/mira-acme; networking.k8s.io/v1, Kind=Ingress): something else`,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -71,7 +71,8 @@ func TestRequestLog_oneEntryForEachRequest(t *testing.T) {
 		const path = "/api/v1/namespaces/default/services/mira-c0000"
 		want := []string{
 			`"method"="GET" "path"="` + path + `" "attempt"=1 "duration"="3ms" "status"=200`,
-			`"method"="PATCH" "path"="` + path + `?dryRun=All&fieldManager=terraform-provider-mira&force=true" "attempt"=1 "duration"="3ms" "status"=200`,
+			`"method"="PATCH" "path"="` + path + `?dryRun=All&fieldManager=terraform-provider-mira&force=true" ` +
+				`"attempt"=1 "duration"="3ms" "status"=200`,
 		}
 		if diff := cmp.Diff(want, log.with("Sent a request")); diff != "" {
 			t.Errorf("entries (-want +got):\n%s", diff)

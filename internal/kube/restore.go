@@ -21,8 +21,8 @@ import (
 // written since, and what they owned all along, stays. A StatefulSet whose immutable
 // fields have changed is recreated around its pods once more.
 //
-// It returns the object as it is then. An object that somebody has deleted since is a
-// [*NotFoundError].
+// It returns the object as it is then. For an object that has been deleted since, the error
+// is a [*NotFoundError].
 func (c *Client) Restore(ctx context.Context, prior, written *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	r := &restorer{client: c, restoration: c.fields.Restoration(prior, written), ref: RefOf(written)}
 	result, err := r.restoreFields(ctx)
@@ -67,7 +67,9 @@ func (r *restorer) restoreFields(ctx context.Context) (*unstructured.Unstructure
 }
 
 // recreate restores what the server does not let change in place.
-func (r *restorer) recreate(ctx context.Context, prior, live *unstructured.Unstructured, refusal error) (*unstructured.Unstructured, error) {
+func (r *restorer) recreate(
+	ctx context.Context, prior, live *unstructured.Unstructured, refusal error,
+) (*unstructured.Unstructured, error) {
 	prior.SetUID("")
 	recreation, err := r.client.PlanRecreation(ctx, prior, live, nil)
 	switch {

@@ -189,7 +189,8 @@ func answer(r *http.Request, code int, data []byte) *http.Response {
 }
 
 func status(r *http.Request, code int, reason string) *http.Response {
-	return answer(r, code, fmt.Appendf(nil, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":%d,"reason":%q,"message":"no"}`, code, reason))
+	const form = `{"kind":"Status","apiVersion":"v1","status":"Failure","code":%d,"reason":%q,"message":"no"}`
+	return answer(r, code, fmt.Appendf(nil, form, code, reason))
 }
 
 // isList reports whether a request is one for many objects.

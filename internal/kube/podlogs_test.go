@@ -23,7 +23,8 @@ func TestLogs(t *testing.T) {
 	}{
 		"the last lines": {200, "one\ntwo\n", "one\ntwo\n", nil},
 		"no right to read them": {
-			403, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"pods \"mira-acme-0\" is forbidden: ` +
+			403, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,` +
+				`"message":"pods \"mira-acme-0\" is forbidden: ` +
 				`User \"jo\" cannot get resource \"pods/log\" in API group \"\" in the namespace \"default\""}`, "",
 			func(err error) bool {
 				var right *kube.MissingRightError
@@ -31,11 +32,13 @@ func TestLogs(t *testing.T) {
 			},
 		},
 		"the pod is gone": {
-			404, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"pods \"mira-acme-0\" not found"}`, "",
+			404, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,` +
+				`"message":"pods \"mira-acme-0\" not found"}`, "",
 			func(err error) bool { var gone *kube.NotFoundError; return errors.As(err, &gone) },
 		},
 		"there is no such run": {
-			400, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"BadRequest","code":400,"message":"previous terminated container \"mira\" not found"}`, "",
+			400, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"BadRequest","code":400,` +
+				`"message":"previous terminated container \"mira\" not found"}`, "",
 			func(err error) bool { var rejected *kube.RejectedError; return errors.As(err, &rejected) },
 		},
 	}

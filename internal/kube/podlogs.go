@@ -44,7 +44,7 @@ func (c *Client) Logs(ctx context.Context, namespace, pod, container string, pre
 	return string(data), nil
 }
 
-// coreClient makes a client for what is not an object, on a connection that is
+// coreClient returns a client for what is not an object, on a connection that is
 // shared with the one for objects.
 func coreClient(conn *connection.Connection, shared *http.Client) (rest.Interface, error) {
 	config := dynamic.ConfigFor(conn.Config)
