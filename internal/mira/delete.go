@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -19,92 +18,92 @@ type Deleted struct {
 	Warnings      []Warning
 }
 
-// Delete removes what is recorded of a client, in reverse order, and waits for
-// the pods to end. It needs no template. What is gone already counts as done;
-// what belongs to another client, or took the name of a recorded object, is left
-// alone and reported. Claims stay unless deleteData says otherwise.
-func (f *Fleet) Delete(ctx context.Context, namespace, name string, record *State, deleteData bool) (*Deleted, error) {
-	turn := f.turn(namespace, name)
-	turn.mu.Lock()
-	defer turn.mu.Unlock()
-	if turn.created {
+// Delete removes what is recorded of a client, in reverse order, and waits for the pods to
+// end. It needs no template. What is gone already counts as done; what belongs to another
+// client, or took the name of a recorded object, is left alone and reported. Claims stay
+// unless deleteData says otherwise.
+func (f *Fleet) Delete(ctx context.Context, namespace, name string, recorded *State, deleteData bool) (*Deleted, error) {
+	lock := f.locks.of(namespace, name)
+	lock.Lock()
+	defer lock.Unlock()
+	if lock.created {
 		return &Deleted{Warnings: []Warning{AppliedElsewhereWarning{Client: name}}}, nil
 	}
-	live := make(map[string]*unstructured.Unstructured, len(record.Refs))
+	d := &deletion{services: f.services, namespace: namespace, client: name, recorded: recorded, deleteData: deleteData}
+	return d.run(ctx)
+}
+
+// deletion is the delete of one client.
+type deletion struct {
+	*services
+	namespace  string
+	client     string
+	recorded   *State
+	deleteData bool
+
+	// found are the claims of the recorded StatefulSets, by the keys of these. Recorded claims
+	// of no recorded StatefulSet, which a template leaves that renames it, stand under the
+	// empty key.
+	found  map[string][]kube.Ref
+	result Deleted
+}
+
+// run reads and checks all objects before it deletes the first.
+func (d *deletion) run(ctx context.Context) (*Deleted, error) {
+	live, err := d.readAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if d.found, err = d.findClaims(ctx, live); err != nil {
+		// Without the list nothing can be deleted that should be. What is only to be kept
+		// needs no list.
+		if d.deleteData {
+			return nil, err
+		}
+		d.result.Warnings = append(d.result.Warnings, ClaimsUnreadableWarning{Client: d.client, Err: err})
+		d.result.KeptClaims = d.recorded.Claims
+	}
+	for _, ref := range slices.Backward(d.recorded.Refs) {
+		if live[ref.Key()] == nil {
+			continue
+		}
+		kept, err := d.deleteOwn(ctx, ref, d.client)
+		if err != nil {
+			return nil, err
+		}
+		if kept != nil {
+			d.result.Warnings = append(d.result.Warnings, kept)
+			delete(d.found, ref.Key()) // they hold the data of somebody else now
+		}
+	}
+	if err := d.deleteClaims(ctx); err != nil {
+		return nil, err
+	}
+	return &d.result, nil
+}
+
+// readAll reads the recorded objects, by their keys, and refuses to delete a StatefulSet
+// that would take its claims with it.
+func (d *deletion) readAll(ctx context.Context) (map[string]*unstructured.Unstructured, error) {
+	live := make(map[string]*unstructured.Unstructured, len(d.recorded.Refs))
 	var refused []error
-	for _, ref := range record.Refs {
-		object, err := f.kube.Get(ctx, ref)
+	for _, ref := range d.recorded.Refs {
+		object, err := d.kube.Get(ctx, ref)
 		if err == nil && object != nil {
-			err = checkClaimPolicy(object, deleteData)
+			err = checkClaimPolicy(object, d.deleteData)
 			live[ref.Key()] = object
 		}
 		refused = append(refused, err)
 	}
-	if err := errors.Join(refused...); err != nil {
-		return nil, err
-	}
-	deleted := &Deleted{}
-	claims, err := f.claimsLeft(ctx, namespace, record, live, deleteData)
-	if err != nil {
-		// Without the list nothing can be deleted that should be; what is only
-		// to be kept needs no list.
-		if deleteData {
-			return nil, err
-		}
-		deleted.Warnings = append(deleted.Warnings, ClaimsUnreadableWarning{Client: name, Err: err})
-		deleted.KeptClaims = record.Claims
-	}
-	for _, ref := range slices.Backward(record.Refs) {
-		if live[ref.Key()] == nil {
-			continue
-		}
-		left, err := f.remove(ctx, ref, name)
-		if err != nil {
-			return nil, err
-		}
-		if left != nil {
-			deleted.Warnings = append(deleted.Warnings, left)
-			delete(claims, ref.Key()) // they hold somebody else's data now
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(claims)) {
-		for _, claim := range claims[key] {
-			if !deleteData {
-				deleted.KeptClaims = append(deleted.KeptClaims, claim.Name)
-				continue
-			}
-			if err := f.kube.Delete(ctx, claim); err != nil {
-				return nil, err
-			}
-			deleted.DeletedClaims = append(deleted.DeletedClaims, claim.Name)
-		}
-	}
-	return deleted, nil
+	return live, errors.Join(refused...)
 }
 
-// remove deletes one recorded object if it still is the client's. Otherwise it
-// leaves it alone and says so.
-func (f *Fleet) remove(ctx context.Context, ref kube.Ref, client string) (Warning, error) {
-	live, err := f.kube.Get(ctx, ref)
-	if err != nil || live == nil {
-		return nil, err
-	}
-	owner := live.GetLabels()[ClientLabel]
-	isRecreated := owner == "" && ref.UID != "" && live.GetUID() != ref.UID
-	if owner != client && owner != "" || isRecreated {
-		return ObjectKeptWarning{Client: client, Object: ref, Owner: owner}, nil
-	}
-	return nil, f.kube.Delete(ctx, kube.RefOf(live))
-}
-
-// claimsLeft finds the claims of the recorded StatefulSets, by the keys of these.
-// Where one is gone by now, the names of its claim templates come from the claims
-// recorded. Recorded claims of no recorded StatefulSet, as a template leaves them
-// that renames it, stand under the empty key.
-func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *State, live map[string]*unstructured.Unstructured, fresh bool) (map[string][]kube.Ref, error) {
+// findClaims finds the claims of the recorded StatefulSets. If one of these is gone by
+// now, the names of its claim templates come from the recorded claims.
+func (d *deletion) findClaims(ctx context.Context, live map[string]*unstructured.Unstructured) (map[string][]kube.Ref, error) {
 	claims := make(map[string][]kube.Ref)
-	rest := slices.Clone(record.Claims)
-	for _, ref := range record.Refs {
+	rest := slices.Clone(d.recorded.Claims)
+	for _, ref := range d.recorded.Refs {
 		if ref.Kind != statefulSetKind {
 			continue
 		}
@@ -112,20 +111,22 @@ func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *State,
 		if object := live[ref.Key()]; object != nil {
 			templates = kube.ClaimTemplates(object)
 		}
-		for _, claim := range record.Claims {
-			if template, ok := templateOf(claim, ref.Name); ok && !slices.Contains(templates, template) {
+		for _, claim := range d.recorded.Claims {
+			if template, ok := claimTemplateOf(claim, ref.Name); ok && !slices.Contains(templates, template) {
 				templates = append(templates, template)
 			}
 		}
-		found, err := f.claims.List(ctx, kube.ListClaims{Namespace: namespace, StatefulSet: ref.Name, Templates: templates, Fresh: fresh})
+		found, err := d.claims.List(ctx, kube.ListClaims{
+			Namespace: d.namespace, StatefulSet: ref.Name, Templates: templates, Fresh: d.deleteData,
+		})
 		if err != nil {
 			return nil, err
 		}
 		claims[ref.Key()] = found
-		rest = slices.DeleteFunc(rest, func(claim string) bool { _, ok := templateOf(claim, ref.Name); return ok })
+		rest = slices.DeleteFunc(rest, func(claim string) bool { _, ok := claimTemplateOf(claim, ref.Name); return ok })
 	}
 	for _, name := range rest {
-		claim, err := f.kube.Get(ctx, kube.NewRef(kube.ClaimKind, namespace, name))
+		claim, err := d.kube.Get(ctx, kube.NewRef(kube.ClaimKind, d.namespace, name))
 		if err != nil {
 			return nil, err
 		}
@@ -136,10 +137,19 @@ func (f *Fleet) claimsLeft(ctx context.Context, namespace string, record *State,
 	return claims, nil
 }
 
-// templateOf gives the claim template of a StatefulSet's claim; false for a claim
-// of another one.
-func templateOf(claim, statefulSet string) (string, bool) {
-	template, ordinal, ok := cutClaimName(claim, statefulSet)
-	_, err := strconv.ParseUint(ordinal, 10, 32)
-	return template, ok && err == nil
+// deleteClaims deletes the claims if the data is to be deleted, and lists them if not.
+func (d *deletion) deleteClaims(ctx context.Context) error {
+	for _, key := range slices.Sorted(maps.Keys(d.found)) {
+		for _, claim := range d.found[key] {
+			if !d.deleteData {
+				d.result.KeptClaims = append(d.result.KeptClaims, claim.Name)
+				continue
+			}
+			if err := d.kube.Delete(ctx, claim); err != nil {
+				return err
+			}
+			d.result.DeletedClaims = append(d.result.DeletedClaims, claim.Name)
+		}
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package mira
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -15,30 +16,34 @@ type TemplateUnavailableError struct {
 	Err    error
 }
 
+// Error implements error.
 func (e *TemplateUnavailableError) Error() string {
 	return fmt.Sprintf("reading the client template (%s): %v", e.Source, e.Err)
 }
 
+// Unwrap returns the cause.
 func (e *TemplateUnavailableError) Unwrap() error { return e.Err }
 
-// TemplateError says what a template, or a value for it, does wrong. It wraps one
-// or several *template.Error.
+// TemplateError says what is wrong with a template, or with a value for it. It wraps one
+// or several [*template.Error].
 type TemplateError struct {
 	Source TemplateSource
 	Err    error
 }
 
+// Error implements error.
 func (e *TemplateError) Error() string { return fmt.Sprintf("%s: %v", e.Source, e.Err) }
 
+// Unwrap returns the cause.
 func (e *TemplateError) Unwrap() error { return e.Err }
 
-// RevisionError says that the template is not the one that the client is pinned
-// to.
+// RevisionError says that the template is not the one to which the client is pinned.
 type RevisionError struct {
 	Source        TemplateSource
 	Pinned, Found string
 }
 
+// Error implements error.
 func (e *RevisionError) Error() string {
 	return fmt.Sprintf("%s has revision %s, and the client is pinned to %s", e.Source, e.Found, e.Pinned)
 }
@@ -49,6 +54,7 @@ type ForeignObjectError struct {
 	Owner string // the other client's name
 }
 
+// Error implements error.
 func (e *ForeignObjectError) Error() string {
 	return fmt.Sprintf("%s belongs to client %q", e.Ref, e.Owner)
 }
@@ -58,9 +64,10 @@ func (e *ForeignObjectError) Error() string {
 type ClaimPolicyError struct {
 	Ref    kube.Ref
 	Policy string // whenDeleted or whenScaled
-	Live   bool   // the object in the cluster does so, not the template
+	Live   bool   // it is the object in the cluster that does so, and not the template
 }
 
+// Error implements error.
 func (e *ClaimPolicyError) Error() string {
 	return fmt.Sprintf("%s asks Kubernetes to delete its claims (spec.%s.%s is Delete)", e.Ref, retentionPolicyKey, e.Policy)
 }
@@ -73,6 +80,7 @@ type SelectorError struct {
 	Pods     []string // that would be lost
 }
 
+// Error implements error.
 func (e *SelectorError) Error() string {
 	return fmt.Sprintf("%s: the new spec.selector (%s) does not match the running pods %s", e.Ref, e.Selector, strings.Join(e.Pods, ", "))
 }
@@ -85,8 +93,10 @@ type ClaimLostError struct {
 	Claims   []string
 }
 
+// Error implements error.
 func (e *ClaimLostError) Error() string {
-	return fmt.Sprintf("%s: spec.volumeClaimTemplates has no %q any more, whose claims hold data of the client: %s", e.Ref, e.Template, strings.Join(e.Claims, ", "))
+	return fmt.Sprintf("%s: spec.volumeClaimTemplates has no %q any more, whose claims hold data of the client: %s",
+		e.Ref, e.Template, strings.Join(e.Claims, ", "))
 }
 
 // ClaimShrinksError says that a StatefulSet asks for less storage than claims
@@ -108,12 +118,14 @@ func (e *ClaimShrinksError) Least() resource.Quantity {
 	return least
 }
 
+// Error implements error.
 func (e *ClaimShrinksError) Error() string {
 	sizes := make([]string, 0, len(e.Claims))
 	for _, claim := range e.Claims {
 		sizes = append(sizes, fmt.Sprintf("%s has %s", claim.Name, claim.Requested.String()))
 	}
-	return fmt.Sprintf("%s: spec.volumeClaimTemplates asks for %s, and PersistentVolumeClaim %s", e.Ref, e.To.String(), strings.Join(sizes, ", "))
+	return fmt.Sprintf("%s: spec.volumeClaimTemplates asks for %s, and PersistentVolumeClaim %s",
+		e.Ref, e.To.String(), strings.Join(sizes, ", "))
 }
 
 // ClaimGrowthError says that a claim may not grow.
@@ -122,10 +134,12 @@ type ClaimGrowthError struct {
 	Err error
 }
 
+// Error implements error.
 func (e *ClaimGrowthError) Error() string {
 	return fmt.Sprintf("%s cannot grow from %s to %s: %v", e.Claim, e.From.String(), e.To.String(), e.Err)
 }
 
+// Unwrap returns the cause.
 func (e *ClaimGrowthError) Unwrap() error { return e.Err }
 
 // OutdatedPlanError says that applying now would not give what was planned.
@@ -134,12 +148,13 @@ type OutdatedPlanError struct {
 	Changes []FieldChange
 }
 
+// Error implements error.
 func (e *OutdatedPlanError) Error() string {
-	text := "the result would differ from the plan:"
+	lines := []string{"the result would differ from the plan:"}
 	for _, change := range e.Changes {
-		text += "\n" + change.String()
+		lines = append(lines, change.String())
 	}
-	return text
+	return strings.Join(lines, "\n")
 }
 
 // PartialWriteError says that a write failed after others had been done.
@@ -149,8 +164,10 @@ type PartialWriteError struct {
 	Err     error
 }
 
+// Error implements error.
 func (e *PartialWriteError) Error() string { return e.Err.Error() }
 
+// Unwrap returns the cause.
 func (e *PartialWriteError) Unwrap() error { return e.Err }
 
 // RolloutError says that the objects are written but the new revision does not
@@ -159,8 +176,10 @@ type RolloutError struct {
 	Err error
 }
 
+// Error implements error.
 func (e *RolloutError) Error() string { return e.Err.Error() }
 
+// Unwrap returns the cause.
 func (e *RolloutError) Unwrap() error { return e.Err }
 
 // DuplicateClientError says that a client is declared more than once.
@@ -168,6 +187,7 @@ type DuplicateClientError struct {
 	Namespace, Name string
 }
 
+// Error implements error.
 func (e *DuplicateClientError) Error() string {
 	return fmt.Sprintf("client %q of namespace %q was created by another resource in this run", e.Name, e.Namespace)
 }
@@ -175,13 +195,82 @@ func (e *DuplicateClientError) Error() string {
 // NoSuchClientError says that no object of a client was found.
 type NoSuchClientError struct {
 	Namespace, Name string
-	Looked          []kube.Ref
+	Missing         []kube.Ref // the objects that the template names
 }
 
+// Error implements error.
 func (e *NoSuchClientError) Error() string {
-	names := make([]string, 0, len(e.Looked))
-	for _, ref := range e.Looked {
+	names := make([]string, 0, len(e.Missing))
+	for _, ref := range e.Missing {
 		names = append(names, ref.Key())
 	}
 	return fmt.Sprintf("namespace %q holds none of the objects of client %q: %s", e.Namespace, e.Name, strings.Join(names, ", "))
+}
+
+// NotBegunError says that an update was interrupted while it waited for its turn at the
+// gate. Nothing was written.
+type NotBegunError struct {
+	Err error
+}
+
+// Error implements error.
+func (e *NotBegunError) Error() string {
+	return fmt.Sprintf("its rollout had not begun, as others had to end first: %v", e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *NotBegunError) Unwrap() error { return e.Err }
+
+// RolledBackError says that a rollout failed, and what its roll back did.
+type RolledBackError struct {
+	// Err is why the rollout failed: a [*RolloutError].
+	Err error
+	// Restored are the objects that are again as they were.
+	Restored []kube.Ref
+	// Deleted are the objects that the apply had created.
+	Deleted []kube.Ref
+	// Grown are the claims that keep their new size.
+	Grown []kube.Ref
+	// Left are the objects that could not be restored or deleted, and why.
+	Left []LeftError
+	// Serving is why the former revision does not serve again; nil if it does.
+	Serving error
+}
+
+// LeftError says why an object is still as the failed rollout left it.
+type LeftError struct {
+	Ref kube.Ref
+	// Created: the apply had created it, so that it should have been deleted. Otherwise it
+	// should have been restored.
+	Created bool
+	Err     error
+}
+
+// Error implements error.
+func (e *LeftError) Error() string { return fmt.Sprintf("%s: %v", e.Ref, e.Err) }
+
+// Unwrap returns the cause.
+func (e *LeftError) Unwrap() error { return e.Err }
+
+// Error implements error.
+func (e *RolledBackError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *RolledBackError) Unwrap() error { return e.Err }
+
+// IsComplete reports whether everything is again as it was.
+func (e *RolledBackError) IsComplete() bool { return len(e.Left) == 0 && e.Serving == nil }
+
+// refs names what there is of a client after the roll back of an update.
+func (e *RolledBackError) refs(prior []kube.Ref) []kube.Ref {
+	refs := slices.Clone(prior)
+	for i, ref := range refs {
+		if at := slices.IndexFunc(e.Restored, ref.SameObject); at >= 0 {
+			refs[i] = e.Restored[at] // may have been recreated
+		}
+	}
+	for _, left := range e.Left {
+		refs = union(refs, []kube.Ref{left.Ref})
+	}
+	return refs
 }

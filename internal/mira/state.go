@@ -1,17 +1,13 @@
 package mira
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
 // State is what is known of a client's objects: live, or as planned.
@@ -20,30 +16,30 @@ type State struct {
 	Objects map[string]managedfields.Fields
 	// Refs name the objects in the order of their creation.
 	Refs []kube.Ref
-	// Images by the name of the container, init containers included.
+	// Images are those of the containers, init containers included, by the containers' names.
 	Images map[string]string
 	// Claims are the names of the PersistentVolumeClaims with the client's data,
 	// sorted.
 	Claims []string
 	// URL is empty when no Ingress names a host.
 	URL string
-	// Revision of the template.
+	// Revision is that of the template.
 	Revision string
-	// Fingerprints of the objects that applying the template left as it wants them, by
-	// `Kind/name`. Nil where there are none to tell of, so that former ones hold.
+	// Fingerprints are those of the objects that the last apply left as the template wants
+	// them, by `Kind/name`. Nil says nothing: what was recorded before holds.
 	Fingerprints map[string]managedfields.Fingerprint
-	// Pinned is the revision that the configuration asked for; may be empty.
-	Pinned string
+	// PinnedRevision is the one to which the configuration pinned the client, if any.
+	PinnedRevision string
 }
 
-// SameClient tells whether both show the same of a client's objects: what a plan
+// SameClient reports whether both show the same of a client's objects: what a plan
 // compares. The template's revision is not part of that.
-func (r *State) SameClient(other *State) bool {
-	return r.URL == other.URL && slices.Equal(r.Claims, other.Claims) && maps.Equal(r.Images, other.Images) &&
-		maps.EqualFunc(r.Objects, other.Objects, managedfields.FieldsEqual)
+func (s *State) SameClient(other *State) bool {
+	return s.URL == other.URL && slices.Equal(s.Claims, other.Claims) && maps.Equal(s.Images, other.Images) &&
+		maps.EqualFunc(s.Objects, other.Objects, managedfields.FieldsEqual)
 }
 
-// imagesOf reads the containers' images out of the fields.
+// imagesOf reads the images of the containers from the fields.
 func imagesOf(objects map[string]managedfields.Fields) map[string]string {
 	images := make(map[string]string)
 	for key, fields := range objects {
@@ -60,30 +56,6 @@ func imagesOf(objects map[string]managedfields.Fields) map[string]string {
 		}
 	}
 	return images
-}
-
-// claimsOf gives the claims that the StatefulSets among the objects use, and of
-// those recorded before the ones that are still there: a replica that is no more
-// leaves its claim behind.
-func (f *Fleet) claimsOf(ctx context.Context, namespace, client string, objects []*unstructured.Unstructured, before []string) []string {
-	var names []string
-	for _, object := range objects {
-		if isStatefulSet(object) {
-			names = append(names, kube.ClaimNames(object)...)
-		}
-	}
-	for _, name := range before {
-		if slices.Contains(names, name) {
-			continue
-		}
-		isThere, err := f.batcher.HasClaim(ctx, client, namespace, name)
-		// Better a name too many than one forgotten: it may hold data.
-		if err != nil || isThere {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // RefsOf names objects by their keys alone, for a state that has lost its
@@ -158,4 +130,26 @@ func fieldChanges(object string, from, to managedfields.Fields) []FieldChange {
 		changed = append(changed, change)
 	}
 	return changed
+}
+
+// differences lists what differs between the fields of two sets of objects.
+func differences(from, to map[string]managedfields.Fields) []FieldChange {
+	keys := maps.Clone(from)
+	maps.Copy(keys, to)
+	var changed []FieldChange
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		changed = append(changed, fieldChanges(key, from[key], to[key])...)
+	}
+	return changed
+}
+
+// union adds references that are not there yet.
+func union(refs, more []kube.Ref) []kube.Ref {
+	all := slices.Clone(refs)
+	for _, ref := range more {
+		if !slices.ContainsFunc(all, ref.SameObject) {
+			all = append(all, ref)
+		}
+	}
+	return all
 }

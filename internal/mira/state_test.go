@@ -42,7 +42,8 @@ func TestURLOf(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			service := object(t, `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}`)
-			ingress := object(t, `{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "i"}, "spec": {"rules": `+test.rules+`}}`)
+			ingress := object(t, `{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "i"},
+			  "spec": {"rules": `+test.rules+`}}`)
 			if got := urlOf([]*unstructured.Unstructured{service, ingress}); got != test.want {
 				t.Errorf("url %q, want %q", got, test.want)
 			}
@@ -62,7 +63,8 @@ func TestClaimPolicy(t *testing.T) {
 		{"unless the data may go", `{"whenDeleted": "Delete", "whenScaled": "Delete"}`, true, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			o := object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s"}, "spec": {"persistentVolumeClaimRetentionPolicy": `+test.policy+`}}`)
+			o := object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s"},
+			  "spec": {"persistentVolumeClaimRetentionPolicy": `+test.policy+`}}`)
 			err := checkClaimPolicy(o, test.deleteData)
 			var refused *ClaimPolicyError
 			switch {
@@ -76,10 +78,13 @@ func TestClaimPolicy(t *testing.T) {
 }
 
 func TestLabelsGoOnTheObjectOnly(t *testing.T) {
-	o := object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s", "labels": {"app.kubernetes.io/managed-by": "Helm", "team": "a"}},
+	o := object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet",
+	  "metadata": {"name": "s", "labels": {"app.kubernetes.io/managed-by": "Helm", "team": "a"}},
 	  "spec": {"selector": {"matchLabels": {"app": "mira"}}, "template": {"metadata": {"labels": {"app": "mira"}}}}}`)
 	label(o, "acme")
-	want := object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s", "labels": {"app.kubernetes.io/managed-by": "terraform-provider-mira", "mira-cluster.io/client": "acme", "team": "a"}},
+	want := object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet",
+	  "metadata": {"name": "s", "labels": {"app.kubernetes.io/managed-by": "terraform-provider-mira",
+	    "mira-cluster.io/client": "acme", "team": "a"}},
 	  "spec": {"selector": {"matchLabels": {"app": "mira"}}, "template": {"metadata": {"labels": {"app": "mira"}}}}}`)
 	if diff := cmp.Diff(want.Object, o.Object); diff != "" {
 		t.Errorf("labelled object (-want +got):\n%s", diff)
@@ -88,7 +93,8 @@ func TestLabelsGoOnTheObjectOnly(t *testing.T) {
 
 func TestRefsOfAStateWithoutReferences(t *testing.T) {
 	var keys []string
-	for _, ref := range RefsOf("default", map[string]managedfields.Fields{"StatefulSet/a": nil, "Service/b": nil, "Service/a": nil, "Ingress/a": nil}) {
+	objects := map[string]managedfields.Fields{"StatefulSet/a": nil, "Service/b": nil, "Service/a": nil, "Ingress/a": nil}
+	for _, ref := range RefsOf("default", objects) {
 		keys = append(keys, ref.APIVersion+" "+ref.String())
 	}
 	want := []string{"v1 Service default/a", "v1 Service default/b", "networking.k8s.io/v1 Ingress default/a", "apps/v1 StatefulSet default/a"}
@@ -117,27 +123,5 @@ func TestDifferences(t *testing.T) {
 	}
 	if lines := differences(from, from); len(lines) > 0 {
 		t.Errorf("an object differs from itself: %v", lines)
-	}
-}
-
-func TestSharedLoadsOnceAndForgetsFailures(t *testing.T) {
-	var s shared[string, int]
-	never := func(int) bool { return false }
-	loads := 0
-	load := func() (int, error) { loads++; return loads, nil }
-	fail := func() (int, error) { return 0, errors.New("no") }
-	if _, err := s.get("a", never, fail); err == nil {
-		t.Error("a failure is not reported")
-	}
-	for range 3 {
-		if got, err := s.get("a", never, load); got != 1 || err != nil {
-			t.Errorf("get = %d, %v; want 1", got, err)
-		}
-	}
-	if got, _ := s.get("a", func(int) bool { return true }, load); got != 2 {
-		t.Errorf("get after renewal = %d, want 2", got)
-	}
-	if got, _ := s.get("b", never, load); got != 3 {
-		t.Errorf("get of another key = %d, want 3", got)
 	}
 }

@@ -121,7 +121,7 @@ func (m *clientModel) spec(base mira.TemplateSource) (mira.Spec, mira.UnknownVal
 	if m.Template.isKnown() {
 		spec.Template = base.Override(m.Template.get().source())
 		spec.Revision = m.Template.get().Revision.get()
-		spec.Override = true
+		spec.RereadTemplate = true
 	}
 	return spec, unknown, diags
 }
@@ -152,14 +152,14 @@ func (m *clientModel) setURL(url string) {
 // private state.
 func (m *clientModel) state(private clientPrivate) *mira.State {
 	state := &mira.State{
-		Objects:      m.Objects.get(),
-		Refs:         private.Refs,
-		Images:       m.Images.get(),
-		Claims:       m.Claims.get(),
-		URL:          m.URL.get(),
-		Revision:     m.TemplateRevision.get(),
-		Fingerprints: private.Fingerprints,
-		Pinned:       m.Template.get().Revision.get(),
+		Objects:        m.Objects.get(),
+		Refs:           private.Refs,
+		Images:         m.Images.get(),
+		Claims:         m.Claims.get(),
+		URL:            m.URL.get(),
+		Revision:       m.TemplateRevision.get(),
+		Fingerprints:   private.Fingerprints,
+		PinnedRevision: m.Template.get().Revision.get(),
 	}
 	if state.Refs == nil {
 		state.Refs = mira.RefsOf(m.Namespace.get(), state.Objects)

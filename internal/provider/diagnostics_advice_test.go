@@ -30,7 +30,7 @@ func adviceCases() []diagnosticCase {
 		{
 			name: "a rollout that was rolled back says what was done",
 			err: &mira.RolledBackError{
-				Err: &mira.RolloutError{Err: failed}, PutBack: []kube.Ref{statefulSet}, Deleted: []kube.Ref{service}, Grown: []kube.Ref{claim},
+				Err: &mira.RolloutError{Err: failed}, Restored: []kube.Ref{statefulSet}, Deleted: []kube.Ref{service}, Grown: []kube.Ref{claim},
 			},
 			summary: "Rollout Failed And Was Rolled Back",
 			detail: client + failed.Report() + "\n\n" +
@@ -233,7 +233,7 @@ func adviceCases() []diagnosticCase {
 		},
 		{
 			name:    "a client that is not there is named by the error",
-			err:     &mira.NoSuchClientError{Namespace: "default", Name: "acme", Looked: []kube.Ref{service}},
+			err:     &mira.NoSuchClientError{Namespace: "default", Name: "acme", Missing: []kube.Ref{service}},
 			summary: "Client Not Found",
 			detail:  `Namespace "default" holds none of the objects of client "acme": Service/mira-acme. Check the name and the namespace.`,
 		},

@@ -35,8 +35,8 @@ func reportOf(err error) string {
 // rollbackOutcome says what a roll back did, and what it could not do.
 func rollbackOutcome(e *mira.RolledBackError) string {
 	var parts []string
-	if len(e.PutBack) > 0 {
-		parts = append(parts, "Rolled back to what it was before: "+list(e.PutBack)+".")
+	if len(e.Restored) > 0 {
+		parts = append(parts, "Rolled back to what it was before: "+list(e.Restored)+".")
 	}
 	if len(e.Deleted) > 0 {
 		parts = append(parts, "Deleted again, as this apply had created it: "+list(e.Deleted)+". Claims stay.")
@@ -54,7 +54,7 @@ func rollbackOutcome(e *mira.RolledBackError) string {
 	switch {
 	case e.Serving != nil:
 		parts = append(parts, fmt.Sprintf("The former revision does not serve: %v", e.Serving))
-	case len(e.PutBack) > 0 && len(e.Left) == 0:
+	case len(e.Restored) > 0 && len(e.Left) == 0:
 		parts = append(parts, "The former revision serves again. The next plan shows the change again.")
 	}
 	var failed *rollout.FailedError

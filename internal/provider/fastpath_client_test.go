@@ -36,7 +36,7 @@ func TestFastPath_client(t *testing.T) {
 	}
 	want := mira.Spec{
 		Namespace: "default", Name: "acme", AdminEmail: "a@acme.example", Variables: map[string]string{"A": "1"},
-		Template: mira.TemplateSource{Namespace: "n", ConfigMap: "other", Key: "k"}, Revision: "pinned", Override: true,
+		Template: mira.TemplateSource{Namespace: "n", ConfigMap: "other", Key: "k"}, Revision: "pinned", RereadTemplate: true,
 	}
 	spec, _, diags := client.spec(mira.TemplateSource{Namespace: "n", ConfigMap: "c", Key: "k"})
 	if diags.HasError() {
@@ -45,7 +45,7 @@ func TestFastPath_client(t *testing.T) {
 	if diff := cmp.Diff(want, spec); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
 	}
-	if client.readTimeout != 5*time.Second || client.prior.URL != "https://acme.example" || client.prior.Pinned != "pinned" || len(client.prior.Claims) != 1 {
+	if client.readTimeout != 5*time.Second || client.prior.URL != "https://acme.example" || client.prior.PinnedRevision != "pinned" || len(client.prior.Claims) != 1 {
 		t.Errorf("got %+v, %+v", client, client.prior)
 	}
 	again := client.clientModel

@@ -21,11 +21,11 @@ func TestFleetAPI_rejectedThirdObject(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	connection, err := connection.Connect(connection.Settings{ConfigPath: s.Kubeconfig}, connection.SystemEnvironment(), "test")
+	conn, err := connection.Connect(connection.Settings{ConfigPath: s.Kubeconfig}, connection.SystemEnvironment(), "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := kube.New(connection, kube.Options{Force: true, Manager: managedfields.NewManager("", mira.ClientLabel)})
+	client, err := kube.New(conn, kube.Options{Force: true, Manager: managedfields.NewManager("", mira.ClientLabel)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,8 @@ func TestFleetAPI_rejectedThirdObject(t *testing.T) {
 
 	s.Admission.Deny(t, "statefulsets", "true", acctest.StatefulSetProbe())
 	before, writes := s.Snapshot(t), s.FollowServices(t)
-	changed := fleet(strings.NewReplacer("type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", "mira:3.0", "mira:3.1").Replace(sample))
+	changes := strings.NewReplacer("type: ClusterIP\n", "type: ClusterIP\n  sessionAffinity: ClientIP\n", "mira:3.0", "mira:3.1")
+	changed := fleet(changes.Replace(sample))
 	for _, test := range []struct {
 		name  string
 		apply func() (*mira.Outcome, error)

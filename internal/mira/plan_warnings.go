@@ -1,0 +1,157 @@
+package mira
+
+import (
+	"context"
+	"strings"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+)
+
+// takeovers warns of the fields that the apply takes from other managers.
+func (s changeSet) takeovers(m *managedfields.Manager, client string) []Warning {
+	var taken []OwnedField
+	for _, c := range s {
+		if !c.writesToLive() {
+			continue
+		}
+		for _, field := range c.adoption(m).FieldsTaken() {
+			taken = append(taken, OwnedField{Object: c.ref.Key(), FieldOwner: field})
+		}
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	return []Warning{TakeoverWarning{Client: client, Fields: taken}}
+}
+
+// removals warns of the fields that somebody has added by hand and that go. The plan
+// does not show them: they never were ours.
+func (s changeSet) removals(client string) []Warning {
+	var removed []FieldChange
+	for _, c := range s {
+		removed = append(removed, fieldChanges(c.ref.Key(), c.removal, nil)...)
+	}
+	if len(removed) == 0 {
+		return nil
+	}
+	return []Warning{ManualFieldsWarning{Client: client, Changes: removed}}
+}
+
+// recreations warns of the StatefulSets that are recreated, and of the claims that
+// grow. What a create recreates of the client's own objects is left of a tainted
+// client: it will be deleted first.
+func (s changeSet) recreations(client string, isCreate bool) []Warning {
+	var warnings []Warning
+	for _, c := range s {
+		switch {
+		case c.refusal() != nil:
+			warnings = append(warnings, ReplaceRequiredWarning{Client: client, Err: c.refusal()})
+		case c.action == actionRecreate && (!isCreate || !c.isOwn(client)):
+			recreated := RecreationWarning{
+				Client: client, StatefulSet: kube.RefOf(c.live), Fields: c.recreation.Fields, NewRevision: !c.keepsPodTemplate(),
+			}
+			for _, pod := range c.recreation.withoutClaim {
+				recreated.WithoutClaim = append(recreated.WithoutClaim, pod.Name)
+			}
+			warnings = append(warnings, recreated)
+		}
+		if len(c.claims.growing) > 0 {
+			warnings = append(warnings, ClaimGrowthWarning{Client: client, Claims: c.claims.growing})
+		}
+		if len(c.claims.tooSmall) > 0 {
+			warnings = append(warnings, ClaimsTooSmallWarning{Client: client, Claims: c.claims.tooSmall})
+		}
+	}
+	return warnings
+}
+
+// admissionChanges warns of the fields that the server will store with another value
+// than the template has. A value that it has stored already was told when it came.
+func (s changeSet) admissionChanges(m *managedfields.Manager, client string) []Warning {
+	var changed []AdmittedField
+	for _, c := range s.withManifest() {
+		if c.action == actionNone && managedfields.FieldsEqual(c.prior, c.unchanged.fields) {
+			continue // it has been told
+		}
+		for _, change := range m.AdmissionChanges(c.manifest, c.dryRun) {
+			if had, ok := c.prior[change.Field]; c.prior != nil && ok != change.Removed && had == change.Got {
+				continue
+			}
+			changed = append(changed, AdmittedField{Object: c.ref.Key(), AdmissionChange: change})
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	return []Warning{AdmissionWarning{Client: client, Fields: changed}}
+}
+
+// sharedFields warns of the fields that the plan shows as going and that stay on the
+// object, because others own them, too.
+func (s changeSet) sharedFields(m *managedfields.Manager, client string) []Warning {
+	var shared []OwnedField
+	for _, c := range s {
+		if !c.writesToLive() {
+			continue
+		}
+		var dropped []string
+		owned := m.Owned(c.dryRun)
+		for path := range c.prior {
+			if _, isKept := owned[path]; !isKept {
+				dropped = append(dropped, path)
+			}
+		}
+		for _, field := range c.adoption(m).FieldsShared(dropped) {
+			shared = append(shared, OwnedField{Object: c.ref.Key(), FieldOwner: field})
+		}
+	}
+	if len(shared) == 0 {
+		return nil
+	}
+	return []Warning{SharedFieldsWarning{Client: client, Fields: shared}}
+}
+
+// renamedStatefulSets warns of the StatefulSets that go: one of another name begins
+// with claims of its own, without the data.
+func (s changeSet) renamedStatefulSets(client string, prior *State) []Warning {
+	var warnings []Warning
+	for _, c := range s.deletions() {
+		if c.ref.Kind == statefulSetKind {
+			warnings = append(warnings, RenamedStatefulSetWarning{Client: client, StatefulSet: c.ref, Claims: prior.Claims})
+		}
+	}
+	return warnings
+}
+
+// adoptions warns of the existing objects that the apply takes over, and of what it
+// changes on them: the plan of a create shows only what will be. For an update these
+// are objects that somebody has created again since the last apply.
+func (p *planner) adoptions(ctx context.Context, changes changeSet) ([]Warning, error) {
+	adopted := AdoptionWarning{Client: p.spec.Name, Origin: AdoptedLabelled}
+	if p.prior != nil {
+		adopted.Origin = AdoptedRecreated
+	}
+	for _, c := range changes {
+		if c.live == nil || p.prior != nil && (c.action == actionNone || p.fields.Adopted(c.live)) {
+			continue
+		}
+		adopted.Objects = append(adopted.Objects, kube.RefOf(c.live))
+		if p.prior == nil && !c.isOwn(p.spec.Name) {
+			adopted.Origin = AdoptedUnlabelled
+		}
+		had, err := p.adoptedFields(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		for _, change := range fieldChanges(c.ref.Key(), had, p.fields.Owned(c.dryRun)) {
+			if line := change.String(); !strings.Contains(line, managedByLabel) && !strings.Contains(line, ClientLabel) {
+				adopted.Changes = append(adopted.Changes, change)
+			}
+		}
+	}
+	if len(adopted.Objects) == 0 {
+		return nil, nil
+	}
+	return []Warning{adopted}, nil
+}

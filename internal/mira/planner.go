@@ -1,0 +1,199 @@
+package mira
+
+import (
+	"context"
+	"errors"
+	"maps"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+)
+
+// planner finds out what an apply would do to a client's objects. It reads and asks for
+// dry runs, and writes nothing.
+type planner struct {
+	*services
+	spec  Spec
+	prior *State // recorded of the client; nil for one that is not recorded
+
+	// batched: live objects may be read together with those of other clients, and be up
+	// to a minute old. An apply reads again what it is about to write.
+	batched bool
+	// allowRefusal: a StatefulSet of the client that cannot be recreated around its pods
+	// is no error of the plan. The refusal is noted in its change.
+	allowRefusal bool
+}
+
+// dryRunAll reads what is there, refuses what belongs to others, and has the server
+// dry-run every object. The error names every refusal.
+func (p *planner) dryRunAll(ctx context.Context, m *manifest) (changeSet, error) {
+	changes := make(changeSet, 0, len(m.objects))
+	var refused []error
+	for _, object := range m.objects {
+		c := newObjectChange(object, p.priorOf(object))
+		err := p.dryRunObject(ctx, c)
+		if p.allowRefusal && c.refusal() != nil && c.isOwn(p.spec.Name) {
+			err = nil
+		}
+		if err != nil {
+			refused = append(refused, err)
+			if isHopeless(ctx, err) {
+				break
+			}
+			continue
+		}
+		changes = append(changes, c)
+	}
+	return changes.withDeletions(p.prior), errors.Join(refused...)
+}
+
+// priorOf returns what is recorded of an object.
+func (p *planner) priorOf(object *unstructured.Unstructured) objectState {
+	if p.prior == nil {
+		return objectState{}
+	}
+	key := kube.RefOf(object).Key()
+	return objectState{fields: p.prior.Objects[key], fingerprint: p.prior.Fingerprints[key]}
+}
+
+// isHopeless reports whether the next object would meet the same error.
+func isHopeless(ctx context.Context, err error) bool {
+	var unreachable *connection.UnreachableError
+	var noNamespace *kube.NamespaceNotFoundError
+	return ctx.Err() != nil || errors.As(err, &unreachable) || errors.As(err, &noNamespace)
+}
+
+// dryRunObject finds out what an apply would do to one object.
+func (p *planner) dryRunObject(ctx context.Context, c *objectChange) error {
+	if err := p.owners.declare(c.ref, p.spec.Name); err != nil {
+		return err
+	}
+	if err := p.readLive(ctx, c); err != nil {
+		return err
+	}
+	if c.live != nil {
+		if err := checkOwner(c.live, p.spec.Name); err != nil {
+			return err
+		}
+	}
+	if c.action == actionNone {
+		return nil
+	}
+	if err := p.dryRunApply(ctx, c); err != nil || c.action == actionRecreate {
+		return err
+	}
+	if c.live == nil && isStatefulSet(c.manifest) {
+		return p.planGrowthOfKept(ctx, c)
+	}
+	if p.prior != nil && c.live != nil {
+		p.keepIfSame(c)
+	}
+	return nil
+}
+
+// readLive reads the live object, and leaves it as it is if the fingerprint of the last
+// apply says that it is in sync. Then the server need not be asked for a dry run.
+//
+// A plan reads in batches. An apply trusts such an answer for an object that it leaves
+// alone, and reads again what it is about to write. So a client of which one object
+// changes, its StatefulSet for a new image, costs four requests of its own over plan
+// and apply: the dry run of the plan, which the operator sees; that of the CLI's second
+// plan, in another process, which must give the same; the read before the write, by
+// which the apply knows that this dry run still holds; and the write.
+func (p *planner) readLive(ctx context.Context, c *objectChange) error {
+	var err error
+	if p.batched || c.fingerprint != (managedfields.Fingerprint{}) {
+		if c.live, err = p.batcher.Get(ctx, p.spec.Name, c.ref); err != nil {
+			return err
+		}
+		if c.live != nil {
+			if fields, ok := p.fields.InSync(c.fingerprint, c.manifest, c.live, c.prior); ok {
+				logging.Debug(ctx, "Object is in sync: nothing to do", "client", p.spec.Name, "object", c.ref.String())
+				c.keep(objectState{fields: fields, fingerprint: c.fingerprint})
+				return nil
+			}
+		}
+	}
+	if !p.batched {
+		c.live, err = p.kube.Get(ctx, c.ref)
+	}
+	return err
+}
+
+// dryRunApply asks the server what applying an object would give, and what else it
+// takes to apply it.
+func (p *planner) dryRunApply(ctx context.Context, c *objectChange) error {
+	if !p.batched {
+		if c.dryRun = p.kube.RecentDryRun(c.manifest, c.live); c.dryRun != nil {
+			logging.Debug(ctx, "Used the answer of the dry run that the plan asked for", "client", p.spec.Name, "object", c.ref.String())
+			return nil
+		}
+	}
+	var err error
+	if c.dryRun, err = p.kube.DryRun(ctx, c.manifest, c.live); err == nil {
+		return nil
+	}
+	if err = p.planRecreation(ctx, c, err); err != nil && c.refusal() == nil {
+		err = p.planRemoval(ctx, c, err)
+	}
+	return err
+}
+
+// keepIfSame leaves an object as it is if a write would change nothing that anybody
+// notices: a template that spells out what the server fills in anyway, or leaves it out
+// again, is no reason to write.
+func (p *planner) keepIfSame(c *objectChange) {
+	if !c.adoption(p.fields).OnlyOwnershipDiffers() {
+		return
+	}
+	state := objectState{fields: p.fields.Observe(c.live, c.prior)}
+	if p.fields.OwnsSame(c.live, c.dryRun) {
+		state.fingerprint = p.fields.FingerprintOf(c.manifest, c.live)
+	}
+	c.keep(state)
+}
+
+// planRemoval plans to remove what people with kubectl have added by hand, if the
+// server does not accept it together with what the template has. Otherwise it returns
+// the refusal.
+func (p *planner) planRemoval(ctx context.Context, c *objectChange, refusal error) error {
+	var rejected *kube.RejectedError
+	if c.live == nil || !errors.As(refusal, &rejected) {
+		return refusal
+	}
+	removal, err := p.kube.RemoveConflictingFields(ctx, c.applied, c.live, refusal)
+	if err != nil {
+		return err
+	}
+	if removal == nil {
+		return refusal
+	}
+	c.dryRun, c.removal = removal.Result, removal.Fields
+	// The adoption drops them as if they had been ours.
+	c.prior = maps.Clone(c.prior)
+	if c.prior == nil {
+		c.prior = make(managedfields.Fields)
+	}
+	maps.Copy(c.prior, removal.Fields)
+	return nil
+}
+
+// adoptedFields returns the live values of what adopting an object will change: of the
+// fields that are applied, and of those that a former manager set and that go.
+func (p *planner) adoptedFields(ctx context.Context, c *objectChange) (managedfields.Fields, error) {
+	result := c.dryRun
+	if c.action == actionRecreate {
+		result = c.recreation.Merged
+	}
+	lost, err := p.kube.FieldsLost(ctx, c.live, result)
+	if err != nil {
+		return nil, err
+	}
+	fields := p.fields.Observe(c.live, p.fields.Owned(c.dryRun))
+	maps.Copy(fields, lost)
+	return fields, nil
+}

@@ -1,0 +1,60 @@
+package mira
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// configMaps are ConfigMaps that hold one text, whatever is asked for.
+type configMaps string
+
+func (c configMaps) ConfigMapKey(context.Context, string, string, string) (string, error) {
+	return string(c), nil
+}
+
+// rendererOf is a renderer whose template is a text.
+func rendererOf(text string, kinds ...schema.GroupKind) *renderer {
+	return &renderer{
+		configMaps: configMaps(text),
+		settings:   Settings{ClusterDomain: "mira.example", AllowedKinds: append(DefaultAllowedKinds(), kinds...)},
+	}
+}
+
+const serviceOnly = "apiVersion: v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%}\n"
+
+func TestRenderRefusesObjectsThatPlansCannotTellApart(t *testing.T) {
+	knative := schema.GroupKind{Group: "serving.knative.dev", Kind: "Service"}
+	r := rendererOf(serviceOnly+"---\napiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: mira-%CLIENT_NAME%}\n", knative)
+	_, err := r.render(t.Context(), Spec{Namespace: "default", Name: "acme"})
+	var refused *TemplateError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "line 5") {
+		t.Errorf("error %v, want a TemplateError about line 5", err)
+	}
+}
+
+func TestRenderWarnsOfUnusedVariables(t *testing.T) {
+	r := rendererOf(serviceOnly)
+	m, err := r.render(t.Context(), Spec{Namespace: "default", Name: "acme", Variables: map[string]string{"IMAGE_TAG": "1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Warning{UnusedVariablesWarning{Client: "acme", Variables: []string{"IMAGE_TAG"}}}
+	if diff := cmp.Diff(want, m.warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+func TestStringDataBecomesData(t *testing.T) {
+	secret := object(t, `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"},
+	  "data": {"a": "b2xk", "b": "b2xk"}, "stringData": {"a": "new"}}`)
+	foldStringData(secret)
+	want := object(t, `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "bmV3", "b": "b2xk"}}`)
+	if diff := cmp.Diff(want.Object, secret.Object); diff != "" {
+		t.Errorf("secret (-want +got):\n%s", diff)
+	}
+}
