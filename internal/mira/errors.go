@@ -16,12 +16,10 @@ type TemplateUnavailableError struct {
 	Err    error
 }
 
-// Error implements error.
 func (e *TemplateUnavailableError) Error() string {
 	return fmt.Sprintf("reading the client template (%s): %v", e.Source, e.Err)
 }
 
-// Unwrap returns the cause.
 func (e *TemplateUnavailableError) Unwrap() error { return e.Err }
 
 // TemplateError says what is wrong with a template, or with a value for it. It wraps one
@@ -31,10 +29,8 @@ type TemplateError struct {
 	Err    error
 }
 
-// Error implements error.
 func (e *TemplateError) Error() string { return fmt.Sprintf("%s: %v", e.Source, e.Err) }
 
-// Unwrap returns the cause.
 func (e *TemplateError) Unwrap() error { return e.Err }
 
 // RevisionError says that the template is not the one to which the client is pinned.
@@ -43,7 +39,6 @@ type RevisionError struct {
 	Pinned, Found string
 }
 
-// Error implements error.
 func (e *RevisionError) Error() string {
 	return fmt.Sprintf("%s has revision %s, and the client is pinned to %s", e.Source, e.Found, e.Pinned)
 }
@@ -54,7 +49,6 @@ type ForeignObjectError struct {
 	Owner string // the other client's name
 }
 
-// Error implements error.
 func (e *ForeignObjectError) Error() string {
 	return fmt.Sprintf("%s belongs to client %q", e.Ref, e.Owner)
 }
@@ -67,7 +61,6 @@ type ClaimPolicyError struct {
 	Live   bool   // it is the object in the cluster that does so, and not the template
 }
 
-// Error implements error.
 func (e *ClaimPolicyError) Error() string {
 	return fmt.Sprintf("%s asks Kubernetes to delete its claims (spec.%s.%s is Delete)", e.Ref, retentionPolicyKey, e.Policy)
 }
@@ -80,7 +73,6 @@ type SelectorError struct {
 	Pods     []string // that would be lost
 }
 
-// Error implements error.
 func (e *SelectorError) Error() string {
 	return fmt.Sprintf("%s: the new spec.selector (%s) does not match the running pods %s", e.Ref, e.Selector, strings.Join(e.Pods, ", "))
 }
@@ -93,7 +85,6 @@ type ClaimLostError struct {
 	Claims   []string
 }
 
-// Error implements error.
 func (e *ClaimLostError) Error() string {
 	return fmt.Sprintf("%s: spec.volumeClaimTemplates has no %q any more, whose claims hold data of the client: %s",
 		e.Ref, e.Template, strings.Join(e.Claims, ", "))
@@ -118,7 +109,6 @@ func (e *ClaimShrinksError) Least() resource.Quantity {
 	return least
 }
 
-// Error implements error.
 func (e *ClaimShrinksError) Error() string {
 	sizes := make([]string, 0, len(e.Claims))
 	for _, claim := range e.Claims {
@@ -134,12 +124,10 @@ type ClaimGrowthError struct {
 	Err error
 }
 
-// Error implements error.
 func (e *ClaimGrowthError) Error() string {
 	return fmt.Sprintf("%s cannot grow from %s to %s: %v", e.Claim, e.From.String(), e.To.String(), e.Err)
 }
 
-// Unwrap returns the cause.
 func (e *ClaimGrowthError) Unwrap() error { return e.Err }
 
 // OutdatedPlanError says that applying now would not give what was planned.
@@ -148,7 +136,6 @@ type OutdatedPlanError struct {
 	Changes []FieldChange
 }
 
-// Error implements error.
 func (e *OutdatedPlanError) Error() string {
 	lines := []string{"the result would differ from the plan:"}
 	for _, change := range e.Changes {
@@ -164,10 +151,8 @@ type PartialWriteError struct {
 	Err     error
 }
 
-// Error implements error.
 func (e *PartialWriteError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the cause.
 func (e *PartialWriteError) Unwrap() error { return e.Err }
 
 // RolloutError says that the objects are written but the new revision does not
@@ -176,10 +161,8 @@ type RolloutError struct {
 	Err error
 }
 
-// Error implements error.
 func (e *RolloutError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the cause.
 func (e *RolloutError) Unwrap() error { return e.Err }
 
 // DuplicateClientError says that a client is declared more than once.
@@ -187,7 +170,6 @@ type DuplicateClientError struct {
 	Namespace, Name string
 }
 
-// Error implements error.
 func (e *DuplicateClientError) Error() string {
 	return fmt.Sprintf("client %q of namespace %q was created by another resource in this run", e.Name, e.Namespace)
 }
@@ -198,7 +180,6 @@ type NoSuchClientError struct {
 	Missing         []kube.Ref // the objects that the template names
 }
 
-// Error implements error.
 func (e *NoSuchClientError) Error() string {
 	names := make([]string, 0, len(e.Missing))
 	for _, ref := range e.Missing {
@@ -213,12 +194,10 @@ type NotBegunError struct {
 	Err error
 }
 
-// Error implements error.
 func (e *NotBegunError) Error() string {
 	return fmt.Sprintf("its rollout had not begun, as others had to end first: %v", e.Err)
 }
 
-// Unwrap returns the cause.
 func (e *NotBegunError) Unwrap() error { return e.Err }
 
 // RolledBackError says that a rollout failed, and what its roll back did.
@@ -246,16 +225,12 @@ type LeftError struct {
 	Err     error
 }
 
-// Error implements error.
 func (e *LeftError) Error() string { return fmt.Sprintf("%s: %v", e.Ref, e.Err) }
 
-// Unwrap returns the cause.
 func (e *LeftError) Unwrap() error { return e.Err }
 
-// Error implements error.
 func (e *RolledBackError) Error() string { return e.Err.Error() }
 
-// Unwrap returns the cause.
 func (e *RolledBackError) Unwrap() error { return e.Err }
 
 // IsComplete reports whether everything is again as it was.

@@ -62,7 +62,7 @@ func TestAccClient_deleteNamesClaims(t *testing.T) {
 	if !s.Exists(t, "PersistentVolumeClaim", acctest.ClaimName) {
 		t.Error("the claim is gone")
 	}
-	acctest.WantWarning(t, found, "Object Left Alone: ",
+	acctest.WantWarning(t, found, "Object Not Deleted: ",
 		"Ingress "+s.Namespace+`/mira-acme was not deleted with client "acme": somebody deleted it and created another one of that name`)
 	if !s.Exists(t, "Ingress", "mira-acme") {
 		t.Error("the Ingress that somebody made is gone")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
 // warningText is how one kind of warning is told to the operator.
@@ -34,7 +35,8 @@ var warningTexts = []warningText{
 	}),
 	warns("Template Not There Yet", templatePendingDetail),
 	warns("Namespace Not There Yet", func(w mira.NamespacePendingWarning) string {
-		return fmt.Sprintf("Namespace %q of client %q does not exist. Unless something creates it before the client is applied, that will fail. "+
+		return fmt.Sprintf("Namespace %q of client %q does not exist. Unless something creates it before the client is applied, the apply "+
+			"will fail. "+
 			"What the client's objects will be is known only then.", w.Namespace, w.Client)
 	}),
 	warns("Fields Taken From Other Managers", func(w mira.TakeoverWarning) string {
@@ -42,69 +44,79 @@ var warningTexts = []warningText{
 			indented(w.Fields, func(f mira.OwnedField) string { return fmt.Sprintf("%s %s, set by %s", f.Object, f.Field, f.Manager) })
 	}),
 	warns("Fields Set By Hand Will Be Removed", func(w mira.ManualFieldsWarning) string {
-		return fmt.Sprintf("Client %q: somebody has added these fields by hand, and the server does not take them beside those of the template:", w.Client) +
+		return fmt.Sprintf("Client %q: somebody has added these fields by hand, and the server does not accept them together with those "+
+			"of the template:", w.Client) +
 			changeLines(w.Changes)
 	}),
 	warns("Client Must Be Deleted First", func(w mira.ReplaceRequiredWarning) string {
-		return fmt.Sprintf("Client %q: %v. This plan can be applied if it replaces the client, whose objects are deleted first then. "+
-			"Otherwise nothing will be changed.", w.Client, w.Err)
+		return fmt.Sprintf("Client %q: %v. This plan can be applied only if it replaces the client, because its objects are deleted first then. "+
+			"Otherwise the apply fails and changes nothing.", w.Client, w.Err)
 	}),
 	warns("StatefulSet Will Be Recreated", recreationDetail),
 	warns("Claims Will Grow", func(w mira.ClaimGrowthWarning) string {
 		return fmt.Sprintf("Client %q: PersistentVolumeClaim %s. Storage cannot be taken back later.", w.Client, growths(w.Claims))
 	}),
-	warns("Claims Stay Smaller Than The Template Asks", func(w mira.ClaimsTooSmallWarning) string {
-		return fmt.Sprintf("Client %q: PersistentVolumeClaim %s cannot grow, as the claim is not bound to a volume yet. "+
-			"If it holds no data, delete it by hand: the StatefulSet makes a new one.", w.Client, growths(w.Claims))
+	warns("Claims Stay Too Small", func(w mira.ClaimsTooSmallWarning) string {
+		return fmt.Sprintf("Client %q: the template asks for more storage, but a claim that is not bound to a volume yet cannot grow: "+
+			"PersistentVolumeClaim %s. "+
+			"If it holds no data, delete it by hand: the StatefulSet creates a new one.", w.Client, growths(w.Claims))
 	}),
 	warns("Admission Changes Fields", func(w mira.AdmissionWarning) string {
-		return fmt.Sprintf("Client %q: the server, most likely an admission policy or webhook of the cluster, changes these fields of the template:", w.Client) +
+		return fmt.Sprintf("Client %q: the server changes these fields of the template. Most likely an admission policy or webhook of the "+
+			"cluster does that:", w.Client) +
 			indented(w.Fields, admittedField)
 	}),
 	warns("Dropped Fields Stay", func(w mira.SharedFieldsWarning) string {
-		return fmt.Sprintf("Client %q: the template does not have these fields any more, but they stay on the objects, as others own them, too:", w.Client) +
+		return fmt.Sprintf("Client %q: the template does not have these fields any more, but they stay on the objects because other field "+
+			"managers own them, too:", w.Client) +
 			indented(w.Fields, func(f mira.OwnedField) string {
 				return fmt.Sprintf("%s %s, also set by %s", f.Object, f.Field, f.Manager)
 			})
 	}),
-	warns("Client Leaves Its Data Behind", func(w mira.RenamedStatefulSetWarning) string {
-		return fmt.Sprintf("Client %q: the template does not have %s any more, which will be deleted. Its PersistentVolumeClaims stay (%s), "+
-			"but a StatefulSet of another name does not find them: it begins with empty ones.", w.Client, w.StatefulSet, strings.Join(w.Claims, ", "))
+	warns("Renamed StatefulSet Starts Without Its Data", func(w mira.RenamedStatefulSetWarning) string {
+		return fmt.Sprintf("Client %q: the template does not have %s any more: it will be deleted. Its PersistentVolumeClaims stay (%s), "+
+			"but a StatefulSet of another name does not find them: it starts with empty ones.",
+			w.Client, w.StatefulSet, strings.Join(w.Claims, ", "))
 	}),
 	warns("Existing Objects Will Be Adopted", adoptionDetail),
 
 	warns("Server Changed Applied Fields", func(w mira.StoredValuesWarning) string {
-		return "The server stored other values than its dry run had promised, which an admission webhook can do:" + changeLines(w.Changes)
+		return "The server stored other values than its dry run had returned. An admission webhook can cause this:" + changeLines(w.Changes)
 	}),
 	warns("Claim Has Not Grown", func(w mira.ClaimNotGrownWarning) string {
 		return fmt.Sprintf("Client %q serves, but %v.", w.Client, w.Err)
 	}),
 	warns("File System Grows Later", func(w mira.FileSystemPendingWarning) string {
-		return fmt.Sprintf("Client %q: the volume of PersistentVolumeClaim %s has grown to %s; its file system follows at the next start of the pod that uses it.",
+		return fmt.Sprintf("Client %q: the volume of PersistentVolumeClaim %s has grown to %s; its file system grows when the pod that "+
+			"uses it starts the next time.",
 			w.Client, w.Claim.Claim.Name, w.Claim.To.String())
 	}),
 
-	warns("Object Left Alone", func(w mira.ObjectKeptWarning) string {
+	warns("Object Not Deleted", func(w mira.ObjectKeptWarning) string {
 		reason := fmt.Sprintf("it belongs to client %q now", w.Owner)
 		if w.Owner == "" {
-			reason = "somebody deleted it and created another one of that name, which does not carry the client's label"
+			reason = "somebody deleted it and created another one of that name, which does not have the client's label"
 		}
 		return fmt.Sprintf("%s was not deleted with client %q: %s.", w.Object, w.Client, reason)
 	}),
 	warns("Objects Belong To Another Address", func(w mira.AppliedElsewhereWarning) string {
-		return fmt.Sprintf("Client %q was created, or adopted, under another address in this very run: its objects are that one's now, and nothing was deleted. "+
-			"A `moved` block renames a client without this detour.", w.Client)
+		return fmt.Sprintf("Client %q was created, or adopted, under another address in this run. Its objects belong to that address now, "+
+			"and nothing was deleted. "+
+			"To rename a resource, use a `moved` block.", w.Client)
 	}),
-	warns("Claims Not Listed", func(w mira.ClaimsUnreadableWarning) string {
-		return fmt.Sprintf("The claims of client %q are kept, but which ones there are could not be read: %v", w.Client, w.Err)
+	warns("Claims Could Not Be Listed", func(w mira.ClaimsUnreadableWarning) string {
+		return fmt.Sprintf("The claims of client %q stay, but the provider could not list them: %v", w.Client, w.Err)
 	}),
 
 	warns("Value Not Recovered", func(w mira.UnknownValuesWarning) string {
-		return fmt.Sprintf("The live objects of client %q do not tell the value of %s. The next plan shows the value from the configuration as a change.",
+		return fmt.Sprintf("The live objects of client %q do not tell the value of %s. The next plan shows the value from the "+
+			"configuration as a change.",
 			w.Client, placeholders(w.Placeholders))
 	}),
 	warns("Value Not Recovered", func(w mira.ConflictingValuesWarning) string {
-		return fmt.Sprintf("The live objects of client %q disagree: %v. The next plan shows the value from the configuration as a change.", w.Client, w.Conflict)
+		return fmt.Sprintf("The live objects of client %q have different values for %%%s%%: %s. The next plan shows the value from the "+
+			"configuration as a change.",
+			w.Client, w.Conflict.Name, joined(w.Conflict.Found, finding))
 	}),
 }
 
@@ -124,16 +136,17 @@ func textOfWarning(warning mira.Warning) (title, detail string) {
 			return text.title, text.detail(warning)
 		}
 	}
-	return "Something Worth Knowing", fmt.Sprintf("%T: %+[1]v", warning)
+	return "Warning Without Text", fmt.Sprintf("%T: %+[1]v", warning)
 }
 
 func templatePendingDetail(w mira.TemplatePendingWarning) string {
 	what := "is not there yet"
 	if w.Found != "" {
-		what = fmt.Sprintf("still has revision %s, that of the former pin", w.Found)
+		what = fmt.Sprintf("still has revision %s, that of the previous pin", w.Found)
 	}
 	return fmt.Sprintf("Client %q is pinned to revision %s of its template (%s), which %s. "+
-		"Unless this run writes it before the client is applied, that will fail, and nothing will be changed. What the client's objects will be is known only then.",
+		"Unless this run writes it before the client is applied, the apply will fail and change nothing. What the client's objects will "+
+		"be is known only then.",
 		w.Client, w.Revision, w.Template, what)
 }
 
@@ -141,11 +154,12 @@ func recreationDetail(w mira.RecreationWarning) string {
 	pods := "which go on running"
 	switch {
 	case len(w.WithoutClaim) > 0:
-		pods = fmt.Sprintf("which are then replaced one after the other, as they lack the new claim (%s)", strings.Join(w.WithoutClaim, ", "))
+		pods = fmt.Sprintf("which are then replaced one after the other because they lack the new claim (%s)", strings.Join(w.WithoutClaim, ", "))
 	case w.NewRevision:
-		pods = "which its new revision then replaces one after the other"
+		pods = "which are then replaced by its new revision one after the other"
 	}
-	return fmt.Sprintf("Client %q: Kubernetes does not let %s change on %s. It will be deleted and created again around its pods, %s. The claims stay.",
+	return fmt.Sprintf("Client %q: Kubernetes does not let %s change on %s. It will be deleted and created again around its pods, %s. "+
+		"The claims stay.",
 		w.Client, strings.Join(w.Fields, ", "), w.StatefulSet, pods)
 }
 
@@ -154,15 +168,17 @@ func adoptionDetail(w mira.AdoptionWarning) string {
 	detail := fmt.Sprintf("Objects of client %q exist already and will be adopted: %s.", w.Client, objects)
 	switch w.Origin {
 	case mira.AdoptedRecreated:
-		detail = fmt.Sprintf("Objects of client %q were made anew since the last apply, by others, and will be adopted: %s.", w.Client, objects)
+		detail = fmt.Sprintf("Objects of client %q were created again by others since the last apply, and will be adopted: %s.",
+			w.Client, objects)
 	case mira.AdoptedLabelled:
-		detail += " They carry the client's label already: they are left of a tainted client, which this plan replaces, " +
-			"or they are managed under another address or in another state. If the resource was renamed in the configuration, use a `moved` block instead."
+		detail += " They have the client's label already: they are left of a tainted client, which this plan replaces, " +
+			"or they are managed under another address or in another state. If the resource was renamed in the configuration, use a `moved` " +
+			"block instead."
 	case mira.AdoptedUnlabelled:
 	}
 	switch {
 	case len(w.Changes) > 0:
-		detail += " These fields change:" + changeLines(w.Changes)
+		detail += " These fields will change:" + changeLines(w.Changes)
 	case w.Origin != mira.AdoptedLabelled:
 		detail += " They match the template; only the ownership labels are added, and no pod restarts."
 	}
@@ -175,6 +191,8 @@ func admittedField(f mira.AdmittedField) string {
 	}
 	return fmt.Sprintf("%s %s: %q becomes %q", f.Object, f.Field, f.Wanted, f.Got)
 }
+
+func finding(f template.Finding) string { return fmt.Sprintf("%q in %s %s", f.Value, f.Object, f.Path) }
 
 // placeholders lists names as a template has them.
 func placeholders(names []string) string {

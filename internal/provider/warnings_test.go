@@ -16,6 +16,7 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
 // Every kind of warning has a text, and only one.
@@ -79,7 +80,8 @@ func TestWarnings(t *testing.T) {
 		{Kind: mira.FieldChanged, Object: "Service/mira-acme", Field: "spec.b", Before: "1", After: "2"},
 		{Kind: mira.FieldRemoved, Object: "Service/mira-acme", Field: "spec.c", Before: "2"},
 	}
-	owned := []mira.OwnedField{{Object: "StatefulSet/mira-acme", FieldOwner: managedfields.FieldOwner{Field: "spec.replicas", Manager: "kubectl"}}}
+	kubectl := managedfields.FieldOwner{Field: "spec.replicas", Manager: "kubectl"}
+	owned := []mira.OwnedField{{Object: "StatefulSet/mira-acme", FieldOwner: kubectl}}
 	for _, test := range []struct {
 		name          string
 		warning       mira.Warning
@@ -93,14 +95,18 @@ func TestWarnings(t *testing.T) {
 		{
 			"a template that is not there", mira.TemplatePendingWarning{Client: "acme", Template: source, Revision: "r2"},
 			"Template Not There Yet",
-			`Client "acme" is pinned to revision r2 of its template (ConfigMap controller/templates-yaml, key client_template.yaml), which is not there yet. ` +
-				"Unless this run writes it before the client is applied, that will fail, and nothing will be changed. What the client's objects will be is known only then.",
+			`Client "acme" is pinned to revision r2 of its template (ConfigMap controller/templates-yaml, key client_template.yaml), which ` +
+				`is not there yet. ` +
+				"Unless this run writes it before the client is applied, the apply will fail and change nothing. What the client's objects will " +
+				"be is known only then.",
 		},
 		{
 			"a template of the former pin", mira.TemplatePendingWarning{Client: "acme", Template: source, Revision: "r2", Found: "r1"},
 			"Template Not There Yet",
-			`Client "acme" is pinned to revision r2 of its template (ConfigMap controller/templates-yaml, key client_template.yaml), which still has revision r1, that of the former pin. ` +
-				"Unless this run writes it before the client is applied, that will fail, and nothing will be changed. What the client's objects will be is known only then.",
+			`Client "acme" is pinned to revision r2 of its template (ConfigMap controller/templates-yaml, key client_template.yaml), which ` +
+				`still has revision r1, that of the previous pin. ` +
+				"Unless this run writes it before the client is applied, the apply will fail and change nothing. What the client's objects will " +
+				"be is known only then.",
 		},
 		{
 			"fields of other managers", mira.TakeoverWarning{Client: "acme", Fields: owned},
@@ -111,13 +117,14 @@ func TestWarnings(t *testing.T) {
 		{
 			"fields added by hand", mira.ManualFieldsWarning{Client: "acme", Changes: changes[2:]},
 			"Fields Set By Hand Will Be Removed",
-			`Client "acme": somebody has added these fields by hand, and the server does not take them beside those of the template:` +
+			`Client "acme": somebody has added these fields by hand, and the server does not accept them together with those of the template:` +
 				"\n  - Service/mira-acme spec.c: \"2\"",
 		},
 		{
 			"a change that needs a new client", mira.ReplaceRequiredWarning{Client: "acme", Err: errors.New("no")},
 			"Client Must Be Deleted First",
-			`Client "acme": no. This plan can be applied if it replaces the client, whose objects are deleted first then. Otherwise nothing will be changed.`,
+			`Client "acme": no. This plan can be applied only if it replaces the client, because its objects are deleted first then. ` +
+				`Otherwise the apply fails and changes nothing.`,
 		},
 		{
 			"a recreation around pods that run on", mira.RecreationWarning{Client: "acme", StatefulSet: set, Fields: []string{"spec.serviceName"}},
@@ -126,22 +133,28 @@ func TestWarnings(t *testing.T) {
 				"It will be deleted and created again around its pods, which go on running. The claims stay.",
 		},
 		{
-			"a recreation with other pods", mira.RecreationWarning{Client: "acme", StatefulSet: set, Fields: []string{"spec.serviceName"}, NewRevision: true},
+			"a recreation with other pods",
+			mira.RecreationWarning{Client: "acme", StatefulSet: set, Fields: []string{"spec.serviceName"}, NewRevision: true},
 			"StatefulSet Will Be Recreated",
 			`Client "acme": Kubernetes does not let spec.serviceName change on StatefulSet default/mira-acme. ` +
-				"It will be deleted and created again around its pods, which its new revision then replaces one after the other. The claims stay.",
+				"It will be deleted and created again around its pods, which are then replaced by its new revision one after the other. The " +
+				"claims stay.",
 		},
 		{
 			"a recreation with a new claim",
-			mira.RecreationWarning{Client: "acme", StatefulSet: set, Fields: []string{"spec.a", "spec.b"}, NewRevision: true, WithoutClaim: []string{"mira-acme-0"}},
+			mira.RecreationWarning{
+				Client: "acme", StatefulSet: set, Fields: []string{"spec.a", "spec.b"}, NewRevision: true, WithoutClaim: []string{"mira-acme-0"},
+			},
 			"StatefulSet Will Be Recreated",
 			`Client "acme": Kubernetes does not let spec.a, spec.b change on StatefulSet default/mira-acme. ` +
-				"It will be deleted and created again around its pods, which are then replaced one after the other, as they lack the new claim (mira-acme-0). The claims stay.",
+				"It will be deleted and created again around its pods, which are then replaced one after the other because they lack the new " +
+				"claim (mira-acme-0). The claims stay.",
 		},
 		{
 			"claims that grow", mira.ClaimGrowthWarning{Client: "acme", Claims: []mira.ClaimGrowth{claim, claim}},
 			"Claims Will Grow",
-			`Client "acme": PersistentVolumeClaim data-mira-acme-0 from 5Gi to 6Gi, data-mira-acme-0 from 5Gi to 6Gi. Storage cannot be taken back later.`,
+			`Client "acme": PersistentVolumeClaim data-mira-acme-0 from 5Gi to 6Gi, data-mira-acme-0 from 5Gi to 6Gi. Storage cannot be ` +
+				`taken back later.`,
 		},
 		{
 			"fields that admission changes",
@@ -150,19 +163,21 @@ func TestWarnings(t *testing.T) {
 				{Object: "Service/mira-acme", AdmissionChange: managedfields.AdmissionChange{Field: "spec.b", Wanted: "1", Removed: true}},
 			}},
 			"Admission Changes Fields",
-			`Client "acme": the server, most likely an admission policy or webhook of the cluster, changes these fields of the template:` +
+			`Client "acme": the server changes these fields of the template. Most likely an admission policy or webhook of the cluster does that:` +
 				"\n  Service/mira-acme spec.a: \"1\" becomes \"2\"\n  Service/mira-acme spec.b: \"1\" is removed",
 		},
 		{
 			"fields that stay", mira.SharedFieldsWarning{Client: "acme", Fields: owned},
 			"Dropped Fields Stay",
-			`Client "acme": the template does not have these fields any more, but they stay on the objects, as others own them, too:` +
+			`Client "acme": the template does not have these fields any more, but they stay on the objects because other field managers own ` +
+				`them, too:` +
 				"\n  StatefulSet/mira-acme spec.replicas, also set by kubectl",
 		},
 		{
 			"objects adopted with changes", mira.AdoptionWarning{Client: "acme", Objects: []kube.Ref{service, set}, Changes: changes},
 			"Existing Objects Will Be Adopted",
-			`Objects of client "acme" exist already and will be adopted: Service default/mira-acme, StatefulSet default/mira-acme. These fields change:` +
+			`Objects of client "acme" exist already and will be adopted: Service default/mira-acme, StatefulSet default/mira-acme. These ` +
+				`fields will change:` +
 				"\n  + Service/mira-acme spec.a: \"1\"\n  ~ Service/mira-acme spec.b: \"1\" -> \"2\"\n  - Service/mira-acme spec.c: \"2\"",
 		},
 		{
@@ -175,22 +190,39 @@ func TestWarnings(t *testing.T) {
 			"objects adopted that are the client's", mira.AdoptionWarning{Client: "acme", Origin: mira.AdoptedLabelled, Objects: []kube.Ref{set}},
 			"Existing Objects Will Be Adopted",
 			`Objects of client "acme" exist already and will be adopted: StatefulSet default/mira-acme. ` +
-				"They carry the client's label already: they are left of a tainted client, which this plan replaces, or they are managed under another address or in another state. " +
+				"They have the client's label already: they are left of a tainted client, which this plan replaces, or they are managed under " +
+				"another address or in another state. " +
 				"If the resource was renamed in the configuration, use a `moved` block instead.",
 		},
 		{
+			"a StatefulSet that gets another name",
+			mira.RenamedStatefulSetWarning{Client: "acme", StatefulSet: set, Claims: []string{"data-mira-acme-0"}},
+			"Renamed StatefulSet Starts Without Its Data",
+			`Client "acme": the template does not have StatefulSet default/mira-acme any more: it will be deleted. ` +
+				"Its PersistentVolumeClaims stay (data-mira-acme-0), but a StatefulSet of another name does not find them: it starts with empty ones.",
+		},
+		{
+			"values that differ",
+			mira.ConflictingValuesWarning{Client: "acme", Conflict: template.Conflict{Name: "EMAIL_ADMIN", Found: []template.Finding{
+				{Value: "a@x", Object: "Service/a", Path: "spec.a"}, {Value: "b@x", Object: "Service/a", Path: "spec.b"},
+			}}},
+			"Value Not Recovered",
+			`The live objects of client "acme" have different values for %EMAIL_ADMIN%: "a@x" in Service/a spec.a, "b@x" in Service/a spec.b. ` +
+				"The next plan shows the value from the configuration as a change.",
+		},
+		{
 			"an object that belongs to another client", mira.ObjectKeptWarning{Client: "acme", Object: service, Owner: "globex"},
-			"Object Left Alone", `Service default/mira-acme was not deleted with client "acme": it belongs to client "globex" now.`,
+			"Object Not Deleted", `Service default/mira-acme was not deleted with client "acme": it belongs to client "globex" now.`,
 		},
 		{
 			"an object that somebody has created again", mira.ObjectKeptWarning{Client: "acme", Object: service},
-			"Object Left Alone", `Service default/mira-acme was not deleted with client "acme": ` +
-				"somebody deleted it and created another one of that name, which does not carry the client's label.",
+			"Object Not Deleted", `Service default/mira-acme was not deleted with client "acme": ` +
+				"somebody deleted it and created another one of that name, which does not have the client's label.",
 		},
 		{
 			"a file system that follows", mira.FileSystemPendingWarning{Client: "acme", Claim: claim},
 			"File System Grows Later", `Client "acme": the volume of PersistentVolumeClaim data-mira-acme-0 has grown to 6Gi; ` +
-				"its file system follows at the next start of the pod that uses it.",
+				"its file system grows when the pod that uses it starts the next time.",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
