@@ -137,6 +137,8 @@ func TestBatcher_tuning(t *testing.T) {
 	}
 	t.Logf("\n| | clients | requests | GETs | objects | KiB | ms |\n|---|---|---|---|---|---|---|\n%s", table.String())
 
+	// What the quiet period saves depends on the order in which goroutines run, so that
+	// the table alone tells it.
 	few, some, many := fleet{3, 2000}, fleet{10, 5000}, fleet{300, 300}
 	now := costs["default"]
 	for _, claim := range []struct {
@@ -145,8 +147,6 @@ func TestBatcher_tuning(t *testing.T) {
 	}{
 		{"minBatch keeps a few clients from listing a large cluster", costs["minBatch 2"][few].objects > 100*now[few].objects},
 		{"fullBatch saves a fleet the quiet period", costs["no fullBatch"][many].took >= now[many].took+defaultTuning.quietPeriod/2},
-		{"quietPeriod saves requests for a few", costs["no quietPeriod"][few].requests > now[few].requests},
-		{"quietPeriod saves requests for a fleet", costs["no quietPeriod"][many].requests > now[many].requests},
 		{"prefetchPerOwner keeps some clients from listing a large cluster", costs["no prefetchPerOwner"][some].objects > 2*now[some].objects},
 		{"more prefetched objects save requests for a fleet", costs["prefetchPerOwner 10"][many].requests > now[many].requests},
 		{"larger pages save requests for a fleet", costs["pageSize 100"][many].requests > now[many].requests},
