@@ -22,9 +22,8 @@ const dialTimeout = 10 * time.Second
 
 // Connection is a REST configuration and where it came from.
 type Connection struct {
-	// Config is complete. Make one HTTP client of it with
-	// [rest.HTTPClientFor], and share that: each one made opens connections of
-	// its own.
+	// Config is complete. Make one HTTP client of it with [rest.HTTPClientFor], and
+	// share that: each HTTP client opens connections of its own.
 	Config *rest.Config
 	// Source says where the configuration came from, for messages:
 	// `kubeconfig /path, context "kind"`, `attribute kubernetes.host`,
@@ -38,9 +37,8 @@ type Connection struct {
 // single settings override the kubeconfig's, and credentials replace those of
 // its user as a whole.
 //
-// It does not talk to the server, so that a wrong address or expired
-// credentials come to light in the first request only: see
-// [Connection.Explain]. The error is a [*SettingsError] or a
+// It does not talk to the server, so that only the first request shows a wrong
+// address or expired credentials: see [Connection.Explain]. The error is a [*SettingsError] or a
 // [*NotConfiguredError].
 func Connect(settings Settings, env Environment, userAgent string) (*Connection, error) {
 	resolved, err := resolveSettings(settings, env)
@@ -74,8 +72,8 @@ func Connect(settings Settings, env Environment, userAgent string) (*Connection,
 	return &Connection{Config: config, Source: found.source}, nil
 }
 
-// check finds what client-go would pass over or fail at later, in words that
-// say less.
+// check finds what client-go would ignore, or report later and in words that say
+// less.
 func (t *target) check(r *effectiveSettings) error {
 	at := &SettingsError{Origin: t.source}
 	if t.cluster.Server == "" {
@@ -84,7 +82,8 @@ func (t *target) check(r *effectiveSettings) error {
 	}
 	if credential := r.credential(); credential.isSet() {
 		if scheme, _, _ := strings.Cut(t.cluster.Server, "://"); strings.EqualFold(scheme, "http") {
-			return credential.errorf("is not used: the address %s is not https, and credentials are sent over TLS only", withoutUser(t.cluster.Server))
+			return credential.errorf("is not used: the address %s is not https, and credentials are sent over TLS only",
+				withoutUser(t.cluster.Server))
 		}
 	}
 	if proxy := t.cluster.ProxyURL; proxy != "" {
@@ -94,13 +93,14 @@ func (t *target) check(r *effectiveSettings) error {
 		}
 	}
 	if provider := t.user.AuthProvider; provider != nil {
-		at.Err = fmt.Errorf("user %q logs in by auth-provider %q, which Kubernetes clients no longer have; use a credential plugin (exec)", t.userName, provider.Name)
+		at.Err = fmt.Errorf("user %q logs in by auth-provider %q, which Kubernetes clients no longer have; "+
+			"use a credential plugin (exec)", t.userName, provider.Name)
 		return at
 	}
 	return nil
 }
 
-// restConfig converts by clientcmd, which knows the finer points.
+// restConfig has clientcmd convert the target, as it knows the finer points.
 func (t *target) restConfig() (*rest.Config, error) {
 	const name = "mira"
 	config := clientcmdapi.NewConfig()
@@ -110,7 +110,7 @@ func (t *target) restConfig() (*rest.Config, error) {
 	return clientcmd.NewNonInteractiveClientConfig(*config, name, &clientcmd.ConfigOverrides{}, nil).ClientConfig()
 }
 
-// Address is the URL of the API server, without a user and a password.
+// Address returns the URL of the API server, without a user and a password.
 func (c *Connection) Address() string {
 	u, _, err := rest.DefaultServerUrlFor(c.Config)
 	if err != nil {
@@ -131,7 +131,7 @@ func withoutUser(address string) string {
 	return u.String()
 }
 
-// plugin names the command of the credential plugin, "" when there is none.
+// plugin returns the command of the credential plugin, "" when there is none.
 func (c *Connection) plugin() string {
 	if c.Config == nil || c.Config.ExecProvider == nil {
 		return ""

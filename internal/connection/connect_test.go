@@ -174,7 +174,8 @@ func TestConnectFindsTheCluster(t *testing.T) {
 		"host beside a path overrides the kubeconfig's server": {
 			settings: connection.Settings{Host: "https://tunnel.example.com", ConfigPath: fromAttribute},
 			address:  "https://tunnel.example.com", token: "attribute-token",
-			source: "attribute kubernetes.host over kubeconfig " + fromAttribute + `, context "attribute", named by attribute kubernetes.config_path`,
+			source: "attribute kubernetes.host over kubeconfig " + fromAttribute +
+				`, context "attribute", named by attribute kubernetes.config_path`,
 		},
 		"a token overrides that of the kubeconfig": {
 			settings:  connection.Settings{Token: "mine\n"},
@@ -345,7 +346,10 @@ func TestConnectWithNothingConfiguredSaysWhereItLooked(t *testing.T) {
 		says      []string
 	}{
 		"on a machine": {
-			says: []string{"kubernetes.host", "KUBE_HOST", "config_path", "KUBE_CONFIG_PATH", "KUBECONFIG: not set", filepath.Join(home, ".kube", "config") + ": not there", "not running in a pod"},
+			says: []string{
+				"kubernetes.host", "KUBE_HOST", "config_path", "KUBE_CONFIG_PATH", "KUBECONFIG: not set",
+				filepath.Join(home, ".kube", "config") + ": not there", "not running in a pod",
+			},
 		},
 		"in a pod without a token": {
 			inCluster: func() (*rest.Config, error) { return nil, noToken },

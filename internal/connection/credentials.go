@@ -14,9 +14,9 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// resolveCredentials checks the ways to log in. An attribute of one way shuts
-// out the ways that only variables give: the API server would rather look at
-// a client certificate than at a token, and so the variable would win.
+// resolveCredentials checks the ways to log in. Where an attribute sets one way, those
+// that only variables set are ignored: the API server prefers a client certificate to
+// a token, and so the variable would win.
 func (r *effectiveSettings) resolveCredentials(s Settings, _ Environment) error {
 	ways := [][]*settingValue{{&r.token}, {&r.username, &r.password}, {&r.clientCertificate, &r.clientKey}}
 	inAttributes := func(way []*settingValue) bool {
@@ -37,7 +37,7 @@ func (r *effectiveSettings) resolveCredentials(s Settings, _ Environment) error 
 		if err != nil {
 			return err
 		}
-		// client-go would leave the plugin alone without a word.
+		// client-go would ignore the plugin without a word.
 		if other := r.credential(); other.isSet() {
 			return settingValue{attribute: "exec"}.errorf("is not used together with %s; remove one of the two", other.origin())
 		}
@@ -67,7 +67,7 @@ func (r *effectiveSettings) resolveCredentials(s Settings, _ Environment) error 
 	return nil
 }
 
-// checkKeyPair never repeats what it is given.
+// checkKeyPair never repeats the key in its errors.
 func checkKeyPair(certificate, key settingValue) error {
 	if block, _ := pem.Decode([]byte(certificate.value)); block == nil {
 		return certificate.errorf("holds no PEM certificate%s", pemHint(certificate.value))
@@ -81,8 +81,8 @@ func checkKeyPair(certificate, key settingValue) error {
 	return nil
 }
 
-// credential gives one of the credentials that were set by themselves, in
-// contrast to those of a kubeconfig.
+// credential returns one of the credentials that were set by themselves, in contrast to
+// those of a kubeconfig.
 func (r *effectiveSettings) credential() settingValue {
 	for _, v := range []settingValue{r.token, r.username, r.password, r.clientCertificate, r.clientKey} {
 		if v.isSet() {
@@ -121,7 +121,7 @@ func execConfig(s ExecSettings) (*clientcmdapi.ExecConfig, error) {
 }
 
 // checkCertificates makes sure that every block of a bundle is a certificate:
-// the standard library passes over those that it cannot read, and the
+// the standard library skips those that it cannot read, and the
 // connection would fail with an error that does not say why.
 func checkCertificates(bundle settingValue) error {
 	count := 0

@@ -9,19 +9,19 @@ import (
 
 // Environment is what [Connect] takes from the surroundings of the process. It
 // is a parameter so that tests need not change the process. A nil function
-// gives nothing.
+// stands for one that returns nothing.
 type Environment struct {
-	// Getenv gives the value of an environment variable, "" when it is not set.
+	// Getenv returns the value of an environment variable, "" when it is not set.
 	Getenv func(name string) string
 	// HomeDir is the user's home directory, "" when there is none. It stands
 	// for a leading ~ in paths, and holds .kube/config.
 	HomeDir string
-	// InCluster gives the configuration of the pod's service account, or
+	// InCluster returns the configuration of the pod's service account, or
 	// [rest.ErrNotInCluster] outside of a pod.
 	InCluster func() (*rest.Config, error)
 }
 
-// SystemEnvironment is the environment of this process.
+// SystemEnvironment returns the environment of this process.
 func SystemEnvironment() Environment {
 	return Environment{
 		Getenv:    os.Getenv,

@@ -17,7 +17,7 @@ import (
 
 var errEmptyKubeconfig = errors.New("holds no cluster")
 
-// target is a server and who to be there, in the terms of a kubeconfig.
+// target is a server and the user to log in as, in the terms of a kubeconfig.
 type target struct {
 	source      string // as in [Connection.Source]
 	clusterName string
@@ -26,7 +26,7 @@ type target struct {
 	user        clientcmdapi.AuthInfo
 }
 
-// locate finds the first place that tells which cluster to use.
+// locate finds the first place that says which cluster to use.
 func locate(r *effectiveSettings, env Environment) (*target, error) {
 	if len(r.paths) > 0 {
 		for _, path := range r.paths {
@@ -43,7 +43,8 @@ func locate(r *effectiveSettings, env Environment) (*target, error) {
 	if r.host.isSet() {
 		for _, v := range []settingValue{r.context, r.cluster, r.authInfo} {
 			if v.inAttribute() {
-				return nil, v.errorf("chooses from a kubeconfig, but none is read when host is set by itself; set config_path, too, or remove one of the two")
+				return nil, v.errorf("chooses from a kubeconfig, but none is read when host is set by itself; " +
+					"set config_path, too, or remove one of the two")
 			}
 		}
 		return &target{source: r.host.origin(), clusterName: "kubernetes", userName: "kubernetes"}, nil
@@ -58,7 +59,7 @@ func locate(r *effectiveSettings, env Environment) (*target, error) {
 		return found, err
 	}
 	looked = append(looked, fruitless...)
-	// Another cluster than the one that was asked for must not do instead.
+	// A cluster other than the chosen one must not be used in its place.
 	for _, v := range []settingValue{r.context, r.cluster, r.authInfo} {
 		if v.isSet() {
 			return nil, v.errorf("chooses %q from a kubeconfig, but there is none: %s", v.value, strings.Join(fruitless, "; "))
@@ -93,8 +94,8 @@ func fromUsualKubeconfig(r *effectiveSettings, env Environment) (*target, []stri
 			}
 			paths = append(paths, expanded)
 		}
-		// kubectl passes over missing files and, when all are missing, goes on to
-		// another cluster: a slip of the pen must not choose where to write.
+		// kubectl skips missing files and, when all are missing, uses another cluster:
+		// a typing error must not choose where to write.
 		if !slices.ContainsFunc(paths, exists) {
 			return nil, nil, &SettingsError{Origin: named, Err: fmt.Errorf("none of its files is there: %s", strings.Join(paths, ", "))}
 		}
@@ -121,8 +122,8 @@ func fromUsualKubeconfig(r *effectiveSettings, env Environment) (*target, []stri
 	return found, nil, err
 }
 
-// exists is about being there, not about being readable: what cannot be read
-// is an error of its own.
+// exists reports whether there is a file, readable or not: one that cannot be read is
+// an error of its own.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, fs.ErrNotExist)
@@ -137,8 +138,8 @@ func withoutPath(err error) error {
 	return err
 }
 
-// fromKubeconfig reads the files as kubectl does and picks the context. named
-// says who named the files, "" when it was no one.
+// fromKubeconfig reads the files as kubectl does and picks the context. `named` says
+// what named the files, "" when nothing did.
 func fromKubeconfig(r *effectiveSettings, paths []string, named string) (*target, error) {
 	file := "kubeconfig " + strings.Join(paths, ", ")
 	rules := clientcmd.ClientConfigLoadingRules{Precedence: paths}
@@ -246,7 +247,7 @@ func fromServiceAccount(config *rest.Config) *target {
 	return t
 }
 
-// override lays the single settings over what the kubeconfig or the pod says.
+// override replaces what the kubeconfig or the pod says by the single settings.
 func (t *target) override(r *effectiveSettings) {
 	if r.host.isSet() && r.host.origin() != t.source {
 		t.source = r.host.origin() + " over " + t.source
@@ -277,8 +278,8 @@ func (t *target) override(r *effectiveSettings) {
 	if !r.credential().isSet() {
 		return
 	}
-	// All or nothing: beside a client certificate of the kubeconfig the API
-	// server would not look at the token that was set.
+	// All or nothing: together with a client certificate of the kubeconfig, the API
+	// server would ignore the token that was set.
 	t.user = clientcmdapi.AuthInfo{
 		Token:    r.token.value,
 		Username: r.username.value,

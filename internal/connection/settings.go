@@ -20,8 +20,8 @@ import (
 // zero value of a field means that the attribute is not set.
 type Settings struct {
 	// Host is the address of the API server (KUBE_HOST): a URL, or a host with
-	// or without port, which is taken for https. Without ConfigPath, ConfigPaths
-	// and their variables it keeps every kubeconfig out.
+	// or without port, which means https. Without ConfigPath, ConfigPaths and their
+	// variables, no kubeconfig is read when it is set.
 	Host string
 	// Username and Password are for HTTP basic authentication (KUBE_USER,
 	// KUBE_PASSWORD). The API server itself knows none since Kubernetes 1.19;
@@ -39,7 +39,7 @@ type Settings struct {
 	// it is not that of Host (KUBE_TLS_SERVER_NAME).
 	TLSServerName string
 	// ProxyURL is the proxy for every request: http, https or socks5
-	// (KUBE_PROXY_URL). Without it the kubeconfig's proxy-url holds, then
+	// (KUBE_PROXY_URL). Without it, the kubeconfig's proxy-url applies, then
 	// HTTPS_PROXY and NO_PROXY.
 	ProxyURL string
 	// Insecure turns the verification of the server's certificate off
@@ -58,7 +58,7 @@ type Settings struct {
 	Exec *ExecSettings
 	// QPS limits the requests per second of this process (KUBE_QPS): greater
 	// than zero, or -1 for no limit. Without it there is none: the server's
-	// own flow control (API Priority and Fairness) sees more than one client.
+	// own flow control (API Priority and Fairness) takes all its clients into account.
 	QPS *float32
 	// Burst is how many requests may exceed QPS for a moment (KUBE_BURST); 10
 	// when only QPS is set.
@@ -80,24 +80,26 @@ type ExecSettings struct {
 	Env map[string]string
 }
 
-// SettingsError says that the connection settings cannot be used as they are.
-// It is found before anything is sent. It never holds a secret.
+// SettingsError says that the connection settings cannot be used as they are. Nothing
+// has been sent then. It never holds a secret.
 type SettingsError struct {
 	// Attribute is the attribute of the block `kubernetes` that is at fault,
 	// such as "host"; empty when the value came from elsewhere.
 	Attribute string
-	// Origin says in words where the value stands: "attribute kubernetes.host",
+	// Origin says in words where the value was set: "attribute kubernetes.host",
 	// "environment variable KUBE_HOST", "kubeconfig /path".
 	Origin string
 	// Err says what is wrong and what to do.
 	Err error
 }
 
+// Error says where the value was set, what is wrong and what to do.
 func (e *SettingsError) Error() string { return e.Origin + ": " + e.Err.Error() }
 
+// Unwrap returns what is wrong.
 func (e *SettingsError) Unwrap() error { return e.Err }
 
-// settingValue is a value and where it was written.
+// settingValue is a value and where it was set.
 type settingValue struct {
 	value     string
 	attribute string
@@ -130,7 +132,7 @@ func (v settingValue) fault() *SettingsError {
 	return e
 }
 
-// setOrVariable gives the attribute's value, else that of the variable.
+// setOrVariable returns the attribute's value, else that of the variable.
 func setOrVariable(env Environment, attribute, value, variable string) settingValue {
 	v := settingValue{value: value, attribute: attribute}
 	if value == "" {
@@ -141,8 +143,8 @@ func setOrVariable(env Environment, attribute, value, variable string) settingVa
 	return v
 }
 
-// effectiveSettings are the settings after attributes and variables have been
-// put together, each checked by itself.
+// effectiveSettings are the settings after attributes and variables have been combined,
+// each checked by itself.
 type effectiveSettings struct {
 	host          settingValue // normalised to a URL
 	tlsServerName settingValue
@@ -165,7 +167,7 @@ type effectiveSettings struct {
 	burst int
 }
 
-// resolveSettings puts attributes and variables together.
+// resolveSettings combines attributes and variables.
 func resolveSettings(s Settings, env Environment) (*effectiveSettings, error) {
 	r := &effectiveSettings{
 		host:              setOrVariable(env, "host", s.Host, "KUBE_HOST"),
@@ -235,7 +237,7 @@ func (e Environment) expandHome(path string) (string, error) {
 	return filepath.Join(e.HomeDir, rest), nil
 }
 
-// resolveServer checks what says where the server is and how it is recognised.
+// resolveServer checks the settings that say where the server is and how to recognise it.
 func (r *effectiveSettings) resolveServer(s Settings, env Environment) error {
 	if r.host.isSet() {
 		address, err := parseHost(r.host)
@@ -274,7 +276,8 @@ func (r *effectiveSettings) resolveServer(s Settings, env Environment) error {
 		case r.insecure.inAttribute() && !r.ca.inAttribute():
 			r.ca = settingValue{}
 		default:
-			return r.insecure.errorf("is true while %s is set: the certificate would not be verified against it; remove one of the two", r.ca.origin())
+			return r.insecure.errorf("is true while %s is set: the certificate would not be verified against it; remove one of the two",
+				r.ca.origin())
 		}
 	}
 	return nil
@@ -365,12 +368,13 @@ func (r *effectiveSettings) resolveLimits(s Settings, env Environment) error {
 	return nil
 }
 
-// NotConfiguredError says that nothing tells which cluster to use.
+// NotConfiguredError says that no setting names the cluster to use.
 type NotConfiguredError struct {
 	// Looked lists where, in the order of precedence, with what was found there.
 	Looked []string
 }
 
+// Error lists the settings that could name a cluster, and what was found there.
 func (e *NotConfiguredError) Error() string {
 	return "no Kubernetes cluster is configured: set one of these, such as config_path: " + strings.Join(e.Looked, "; ")
 }

@@ -19,7 +19,8 @@ func TestConnectRefuses(t *testing.T) {
 	_, otherKey := ca.issue(t, leaf{client: "jane"})
 	dir := t.TempDir()
 	kind := writeKubeconfig(t, filepath.Join(dir, "kind"), nil, "kind", "prod")
-	contextless := writeKubeconfig(t, filepath.Join(dir, "contextless"), func(c *clientcmdapi.Config) { c.CurrentContext = "" }, "kind", "prod")
+	withoutContext := func(c *clientcmdapi.Config) { c.CurrentContext = "" }
+	contextless := writeKubeconfig(t, filepath.Join(dir, "contextless"), withoutContext, "kind", "prod")
 	dangling := writeKubeconfig(t, filepath.Join(dir, "dangling"), func(c *clientcmdapi.Config) {
 		delete(c.Clusters, "kind")
 		delete(c.AuthInfos, "prod")
@@ -204,7 +205,9 @@ func TestConnectRefuses(t *testing.T) {
 			says:      []string{"no PEM certificate", "-----BEGIN"},
 		},
 		"a certificate authority as a kubeconfig holds it": {
-			settings:  connection.Settings{Host: "10.0.0.1", ClusterCACertificate: "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="},
+			settings: connection.Settings{
+				Host: "10.0.0.1", ClusterCACertificate: "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1BPT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=",
+			},
 			attribute: "cluster_ca_certificate",
 			says:      []string{"base64decode()"},
 		},
@@ -218,7 +221,9 @@ func TestConnectRefuses(t *testing.T) {
 			says:      []string{"PRIVATE KEY"},
 		},
 		"a certificate authority that is damaged": {
-			settings:  connection.Settings{Host: "10.0.0.1", ClusterCACertificate: string(ca.pem) + "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"},
+			settings: connection.Settings{
+				Host: "10.0.0.1", ClusterCACertificate: string(ca.pem) + "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n",
+			},
 			attribute: "cluster_ca_certificate",
 			says:      []string{"PEM block 2"},
 		},
@@ -272,12 +277,16 @@ func TestConnectRefuses(t *testing.T) {
 			says:      []string{"attribute kubernetes.exec", "command"},
 		},
 		"exec with a version that client-go dropped": {
-			settings:  connection.Settings{Host: "10.0.0.1", Exec: exec(func(e *connection.ExecSettings) { e.APIVersion = "client.authentication.k8s.io/v1alpha1" })},
+			settings: connection.Settings{Host: "10.0.0.1", Exec: exec(func(e *connection.ExecSettings) {
+				e.APIVersion = "client.authentication.k8s.io/v1alpha1"
+			})},
 			attribute: "exec",
 			says:      []string{"v1alpha1", "client.authentication.k8s.io/v1 or client.authentication.k8s.io/v1beta1"},
 		},
 		"exec with a variable that has no name": {
-			settings:  connection.Settings{Host: "10.0.0.1", Exec: exec(func(e *connection.ExecSettings) { e.Env = map[string]string{"A=B": "hunter2"} })},
+			settings: connection.Settings{Host: "10.0.0.1", Exec: exec(func(e *connection.ExecSettings) {
+				e.Env = map[string]string{"A=B": "hunter2"}
+			})},
 			attribute: "exec",
 			says:      []string{`"A=B"`},
 		},
@@ -329,7 +338,7 @@ func TestConnectRefuses(t *testing.T) {
 			}
 			for _, secret := range []string{"hunter2", "MII", "home-token", "kind-token"} {
 				if strings.Contains(err.Error(), secret) {
-					t.Errorf("the error gives %q away:\n%v", secret, err)
+					t.Errorf("the error reveals %q:\n%v", secret, err)
 				}
 			}
 		})

@@ -25,7 +25,7 @@ type UnreachableError struct {
 	Source string
 	// Plugin is the command of the credential plugin in use, if any.
 	Plugin string
-	// Err is the error as client-go gave it.
+	// Err is the error as client-go returned it.
 	Err error
 }
 
@@ -42,10 +42,11 @@ func (e *UnreachableError) Error() string {
 	return fmt.Sprintf("cannot reach %s: %s; %s", subject, why, do)
 }
 
+// Unwrap returns the error of client-go.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// isUnreachable tells transport failures and 401 from answers about objects and
-// from the end of the caller's context.
+// isUnreachable reports whether an error is a transport failure or a 401, and not an
+// answer about an object or the end of the caller's context.
 func isUnreachable(err error) bool {
 	if errors.Is(err, context.Canceled) {
 		return false
@@ -66,7 +67,7 @@ func isUnreachable(err error) bool {
 	return !errors.Is(request.Err, context.DeadlineExceeded)
 }
 
-// isNetworkError knows the errors that come from below HTTP.
+// isNetworkError reports whether an error comes from below HTTP.
 func isNetworkError(err error) bool {
 	var (
 		operation   *net.OpError
@@ -82,9 +83,8 @@ func isNetworkError(err error) bool {
 		errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
-// isPluginFailure tells a credential plugin that gave nothing from a failure of
-// the connection. client-go has no type for it, but everything else that a
-// request can fail of has one.
+// isPluginFailure reports whether the credential plugin returned nothing. client-go has
+// no type for that, but every other reason why a request can fail has one.
 func (e *UnreachableError) isPluginFailure() bool {
 	var request *url.Error
 	if e.Plugin == "" || !errors.As(e.Err, &request) {
@@ -99,8 +99,8 @@ func isLost(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// cause gives the reason, without the URL that the address repeats, and what to
-// do about it.
+// cause returns the reason, without the URL that the address repeats, and what to do
+// about it.
 func (e *UnreachableError) cause() (why, do string) {
 	err := e.Err
 	if request, ok := errors.AsType[*url.Error](err); ok {
@@ -124,7 +124,8 @@ func (e *UnreachableError) cause() (why, do string) {
 	case apierrors.IsUnauthorized(err):
 		return why, "check that the credentials belong to this cluster and have not expired"
 	case e.isPluginFailure():
-		return why, fmt.Sprintf("run %s by hand with the same arguments to see why; what it wrote stands in Terraform's log (TF_LOG=debug)", e.Plugin)
+		return why, fmt.Sprintf("run %s by hand with the same arguments to see why; "+
+			"what it wrote stands in Terraform's log (TF_LOG=debug)", e.Plugin)
 	case errors.As(err, &authority):
 		return why, "check that cluster_ca_certificate, or the kubeconfig's certificate-authority, is that of this cluster"
 	case errors.As(err, &hostname):
@@ -149,9 +150,9 @@ func (e *UnreachableError) cause() (why, do string) {
 	return why, "check the address, the network, and the proxy, if there is one"
 }
 
-// IsUnauthorized tells whether the server was reached and did not accept the
+// IsUnauthorized reports whether the server was reached and did not accept the
 // credentials.
 func (e *UnreachableError) IsUnauthorized() bool { return apierrors.IsUnauthorized(e.Err) }
 
-// HasNoCredentials tells whether the credential plugin gave none.
+// HasNoCredentials reports whether the credential plugin returned none.
 func (e *UnreachableError) HasNoCredentials() bool { return e.isPluginFailure() }
