@@ -1,6 +1,7 @@
 package protocoltest_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -194,7 +195,7 @@ func (k *runner) converge() error {
 		return fmt.Errorf("planning after the apply: %w", err)
 	case !again.IsEmpty():
 		return fmt.Errorf("the plan is not empty after the apply:\n%v", again)
-	case string(applied) != string(k.core.State):
+	case !bytes.Equal(applied, k.core.State):
 		return fmt.Errorf("the state is not what a refresh gives (-state +refreshed):\n%s", cmp.Diff(string(applied), string(k.core.State)))
 	}
 

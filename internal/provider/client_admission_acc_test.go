@@ -163,27 +163,18 @@ func TestAccClient_mutatingAdmission(t *testing.T) {
 	}
 	s.PutConfigMap(t, "templates-yaml", first)
 	c := acctest.NewCLI(t, s, config)
-	nothingToDo := func() {
-		t.Helper()
-		_, left := c.PlanAll(t)
-		for client, plan := range left {
-			if plan.Action != "no-op" {
-				t.Errorf("after the apply, a plan of client %q would %s:\n%s", client, plan.Action, strings.Join(plan.Changes, "\n"))
-			}
-		}
-	}
 
 	_, created := c.PlanAll(t)
 	for _, test := range cases {
 		wantAdmission(t, created[test.client].Warnings, byClient(test.client, test.warned))
 	}
 	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning)
-	nothingToDo()
+	wantNothingToDo(t, c)
 
 	s.PutConfigMap(t, "templates-yaml", second)
 	_, updated := c.PlanAll(t)
 	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning)
-	nothingToDo()
+	wantNothingToDo(t, c)
 	for _, test := range cases {
 		t.Run(test.client, func(t *testing.T) {
 			if diff := cmp.Diff(byClient(test.client, test.changes), updated[test.client].Changes); diff != "" {
@@ -204,10 +195,17 @@ func wantAdmission(t *testing.T, warnings, words []string) {
 	acctest.WantWarning(t, warnings, append([]string{plannedWarning + ": "}, words...)...)
 }
 
+// wantNothingToDo checks that the plan changes no client.
 func wantNothingToDo(t *testing.T, c *acctest.CLI) {
 	t.Helper()
-	if left := c.Plan(t); left.Action != "no-op" {
-		t.Errorf("after the apply, a plan would %s:\n%s", left.Action, strings.Join(left.Changes, "\n"))
+	_, left := c.PlanAll(t)
+	if len(left) == 0 {
+		t.Error("after the apply, the plan has no client")
+	}
+	for client, plan := range left {
+		if plan.Action != "no-op" {
+			t.Errorf("after the apply, a plan of client %q would %s:\n%s", client, plan.Action, strings.Join(plan.Changes, "\n"))
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -137,9 +138,7 @@ var written = []struct {
 		// This provider with another `field_manager`, in a state that is lost.
 		for _, object := range rich {
 			labels := map[string]string{"app.kubernetes.io/managed-by": "terraform-provider-mira", "mira-cluster.io/client": "wr-other-name"}
-			for key, value := range object.GetLabels() {
-				labels[key] = value
-			}
+			maps.Copy(labels, object.GetLabels())
 			object.SetLabels(labels)
 		}
 		serverSide(t, s, "terraform-of-old", rich)

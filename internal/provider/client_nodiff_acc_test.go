@@ -331,7 +331,7 @@ var placeholderValue = regexp.MustCompile(`(?m)^( *(?:- )*(?:[\w./-]+: )?)([^"\s
 func documentsOf(t *testing.T, template string) []map[string]any {
 	t.Helper()
 	var documents []map[string]any
-	for _, text := range strings.Split(template, "\n---\n") {
+	for text := range strings.SplitSeq(template, "\n---\n") {
 		var document map[string]any
 		if err := yaml.Unmarshal([]byte(placeholderValue.ReplaceAllString(text, `$1"$2"`)), &document); err != nil {
 			t.Fatal(err)

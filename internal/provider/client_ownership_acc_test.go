@@ -3,6 +3,7 @@ package provider
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -87,7 +88,7 @@ func TestAccClient_oneClientTwoAddresses(t *testing.T) {
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
-	first := append(lines, "lifecycle {\n    create_before_destroy = true\n  }")
+	first := append(slices.Clone(lines), "lifecycle {\n    create_before_destroy = true\n  }")
 	var sets map[string]types.UID
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
