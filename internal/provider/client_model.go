@@ -182,7 +182,9 @@ func (m *clientModel) setUnknown() {
 
 // save puts a client, with what is known of its objects, into a response: every part
 // of it that Terraform keeps.
-func (m *clientModel) save(ctx context.Context, state mira.State, to *tfsdk.State, identity *tfsdk.ResourceIdentity, private privateWriter) diag.Diagnostics {
+func (m *clientModel) save(
+	ctx context.Context, state mira.State, to *tfsdk.State, identity *tfsdk.ResourceIdentity, private privateWriter,
+) diag.Diagnostics {
 	m.setState(state)
 	to.Raw = m.encode()
 	identity.Raw = m.identity().encode()

@@ -13,7 +13,7 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
-// Default time-outs. A first pull of the images on a new node is what takes long.
+// Default time-outs. The first pull of the images on a new node takes longest.
 const (
 	defaultCreateTimeout = 10 * time.Minute
 	defaultReadTimeout   = 2 * time.Minute
@@ -75,14 +75,15 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 		// would delete one that served before. Without state it is adopted again.
 		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
 		resp.Diagnostics.AddError("Adopted Client Not In State",
-			fmt.Sprintf("Client %q existed before this apply and stays as it is now, but it is not in the state. The next apply adopts it again.", spec.Name))
+			fmt.Sprintf("Client %q existed before this apply and stays as it is now, but it is not in the state. "+
+				"The next apply adopts it again.", spec.Name))
 		return
 	}
 	if outcome != nil {
 		addWarnings(&resp.Diagnostics, outcome.Warnings)
 		if err != nil && !isInterrupted {
-			// The delete that replaces a tainted client reads the state, and the
-			// claims may hold the data of a former life of this client.
+			// The delete that replaces a tainted client reads the state, and the claims
+			// may hold data of an earlier client of this name.
 			plan.DeleteData = knownValue(false)
 		}
 		resp.Diagnostics.Append(plan.save(ctx, outcome.State, &resp.State, resp.Identity, resp.Private)...)
@@ -93,7 +94,8 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 	case outcome != nil && err != nil:
 		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
 		resp.Diagnostics.AddError("New Client Is Tainted",
-			fmt.Sprintf("The objects of client %q are written and in the state. As it never served, the next apply deletes and creates it again (its claims stay). "+
+			fmt.Sprintf("The objects of client %q are written and in the state. "+
+				"As it never served, the next apply deletes and creates it again (its claims stay). "+
 				"If it comes up by itself, `terraform untaint` keeps it.", spec.Name))
 	case err != nil:
 		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
@@ -116,8 +118,8 @@ func (r *clientResource) Read(ctx context.Context, req resource.ReadRequest, res
 	model, diags := readClient(req.State.Raw)
 	resp.Diagnostics.Append(diags...)
 	if r.provider == nil || r.provider.fleet == nil {
-		// Nobody to ask yet: the state stays as it is. Its identity must be set all
-		// the same, as a CLI before 1.12 does not keep it.
+		// There is no cluster to ask yet: the state stays as it is. The identity must be
+		// set all the same, as a CLI before 1.12 does not keep it.
 		resp.Identity.Raw = model.identity().encode()
 		return
 	}
@@ -190,7 +192,8 @@ func (r *clientResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	timeout, diags := timeout("delete", model.Timeouts.get().Delete, defaultDeleteTimeout)
 	resp.Diagnostics.Append(diags...)
 	if r.provider == nil || r.provider.fleet == nil {
-		resp.Diagnostics.AddError("Provider Configuration Not Known", "The provider's configuration has unknown values, so that the client cannot be deleted.")
+		resp.Diagnostics.AddError("Provider Configuration Not Known", "The provider's configuration has unknown values, so that the client "+
+			"cannot be deleted.")
 	}
 	if resp.Diagnostics.HasError() {
 		return

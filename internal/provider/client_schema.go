@@ -28,76 +28,89 @@ const (
 
 func clientSchema(ctx context.Context) schema.Schema {
 	return schema.Schema{
-		MarkdownDescription: "A client of the MIRA fleet: the Service, Ingress and StatefulSet that the client template gives for its name and administrator e-mail. " +
+		MarkdownDescription: "A client of the MIRA fleet: the Service, Ingress and StatefulSet that the client template gives for its name " +
+			"and administrator e-mail. " +
 			"Objects that exist are adopted. Deleting a client keeps its PersistentVolumeClaims, and creating it again finds its data.",
 		Attributes: map[string]schema.Attribute{
 			"name": schema.StringAttribute{
-				Required:            true,
-				MarkdownDescription: fmt.Sprintf("The name of the client; replaces `%%CLIENT_NAME%%` in the template. An RFC 1123 label of at most %d characters. Changing it makes another client.", mira.MaximumClientName),
-				PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
-				Validators:          []validator.String{nameValidator{}},
+				Required: true,
+				MarkdownDescription: fmt.Sprintf("The name of the client. It replaces `%%CLIENT_NAME%%` in the template, and must be an RFC 1123 "+
+					"label of at most %d characters. Changing it replaces the client.", mira.MaximumClientName),
+				PlanModifiers: []planmodifier.String{stringplanmodifier.RequiresReplace()},
+				Validators:    []validator.String{nameValidator{}},
 			},
 			"admin_email": schema.StringAttribute{
-				Required:            true,
-				MarkdownDescription: "The e-mail address of the client's administrator; replaces `%EMAIL_ADMIN%` in the template. The bare address, such as `admin@example.com`.",
-				Validators:          []validator.String{emailValidator{}},
+				Required: true,
+				MarkdownDescription: "The e-mail address of the client's administrator. " +
+					"It replaces `%EMAIL_ADMIN%` in the template, and must be the bare address, such as `admin@example.com`.",
+				Validators: []validator.String{emailValidator{}},
 			},
 			"namespace": schema.StringAttribute{
-				Optional:            true,
-				Computed:            true,
-				MarkdownDescription: "The namespace in which the client lives. Defaults to the provider's. Changing it makes another client, whose data is another's.",
-				Validators:          []validator.String{namespaceValidator{}},
+				Optional: true,
+				Computed: true,
+				MarkdownDescription: "The namespace in which the client lives. Defaults to the provider's. Changing it replaces the client. " +
+					"Its data stays in the old namespace.",
+				Validators: []validator.String{namespaceValidator{}},
 			},
 			"variables": schema.MapAttribute{
-				ElementType:         types.StringType,
-				Optional:            true,
-				MarkdownDescription: "Placeholders of this client; they go before the provider's of the same names.",
-				Validators:          []validator.Map{variablesValidator{}},
+				ElementType: types.StringType,
+				Optional:    true,
+				MarkdownDescription: "The values of further placeholders for this client. " +
+					"They take precedence over the provider's `variables` of the same names.",
+				Validators: []validator.Map{variablesValidator{}},
 			},
 			"template": schema.SingleNestedAttribute{
 				Optional:            true,
-				MarkdownDescription: "Where the template of this client lies, where that differs from the provider's.",
+				MarkdownDescription: "Where the template of this client lies. What is not set is the provider's.",
 				Attributes: map[string]schema.Attribute{
-					"namespace":  schema.StringAttribute{Optional: true, MarkdownDescription: "The namespace of the ConfigMap. Defaults to the provider's."},
+					"namespace": schema.StringAttribute{Optional: true, MarkdownDescription: "The namespace of the ConfigMap. " +
+						"Defaults to the provider's."},
 					"config_map": schema.StringAttribute{Optional: true, MarkdownDescription: "The name of the ConfigMap. Defaults to the provider's."},
-					"key":        schema.StringAttribute{Optional: true, MarkdownDescription: "The key that holds the template. Defaults to the provider's."},
+					"key": schema.StringAttribute{Optional: true, MarkdownDescription: "The key that holds the template. " +
+						"Defaults to the provider's."},
 					"revision": schema.StringAttribute{
-						Optional:            true,
-						MarkdownDescription: "The revision that the template must have, as `template_revision` gives it. Another one is an error, and nothing is changed.",
-						Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+						Optional: true,
+						MarkdownDescription: "The revision that the template must have, as in `template_revision`. " +
+							"If it has another one, that is an error, and nothing is changed. By default any revision is applied.",
+						Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 					},
 				},
 			},
 			"wait_for_rollout": schema.BoolAttribute{
-				Optional:            true,
-				Computed:            true,
-				Default:             booldefault.StaticBool(defaultWaitForRollout),
-				MarkdownDescription: "Whether to wait, after a create or a change of the StatefulSet, until its new revision serves. Defaults to `true`.",
+				Optional: true,
+				Computed: true,
+				Default:  booldefault.StaticBool(defaultWaitForRollout),
+				MarkdownDescription: fmt.Sprintf("Whether to wait, after a create or a change of the StatefulSet, until its new revision serves. "+
+					"Defaults to `%t`.", defaultWaitForRollout),
 			},
 			"delete_data": schema.BoolAttribute{
-				Optional:            true,
-				Computed:            true,
-				Default:             booldefault.StaticBool(defaultDeleteData),
-				MarkdownDescription: "Whether deleting the client deletes its PersistentVolumeClaims, and with them its data. Defaults to `false`. It must be applied before the client is deleted.",
+				Optional: true,
+				Computed: true,
+				Default:  booldefault.StaticBool(defaultDeleteData),
+				MarkdownDescription: fmt.Sprintf("Whether deleting the client deletes its PersistentVolumeClaims, and with them its data. "+
+					"Defaults to `%t`. It must be applied before the client is deleted.", defaultDeleteData),
 			},
 			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{Create: true, Read: true, Update: true, Delete: true}),
 
 			"id": schema.StringAttribute{
 				Computed:            true,
-				MarkdownDescription: "`namespace/name`.",
+				MarkdownDescription: "The ID of the client: `namespace/name`.",
 			},
 			"url": schema.StringAttribute{
-				Computed:            true,
-				MarkdownDescription: "The address under which the client answers: that of the first host of its Ingress. Null when the template has no Ingress with a host.",
+				Computed: true,
+				MarkdownDescription: "The address of the client, made from the first host of its Ingress. " +
+					"It is null if the template has no Ingress with a host.",
 			},
-			"template_revision": schema.StringAttribute{
-				Computed:            true,
-				MarkdownDescription: "A short hash of the template's content at the last change of this client. Comments, white space and quoting do not count.",
+			templateRevisionAttribute: schema.StringAttribute{
+				Computed: true,
+				MarkdownDescription: "A short hash of the template's content at the last change of this client. " +
+					"Comments, white space and quoting do not change it.",
 			},
 			"objects": schema.MapAttribute{
 				ElementType: fieldsType,
 				Computed:    true,
-				MarkdownDescription: "The fields that the provider owns on the client's objects: by `Kind/name`, then by field path. List items stand in brackets by the values of their merge keys, " +
+				MarkdownDescription: "The fields that the provider owns on the client's objects, by `Kind/name`, then by field path. " +
+					"List items stand in brackets by the values of their merge keys, " +
 					"as in `spec.template.spec.containers[mira].image`; the fields that hold these keys are left out, unless an item has no others.",
 			},
 			"images": schema.MapAttribute{

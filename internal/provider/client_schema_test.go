@@ -95,7 +95,8 @@ func (a attributeTest) checkEquality() {
 	base := a.model(a.base[a.name])
 	for _, value := range variants(a.base[a.name]) {
 		if other := a.model(value); other.sameAs(base) != (a.name == templateRevisionAttribute) {
-			a.forgotten("clientModel.sameAs (client_codec.go)", "%v and %v count as the same client, or only the revision as another one", a.base[a.name], value)
+			a.forgotten("clientModel.sameAs (client_codec.go)", "%v and %v count as the same client, or only the revision as another one",
+				a.base[a.name], value)
 		}
 	}
 }
@@ -172,10 +173,12 @@ func (a attributeTest) checkPlan() {
 		}
 		state := a.dynamic(other)
 		if _, reason := a.fast.plannable(a.Context(), data, request(state, state, silent)); reason != changedDefault && reason != unusualState {
-			a.forgotten("fastPath.hasDefaults (fastpath.go)", "the configuration is silent, the state has another value than the default, and the answer is %q", reason)
+			a.forgotten("fastPath.hasDefaults (fastpath.go)", "the configuration is silent, the state has another value than the default, and "+
+				"the answer is %q", reason)
 		}
 	}
-	client, reason := a.fast.plannable(a.Context(), &configured{fleet: &mira.Fleet{}, namespace: knownValue("text")}, request(prior, prior, prior))
+	data.namespace = knownValue("text")
+	client, reason := a.fast.plannable(a.Context(), data, request(prior, prior, prior))
 	if reason != "" {
 		return // reported above
 	}
@@ -208,7 +211,8 @@ func (a attributeTest) checkComputed() {
 	}
 	unknown.setState(*state)
 	if got := attributesOf(a.T, &unknown)[a.name]; !got.Equal(a.base[a.name]) {
-		a.forgotten("clientModel.state or setState (client_model.go)", "it was %v, and is %v after a refresh that found no change", a.base[a.name], got)
+		a.forgotten("clientModel.state or setState (client_model.go)", "it was %v, and is %v after a refresh that found no change",
+			a.base[a.name], got)
 	}
 }
 

@@ -149,7 +149,7 @@ var failures = []failure{
 	failureOf[*mira.ForeignObjectError]{
 		title: "Object Belongs To Another Client",
 		advice: " Two clients cannot share an object: check that the template makes the names of the objects differ. " +
-			"If the other client is no more, remove the label mira-cluster.io/client from the object.",
+			"If the other client no longer exists, remove the label mira-cluster.io/client from the object.",
 	},
 	failureOf[*mira.ClaimPolicyError]{
 		title: "Kubernetes Would Delete Claims",
@@ -247,7 +247,7 @@ func connectionDiagnostic(err error) diag.Diagnostic {
 		return diag.NewErrorDiagnostic("Invalid Cluster Connection", sentence(err.Error()))
 	}
 	at := path.Root("kubernetes")
-	for _, name := range strings.Split(setting.Attribute, ".") {
+	for name := range strings.SplitSeq(setting.Attribute, ".") {
 		at = at.AtName(name)
 	}
 	return diag.NewAttributeErrorDiagnostic(at, "Invalid Cluster Connection", sentence(err.Error()))

@@ -147,8 +147,10 @@ func adviceCases() []diagnosticCase {
 				"kubectl describe persistentvolumeclaim -n default data-mira-acme-0",
 		},
 		{
-			name:    "pods that were not replaced can be replaced by hand",
-			err:     &rollout.ReplaceError{Namespace: "default", Remaining: []rollout.Pod{{Name: "mira-acme-1"}, {Name: "mira-acme-0"}}, Err: reason},
+			name: "pods that were not replaced can be replaced by hand",
+			err: &rollout.ReplaceError{
+				Namespace: "default", Remaining: []rollout.Pod{{Name: "mira-acme-1"}, {Name: "mira-acme-0"}}, Err: reason,
+			},
 			summary: "Pods Not Replaced",
 			detail: client + "ERROR. The StatefulSet is applied, but these pods lack a claim that it has now, and Kubernetes does not replace " +
 				"them by itself. " +
@@ -191,7 +193,7 @@ func adviceCases() []diagnosticCase {
 			err:     &mira.ForeignObjectError{Ref: service, Owner: "other"},
 			summary: "Object Belongs To Another Client",
 			detail: client + "ERROR. Two clients cannot share an object: check that the template makes the names of the objects differ. " +
-				"If the other client is no more, remove the label mira-cluster.io/client from the object.",
+				"If the other client no longer exists, remove the label mira-cluster.io/client from the object.",
 		},
 		{
 			name:    "a live object that deletes claims says how to keep them",

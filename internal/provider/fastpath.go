@@ -80,7 +80,9 @@ func (f *fastPath) upgrade(req *tfprotov6.UpgradeResourceStateRequest) (*tfproto
 
 // read refreshes a client whose live objects are as its state says. The context hands on
 // what was found out, whether there is an answer or not.
-func (f *fastPath) read(ctx context.Context, req *tfprotov6.ReadResourceRequest) (context.Context, *tfprotov6.ReadResourceResponse, reason) {
+func (f *fastPath) read(
+	ctx context.Context, req *tfprotov6.ReadResourceRequest,
+) (context.Context, *tfprotov6.ReadResourceResponse, reason) {
 	data := f.provider.configured.Load()
 	client, identity, reason := f.readable(ctx, data, req)
 	if reason != "" {
@@ -100,7 +102,9 @@ func (f *fastPath) read(ctx context.Context, req *tfprotov6.ReadResourceRequest)
 }
 
 // readable returns the client to refresh, with its identity.
-func (f *fastPath) readable(ctx context.Context, data *configured, req *tfprotov6.ReadResourceRequest) (*fastClient, *tfprotov6.ResourceIdentityData, reason) {
+func (f *fastPath) readable(
+	ctx context.Context, data *configured, req *tfprotov6.ReadResourceRequest,
+) (*fastClient, *tfprotov6.ResourceIdentityData, reason) {
 	switch {
 	case req.TypeName != clientType:
 		return nil, nil, anotherResource
@@ -122,7 +126,9 @@ func (f *fastPath) readable(ctx context.Context, data *configured, req *tfprotov
 // plan plans a client whose configuration asks for what its state says: only the
 // template, or a change by hand, may change something then. The context hands on what
 // was found out, whether there is an answer or not.
-func (f *fastPath) plan(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (context.Context, *tfprotov6.PlanResourceChangeResponse, reason) {
+func (f *fastPath) plan(
+	ctx context.Context, req *tfprotov6.PlanResourceChangeRequest,
+) (context.Context, *tfprotov6.PlanResourceChangeResponse, reason) {
 	data := f.provider.configured.Load()
 	client, reason := f.plannable(ctx, data, req)
 	if reason != "" {

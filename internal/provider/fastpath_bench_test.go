@@ -43,8 +43,9 @@ func BenchmarkFastPath(b *testing.B) {
 	data := &configuredFleet
 	b.Run("upgrade", func(b *testing.B) {
 		b.ReportAllocs()
+		req := &tfprotov6.UpgradeResourceStateRequest{TypeName: clientType, RawState: &tfprotov6.RawState{JSON: stored}}
 		for b.Loop() {
-			if _, reason := f.upgrade(&tfprotov6.UpgradeResourceStateRequest{TypeName: clientType, RawState: &tfprotov6.RawState{JSON: stored}}); reason != "" {
+			if _, reason := f.upgrade(req); reason != "" {
 				b.Fatal(reason)
 			}
 		}
@@ -104,7 +105,8 @@ func benchClient() map[string]any {
 		objects[object.key] = fields
 	}
 	return map[string]any{
-		"name": "acme", "namespace": "default", "id": "default/acme", "admin_email": "a@acme.example", "wait_for_rollout": true, "delete_data": false,
+		"name": "acme", "namespace": "default", "id": "default/acme", "admin_email": "a@acme.example",
+		"wait_for_rollout": true, "delete_data": false,
 		"url": "https://acme.example", "template_revision": "r", "objects": objects,
 		"images": map[string]any{"mira": "mira:3.0", "caddy": "caddy:2.8"}, "persistent_volume_claims": []any{"mira-data-mira-acme-0"},
 	}

@@ -19,7 +19,8 @@ func TestFastPath_client(t *testing.T) {
 	f := newTestFastPath(t)
 	ref := kube.Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "mira-acme", UID: "1"}
 	usual := map[string]any{
-		"name": "acme", "namespace": "default", "id": "default/acme", "admin_email": "a@acme.example", "wait_for_rollout": true, "delete_data": false,
+		"name": "acme", "namespace": "default", "id": "default/acme", "admin_email": "a@acme.example",
+		"wait_for_rollout": true, "delete_data": false,
 		"url": "https://acme.example", "template_revision": "r", "variables": map[string]any{"A": "1"},
 		"template":                 map[string]any{"config_map": "other", "revision": "pinned"},
 		"timeouts":                 map[string]any{"read": "5s"},
@@ -36,7 +37,7 @@ func TestFastPath_client(t *testing.T) {
 	}
 	want := mira.Spec{
 		Namespace: "default", Name: "acme", AdminEmail: "a@acme.example", Variables: map[string]string{"A": "1"},
-		Template: mira.TemplateSource{Namespace: "n", ConfigMap: "other", Key: "k"}, Revision: "pinned", RereadTemplate: true,
+		Template: mira.TemplateSource{Namespace: "n", ConfigMap: "other", Key: "k"}, Revision: "pinned", Override: true,
 	}
 	spec, _, diags := client.spec(mira.TemplateSource{Namespace: "n", ConfigMap: "c", Key: "k"})
 	if diags.HasError() {
@@ -45,7 +46,8 @@ func TestFastPath_client(t *testing.T) {
 	if diff := cmp.Diff(want, spec); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
 	}
-	if client.readTimeout != 5*time.Second || client.prior.URL != "https://acme.example" || client.prior.PinnedRevision != "pinned" || len(client.prior.Claims) != 1 {
+	if client.readTimeout != 5*time.Second || client.prior.URL != "https://acme.example" ||
+		client.prior.PinnedRevision != "pinned" || len(client.prior.Claims) != 1 {
 		t.Errorf("got %+v, %+v", client, client.prior)
 	}
 	again := client.clientModel
@@ -101,7 +103,7 @@ func stateOf(t *testing.T, typ tftypes.Type, attributes any) *tfprotov6.DynamicV
 	return &state
 }
 
-// with gives a copy of a map with another value.
+// with returns a copy of a map with another value.
 func with(values map[string]any, name string, value any) map[string]any {
 	changed := maps.Clone(values)
 	changed[name] = value

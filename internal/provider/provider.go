@@ -1,6 +1,18 @@
-// Package provider is the Terraform face of the product: schemas, conversion
-// between Terraform's values and the domain's, and diagnostics. The work itself
-// is done by package mira.
+// Package provider connects Terraform with package mira, which does the work. It holds
+// the schemas, the conversion between Terraform's values and those of mira, and all text
+// that an operator reads.
+//
+// # Clients
+//
+// A client has one model, [clientModel], and one codec between the model and the
+// protocol's values. [clientAttributes] lists its attributes; conversion and comparison
+// follow this list. The framework's server serves the resource. For clients whose
+// configuration has not changed, a fast path answers instead, see [fastPath].
+//
+// # Text
+//
+// Errors get their titles and advice in the table [failures], warnings in
+// [warningTexts].
 package provider
 
 import (
@@ -24,10 +36,10 @@ var _ provider.Provider = (*miraProvider)(nil)
 type miraProvider struct {
 	version     string
 	environment connection.Environment
-	configured  atomic.Pointer[configured] // nil before
+	configured  atomic.Pointer[configured] // nil until the provider is configured
 }
 
-// newProvider makes the provider; version is that of the release.
+// newProvider returns the provider; version is that of the release.
 func newProvider(version string) *miraProvider {
 	return &miraProvider{version: version, environment: connection.SystemEnvironment()}
 }
@@ -84,7 +96,7 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	}
 	client, err := kube.New(cluster, kube.Options{
 		Manager: managedfields.NewManager(model.FieldManager.ValueString(), mira.ClientLabel),
-		Force:   model.ForceConflicts.IsNull() || model.ForceConflicts.ValueBool(),
+		Force:   model.forceConflicts(),
 	})
 	if err != nil {
 		resp.Diagnostics.Append(connectionDiagnostic(err))

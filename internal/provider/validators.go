@@ -18,12 +18,13 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
-// nameValidator holds the rule for the name of a client: an RFC 1123 label, no
+// nameValidator checks the name of a client: an RFC 1123 label, no
 // longer than the Django controller allowed.
 type nameValidator struct{}
 
 func (nameValidator) Description(context.Context) string {
-	return fmt.Sprintf("must be an RFC 1123 label (lower-case letters, digits and hyphens, beginning and ending with a letter or digit) of at most %d characters", mira.MaximumClientName)
+	return fmt.Sprintf("must be an RFC 1123 label (lower-case letters, digits and hyphens, beginning and ending with a letter or digit) of "+
+		"at most %d characters", mira.MaximumClientName)
 }
 
 func (v nameValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
@@ -34,11 +35,12 @@ func (v nameValidator) ValidateString(ctx context.Context, req validator.StringR
 	}
 	name := req.ConfigValue.ValueString()
 	if len(name) > mira.MaximumClientName || len(validation.IsDNS1123Label(name)) > 0 {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid Client Name", fmt.Sprintf("The name of a client %s. %q, of %d characters, is not.", v.Description(ctx), name, len(name)))
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid Client Name", fmt.Sprintf("The name of a client %s. "+
+			"%q, of %d characters, is not.", v.Description(ctx), name, len(name)))
 	}
 }
 
-// namespaceValidator holds the rule for the name of a namespace.
+// namespaceValidator checks the name of a namespace.
 type namespaceValidator struct{}
 
 func (namespaceValidator) Description(context.Context) string { return "must be an RFC 1123 label" }
@@ -52,11 +54,12 @@ func (v namespaceValidator) ValidateString(_ context.Context, req validator.Stri
 		return
 	}
 	if reasons := validation.IsDNS1123Label(req.ConfigValue.ValueString()); len(reasons) > 0 {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid Namespace Name", fmt.Sprintf("%q cannot name a namespace: %s.", req.ConfigValue.ValueString(), strings.Join(reasons, "; ")))
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid Namespace Name",
+			fmt.Sprintf("%q cannot name a namespace: %s.", req.ConfigValue.ValueString(), strings.Join(reasons, "; ")))
 	}
 }
 
-// emailValidator holds the rule for an administrator's address: what net/mail
+// emailValidator checks an administrator's address: what net/mail
 // reads as a bare addr-spec (RFC 5322, section 3.4.1) with a domain.
 type emailValidator struct{}
 
@@ -71,7 +74,8 @@ func (v emailValidator) ValidateString(ctx context.Context, req validator.String
 		return
 	}
 	if err := checkEmail(req.ConfigValue.ValueString()); err != nil {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid E-Mail Address", fmt.Sprintf("The administrator's address %s. %q is not: %v.", strings.ReplaceAll(v.Description(ctx), "`", ""), req.ConfigValue.ValueString(), err))
+		resp.Diagnostics.AddAttributeError(req.Path, "Invalid E-Mail Address", fmt.Sprintf("The administrator's address %s. %q is not: "+
+			"%v.", strings.ReplaceAll(v.Description(ctx), "`", ""), req.ConfigValue.ValueString(), err))
 	}
 }
 
@@ -88,7 +92,7 @@ func checkEmail(text string) error {
 	return nil
 }
 
-// variablesValidator holds the rule for the names of variables, and refuses null
+// variablesValidator checks the names of variables, and refuses null
 // values, which no placeholder can take.
 type variablesValidator struct{}
 
@@ -120,7 +124,7 @@ func missingVariableValue(variables path.Path, name string) diag.Diagnostic {
 		fmt.Sprintf("Variable %s is null. Leave it out, or give it a value; \"\" is one.", name))
 }
 
-// kindsValidator holds the rule for allowed_kinds.
+// kindsValidator checks the elements of allowed_kinds.
 type kindsValidator struct{}
 
 func (kindsValidator) Description(context.Context) string {
@@ -150,7 +154,8 @@ func parseKind(text string) (schema.GroupKind, error) {
 				return usual, nil
 			}
 		}
-		return schema.GroupKind{}, fmt.Errorf("%q names no API group: write group/Kind, such as apps/Deployment, or core/ConfigMap for the core group", text)
+		return schema.GroupKind{}, fmt.Errorf("%q names no API group: write group/Kind, such as apps/Deployment, or core/ConfigMap for the "+
+			"core group", text)
 	}
 	if group == "" || kind == "" || strings.Contains(kind, "/") || kind[0] < 'A' || kind[0] > 'Z' {
 		return schema.GroupKind{}, fmt.Errorf("%q is not of the form group/Kind, such as apps/Deployment (without a version)", text)

@@ -13,7 +13,8 @@ import (
 func TestClientName(t *testing.T) {
 	for name, ok := range map[string]bool{
 		"acme": true, "123": true, "true": true, "null": true, "1e3": true, "a-b": true, strings.Repeat("a", 40): true,
-		"": false, "Acme": false, "a_b": false, "a.b": false, "-a": false, "a-": false, strings.Repeat("a", 41): false, "ü": false, "a b": false, "a\n": false,
+		"": false, "Acme": false, "a_b": false, "a.b": false, "-a": false, "a-": false, strings.Repeat("a", 41): false,
+		"ü": false, "a b": false, "a\n": false,
 	} {
 		resp := &validator.StringResponse{}
 		nameValidator{}.ValidateString(t.Context(), validator.StringRequest{Path: path.Root("name"), ConfigValue: types.StringValue(name)}, resp)
@@ -27,7 +28,8 @@ func TestAdminEmail(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"admin@example.com": true, "o'brien+mira@exa-mple.com": true, "a@b": true, `"quoted local"@example.com`: false,
 		"": false, "admin": false, "admin@": false, "@example.com": false, "Admin <admin@example.com>": false, "<admin@example.com>": false,
-		"admin@example.com ": false, " admin@example.com": false, "a@b.example, c@d.example": false, "admin@example.com\n": false, "a b@example.com": false,
+		"admin@example.com ": false, " admin@example.com": false, "a@b.example, c@d.example": false, "admin@example.com\n": false,
+		"a b@example.com":             false,
 		"admin@example.com (comment)": false,
 	} {
 		if err := checkEmail(address); (err == nil) != ok {
