@@ -37,7 +37,7 @@ func TestFastPath_client(t *testing.T) {
 	}
 	want := mira.Spec{
 		Namespace: "default", Name: "acme", AdminEmail: "a@acme.example", Variables: map[string]string{"A": "1"},
-		Template: mira.TemplateSource{Namespace: "n", ConfigMap: "other", Key: "k"}, Revision: "pinned", Override: true,
+		Template: mira.TemplateSource{Namespace: "n", ConfigMap: "other", Key: "k"}, Revision: "pinned", RereadTemplate: true,
 	}
 	spec, _, diags := client.spec(mira.TemplateSource{Namespace: "n", ConfigMap: "c", Key: "k"})
 	if diags.HasError() {
