@@ -37,6 +37,9 @@ func (v *waiter) failedError(ctx context.Context, sts *appsv1.StatefulSet, pods 
 func failedSubjects(pods []*corev1.Pod, failures []Failure) []subject {
 	var subjects []subject
 	for _, f := range failures {
+		if f.isUncreated() {
+			continue // the failure says what the events do
+		}
 		i := slices.IndexFunc(subjects, func(s subject) bool { return s.name == f.Pod })
 		if i < 0 {
 			if len(subjects) == maxPods {

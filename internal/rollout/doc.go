@@ -23,9 +23,15 @@
 //
 // # Failures
 //
-// A wait also looks for failures of pods of the newest revision. What lasts longer than
-// a grace ends [Watcher.Wait] with a [*FailedError], which holds the last log lines and
-// the events.
+// A wait also looks for failures of pods of the newest revision, and for pods that cannot
+// be created. What lasts longer than a grace ends [Watcher.Wait] with a [*FailedError],
+// which holds the last log lines and the events.
+//
+// To be ready is not enough: the pods of the newest revision have to stay ready for some
+// time, the soak.
+//
+// What the watches show counts only while there is contact with the server. An outage
+// neither completes a rollout nor lets it fail.
 //
 // # Stuck pods
 //

@@ -174,6 +174,9 @@ func (e *FailedError) Reason() string {
 	if code := e.Failures[0].ExitCode; code != nil {
 		reason += fmt.Sprintf(", exit code %d", *code)
 	}
+	if e.Failures[0].isUncreated() {
+		reason += ": " + truncated(oneLine(e.Failures[0].Message), maxMessage)
+	}
 	return reason
 }
 
@@ -185,6 +188,8 @@ func (e *FailedError) command() string {
 	}
 	f := e.Failures[0]
 	switch {
+	case f.isUncreated():
+		return "describe statefulset " + e.Name
 	case f.Claim != "":
 		return "describe persistentvolumeclaim " + f.Claim
 	case f.isCrash():

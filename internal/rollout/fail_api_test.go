@@ -78,6 +78,13 @@ func TestAPIWaitFails(t *testing.T) {
 			[]field{{"spec/template/spec/nodeSelector", map[string]any{"disktype": "none"}}}, "Unschedulable",
 			[]string{"pod mira-acme-0: Unschedulable: 0/", "nodes are available", "FailedScheduling"},
 		},
+		"a service account that does not exist": {
+			[]field{{"spec/template/spec/serviceAccountName", "none"}}, "FailedCreate",
+			[]string{
+				"0 of 1 pod updated", "pod mira-acme-0: FailedCreate: Create Pod mira-acme-0 in StatefulSet mira-acme failed error: ",
+				`serviceaccount "none" not found`, "describe statefulset mira-acme",
+			},
+		},
 		"a claim that cannot be bound": {
 			[]field{{"storageClass", "none"}}, "UnboundClaim",
 			[]string{

@@ -14,7 +14,7 @@ import (
 // Failure is a problem of a pod that usually does not go away by itself.
 type Failure struct {
 	Pod string
-	UID types.UID // of the pod
+	UID types.UID // of the pod; "" for one that could not be created
 	// Container is the container that fails; "" for the pod as a whole.
 	Container string
 	// Image is the image of the container.
@@ -62,6 +62,9 @@ var cannotStart = map[string]bool{
 	"CreateContainerConfigError": true, "CreateContainerError": true, "PreCreateHookError": true,
 	"PreStartHookError": true, "RunContainerError": true, "PostStartHookError": true,
 }
+
+// isUncreated reports whether the pod does not exist.
+func (f Failure) isUncreated() bool { return f.Reason == ReasonFailedCreate }
 
 // isCrash reports whether the container ran and ended.
 func (f Failure) isCrash() bool { return f.Container != "" && !cannotStart[f.Reason] }

@@ -44,8 +44,8 @@ const (
 
 // Options say when a rollout has failed, and which pods may be deleted to help it.
 type Options struct {
-	// Grace is how long a failure of the newest revision has to last;
-	// [DefaultGrace] if zero.
+	// Grace is how long a failure of the newest revision has to last, and how long a pod
+	// may be missing that cannot be created; [DefaultGrace] if zero.
 	Grace time.Duration
 	// UnschedulableGrace is the same for a pod without a node and for a claim without a
 	// volume, which a cluster may solve by itself; [DefaultUnschedulableGrace] if zero.
@@ -125,6 +125,7 @@ type waiter struct {
 	sets    *informer[*appsv1.StatefulSet]
 	pods    *informer[*corev1.Pod] // nil until they are needed
 	tracker *failureTracker
+	missing *missingPods
 	soak    *soak
 	deleter *stuckPodDeleter
 	details detailReader
@@ -152,6 +153,7 @@ func newWaiter(w *Watcher, target Target, options Options) *waiter {
 		woken:   make(chan struct{}, 1),
 		pauses:  retryPauses(),
 		tracker: newFailureTracker(now, options),
+		missing: newMissingPods(now, options),
 		soak:    &soak{required: options.Soak},
 		deleter: newStuckPodDeleter(w.client.Resource(podResource).Namespace(target.Namespace), options),
 		details: detailReader{
@@ -235,7 +237,7 @@ func (v *waiter) look(ctx context.Context) (done bool, err error) {
 	if done, err := v.isServing(ctx, now, sts, pods); done || err != nil || !v.isPresent(now) {
 		return done, err
 	}
-	if fatal := v.confirm(ctx, now, pods, seen.fatal); len(fatal) > 0 {
+	if fatal := append(v.confirm(ctx, now, pods, seen.fatal), v.uncreated(ctx, now, sts)...); len(fatal) > 0 {
 		// A watch may hang without an error.
 		if present, err := v.read(ctx); present == nil || v.isDone(present, nil) {
 			v.next = earlier(v.next, now.Add(catchUpTime))
