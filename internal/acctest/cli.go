@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -37,7 +38,8 @@ func NewCLI(t *testing.T, s *Sandbox, config string) *CLI {
 	return c
 }
 
-// NewExampleCLI returns a CLI for files and directories of examples/, which it copies.
+// NewExampleCLI returns a CLI for files and directories of examples/, which it copies. Their
+// rollouts have no soak.
 func NewExampleCLI(t *testing.T, s *Sandbox, sources ...string) *CLI {
 	t.Helper()
 	c := newCLI(t, s)
@@ -59,8 +61,34 @@ func NewExampleCLI(t *testing.T, s *Sandbox, sources ...string) *CLI {
 			t.Fatal(err)
 		}
 	}
+	if err := c.shortenSoak(); err != nil {
+		t.Fatal(err)
+	}
 	c.Run(t, "init")
 	return c
+}
+
+// soakLine sets the soak in a configuration.
+var soakLine = regexp.MustCompile(`(?m)^(\s*soak\s*=).*$`)
+
+// shortenSoak sets the soak of a configuration to nothing: where the configuration sets it,
+// or in an override file.
+func (c *CLI) shortenSoak() error {
+	files, err := filepath.Glob(filepath.Join(c.directory, "*.tf"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if soakLine.Match(text) {
+			return os.WriteFile(file, soakLine.ReplaceAll(text, []byte(`$1 "0s"`)), 0o600)
+		}
+	}
+	override := "provider \"mira\" {\n  rollout = { soak = \"0s\" }\n}\n"
+	return os.WriteFile(filepath.Join(c.directory, "acctest_override.tf"), []byte(override), 0o600)
 }
 
 // newCLI returns a CLI in an empty directory. Nothing of the caller's own settings of a

@@ -3,6 +3,8 @@ package acctest
 import (
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,8 +130,24 @@ func WriteKubeconfig(t *testing.T, config *rest.Config, token string) string {
 	return path
 }
 
+// rolloutLine is a line of a provider's block that sets its rollout.
+var rolloutLine = regexp.MustCompile(`^rollout\s*=\s*(.*)$`)
+
+// withShortSoak sets the soak of a provider's rollout to nothing, unless the lines of its
+// block set it: the pods of most tests stay ready.
+func withShortSoak(lines []string) []string {
+	lines = slices.Clone(lines)
+	for i, line := range lines {
+		if settings := rolloutLine.FindStringSubmatch(line); settings != nil {
+			lines[i] = fmt.Sprintf(`rollout = merge({ soak = "0s" }, %s)`, settings[1])
+			return lines
+		}
+	}
+	return append(lines, `rollout = { soak = "0s" }`)
+}
+
 // Provider returns the configuration of a provider that works in the sandbox, with
-// further lines in its block.
+// further lines in its block. Unless these say otherwise, its rollouts have no soak.
 func (s *Sandbox) Provider(lines ...string) string {
 	return fmt.Sprintf(`
 provider "mira" {
@@ -139,7 +157,7 @@ provider "mira" {
   kubernetes     = { config_path = %[3]q }
   %[4]s
 }
-`, s.Namespace, Domain, filepath.ToSlash(s.Kubeconfig), strings.Join(lines, "\n  "))
+`, s.Namespace, Domain, filepath.ToSlash(s.Kubeconfig), strings.Join(withShortSoak(lines), "\n  "))
 }
 
 // PutTemplate writes the client template to ConfigMap templates-yaml of the sandbox.

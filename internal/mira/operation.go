@@ -109,6 +109,9 @@ func (o *operation) create(ctx context.Context) (*Outcome, error) {
 	err := o.wait(bounded)
 	reason, isFailed := rolloutFailure(err)
 	if !isFailed {
+		if unknown := unknownOutcome(err); unknown != "" {
+			o.gate.Unknown(ctx, o.spec.Name, unknown)
+		}
 		return o.outcome(), err
 	}
 	o.gate.Fail(ctx, o.spec.Name, reason)
@@ -144,6 +147,9 @@ func (o *operation) update(ctx context.Context) (*Outcome, error) {
 	bounded, cancel := o.options.bound(ctx)
 	defer cancel()
 	if err := o.updateObjects(bounded); err != nil {
+		if o.progress.hasBegunRollout() {
+			pass.Unknown(ctx, "its update stopped half-way: "+oneLine(err))
+		}
 		return o.partialOutcome(err), err
 	}
 	// What is not pruned yet is still the client's.
@@ -154,6 +160,8 @@ func (o *operation) update(ctx context.Context) (*Outcome, error) {
 	reason, isFailed := rolloutFailure(err)
 	if isFailed {
 		pass.Fail(ctx, reason)
+	} else if unknown := unknownOutcome(err); unknown != "" {
+		pass.Unknown(ctx, unknown)
 	}
 	switch {
 	case isFailed && !o.settings.Rollout.Keep:

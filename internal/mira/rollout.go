@@ -3,9 +3,12 @@ package mira
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
@@ -41,7 +44,8 @@ func (o *operation) waitFor(ctx context.Context, c *objectChange) error {
 
 // awaitRollout follows the rollout of one StatefulSet.
 func (s *services) awaitRollout(ctx context.Context, statefulSet *unstructured.Unstructured, options rollout.Options) error {
-	options.Grace, options.UnschedulableGrace = s.settings.Rollout.Grace, s.settings.Rollout.UnschedulableGrace
+	settings := s.settings.Rollout
+	options.Grace, options.UnschedulableGrace, options.Soak = settings.Grace, settings.UnschedulableGrace, settings.Soak
 	target := rollout.Target{
 		Namespace: statefulSet.GetNamespace(), Name: statefulSet.GetName(), UID: statefulSet.GetUID(), MinGeneration: statefulSet.GetGeneration(),
 	}
@@ -60,8 +64,30 @@ func rolloutFailure(err error) (reason string, isFailed bool) {
 	switch {
 	case errors.As(err, &failed):
 		return failed.Reason(), true
-	case errors.As(err, &pending) && errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &pending) && !pending.IsOutcomeUnknown():
 		return pending.Reason(), true
 	}
 	return "", false
+}
+
+// unknownOutcome returns why it is not known, in a line, whether a rollout has succeeded
+// or failed; "" if it is known. Claims that do not grow say nothing about the rollout.
+func unknownOutcome(err error) string {
+	var growth *kube.GrowthError
+	var pending *rollout.PendingError
+	_, isFailed := rolloutFailure(err)
+	switch {
+	case err == nil, isFailed, errors.As(err, &growth):
+		return ""
+	case errors.As(err, &pending):
+		return pending.Reason()
+	}
+	return oneLine(err)
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// hasBegunRollout reports whether a change was written that replaces pods.
+func (p *progress) hasBegunRollout() bool {
+	return slices.ContainsFunc(p.written, func(c *objectChange) bool { return isStatefulSet(c.stored) && c.startsRollout() })
 }

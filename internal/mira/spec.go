@@ -90,6 +90,8 @@ type RolloutSettings struct {
 	Grace time.Duration
 	// UnschedulableGrace is how long a pod may wait for a node or a volume.
 	UnschedulableGrace time.Duration
+	// Soak is how long the pods of a new revision have to stay ready.
+	Soak time.Duration
 }
 
 // DefaultRolloutSettings are those of a fleet whose configuration has no others.
@@ -98,6 +100,7 @@ func DefaultRolloutSettings() RolloutSettings {
 		GateOptions:        rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: 1},
 		Grace:              rollout.DefaultGrace,
 		UnschedulableGrace: rollout.DefaultUnschedulableGrace,
+		Soak:               rollout.DefaultSoak,
 	}
 }
 

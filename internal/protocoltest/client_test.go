@@ -22,6 +22,11 @@ func newCore(s *acctest.Sandbox, attributes map[string]any) *protocoltest.Core {
 		"kubernetes": map[string]any{"config_path": s.Kubeconfig},
 	}
 	maps.Copy(block, attributes)
+	rollout := map[string]any{"soak": "0s"} // the pods of most tests stay ready
+	if settings, ok := block["rollout"].(map[string]any); ok {
+		maps.Copy(rollout, settings)
+	}
+	block["rollout"] = rollout
 	return &protocoltest.Core{
 		Served: provider.NewServer("test"), Reference: provider.NewFrameworkServer("test"),
 		FastPathMessage: provider.FastPathMessage, Resource: "mira_client", Provider: block,

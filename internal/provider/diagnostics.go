@@ -41,7 +41,11 @@ var failures = []failure{
 	failureOf[*rollout.GateClosedError]{
 		title: "Rollout Not Begun",
 		detail: func(s subject, _ error, closed *rollout.GateClosedError) string {
-			return s.sentence(closed) + "\n\nThis client is untouched, and serves what it served before. Correct the template and apply again."
+			advice := "Correct the template and apply again."
+			if len(closed.Failed) == 0 {
+				advice = "Look at the client whose rollout has an unknown outcome, and apply again."
+			}
+			return s.sentence(closed) + "\n\nThis client is untouched, and serves what it served before. " + advice
 		},
 	},
 	failureOf[*mira.NotBegunError]{
@@ -53,6 +57,13 @@ var failures = []failure{
 	failureOf[*rollout.FailedError]{
 		title:  "Client Rollout Failed",
 		detail: func(s subject, _ error, failed *rollout.FailedError) string { return rolloutDetail(s, failed) },
+	},
+	failureOf[*rollout.PendingError]{
+		title: "Rollout Outcome Unknown",
+		when:  func(e *rollout.PendingError) bool { return e.ContactLost || e.Soaking },
+		detail: func(s subject, err error, _ *rollout.PendingError) string {
+			return rolloutDetail(s, err) + "\n\nNothing was rolled back, as the new revision may serve."
+		},
 	},
 	failureOf[*rollout.PendingError]{
 		title:  "Rollout Did Not Complete",

@@ -43,6 +43,19 @@ func adviceCases() []diagnosticCase {
 				"To have it kept for inspection, set `rollout = { on_failure = \"keep\" }` in the provider's configuration.",
 		},
 		{
+			name: "a pod that could not be created has no events of its own",
+			err: &mira.RolledBackError{
+				Err: &mira.RolloutError{Err: &rollout.FailedError{
+					Namespace: "default", Name: "mira-acme", Failures: []rollout.Failure{{Pod: "mira-acme-0", Reason: rollout.ReasonFailedCreate}},
+				}},
+				Restored: []kube.Ref{statefulSet},
+			},
+			summary: "Rollout Failed And Was Rolled Back",
+			detail: client + "StatefulSet default/mira-acme: its rollout failed after 0s: \n  pod mira-acme-0: FailedCreate\n\n" +
+				"Rolled back to what it was before: StatefulSet default/mira-acme.\n" +
+				"The former revision serves again. The next plan shows the change again.",
+		},
+		{
 			name: "a roll back that failed says what is left",
 			err: &mira.RolledBackError{
 				Err: reason, Left: []mira.LeftError{{Ref: statefulSet, Err: reason}, {Ref: service, Created: true, Err: reason}}, Serving: reason,
@@ -60,6 +73,13 @@ func adviceCases() []diagnosticCase {
 			detail:  client + "ERROR.\n\nThis client is untouched, and serves what it served before. Correct the template and apply again.",
 		},
 		{
+			name:    "a gate that an unknown outcome has closed asks to look",
+			err:     &mira.RolloutError{Err: &rollout.GateClosedError{Unknown: []rollout.FailedClient{{Name: "other", Reason: "contact was lost"}}}},
+			summary: "Rollout Not Begun",
+			detail: client + "ERROR.\n\nThis client is untouched, and serves what it served before. " +
+				"Look at the client whose rollout has an unknown outcome, and apply again.",
+		},
+		{
 			name:    "an update that was interrupted before its turn leaves the client alone",
 			err:     &mira.NotBegunError{Err: reason},
 			summary: "Rollout Not Begun",
@@ -71,6 +91,12 @@ func adviceCases() []diagnosticCase {
 			err:     &rollout.PendingError{Namespace: "default", Name: "mira-acme", Err: reason},
 			summary: "Rollout Did Not Complete",
 			detail:  client + "ERROR",
+		},
+		{
+			name:    "a rollout that could not be seen through was not rolled back",
+			err:     &rollout.PendingError{Namespace: "default", Name: "mira-acme", Err: reason, ContactLost: true},
+			summary: "Rollout Outcome Unknown",
+			detail:  client + "ERROR\n\nNothing was rolled back, as the new revision may serve.",
 		},
 		{
 			name:    "a rollout whose StatefulSet was deleted is a sentence",

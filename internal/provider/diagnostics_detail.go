@@ -58,7 +58,7 @@ func rollbackOutcome(e *mira.RolledBackError) string {
 		parts = append(parts, "The former revision serves again. The next plan shows the change again.")
 	}
 	var failed *rollout.FailedError
-	if errors.As(e.Err, &failed) && len(failed.Failures) > 0 {
+	if errors.As(e.Err, &failed) && len(failed.Failures) > 0 && failed.Failures[0].Reason != rollout.ReasonFailedCreate {
 		parts = append(parts, fmt.Sprintf("The pod that failed is gone, its events stay for a while: "+
 			"kubectl --namespace %s get events --field-selector involvedObject.name=%s\n"+
 			"To have it kept for inspection, set `rollout = { on_failure = %q }` in the provider's configuration.",

@@ -28,6 +28,7 @@ type rolloutModel struct {
 	OnFailure          types.String         `tfsdk:"on_failure"`
 	Grace              timetypes.GoDuration `tfsdk:"grace"`
 	UnschedulableGrace timetypes.GoDuration `tfsdk:"unschedulable_grace"`
+	Soak               timetypes.GoDuration `tfsdk:"soak"`
 }
 
 func (m *providerModel) rollout(ctx context.Context) (mira.RolloutSettings, diag.Diagnostics) {
@@ -51,24 +52,29 @@ func (m *providerModel) rollout(ctx context.Context) (mira.RolloutSettings, diag
 		}
 	}
 	settings.Keep = model.OnFailure.ValueString() == onFailureKeep
-	for _, grace := range []struct {
-		name string
-		to   *time.Duration
-		from timetypes.GoDuration
+	for _, period := range []struct {
+		name, title string
+		mayBeZero   bool
+		to          *time.Duration
+		from        timetypes.GoDuration
 	}{
-		{"grace", &settings.Grace, model.Grace},
-		{"unschedulable_grace", &settings.UnschedulableGrace, model.UnschedulableGrace},
+		{"grace", "Invalid Grace Period", false, &settings.Grace, model.Grace},
+		{"unschedulable_grace", "Invalid Grace Period", false, &settings.UnschedulableGrace, model.UnschedulableGrace},
+		{"soak", "Invalid Soak Time", true, &settings.Soak, model.Soak},
 	} {
-		if grace.from.IsNull() {
+		if period.from.IsNull() {
 			continue
 		}
-		duration, more := grace.from.ValueGoDuration()
+		duration, more := period.from.ValueGoDuration()
 		diags.Append(more...)
-		if duration <= 0 {
-			diags.AddAttributeError(path.Root("rollout").AtName(grace.name), "Invalid Grace Period",
-				fmt.Sprintf("%s is %s, and must be more than 0s.", grace.name, duration))
+		attribute := path.Root("rollout").AtName(period.name)
+		switch {
+		case duration <= 0 && !period.mayBeZero:
+			diags.AddAttributeError(attribute, period.title, fmt.Sprintf("%s is %s, and must be more than 0s.", period.name, duration))
+		case duration < 0:
+			diags.AddAttributeError(attribute, period.title, fmt.Sprintf("%s is %s, and must be at least 0s.", period.name, duration))
 		}
-		*grace.to = duration
+		*period.to = duration
 	}
 	return settings, diags
 }

@@ -210,7 +210,7 @@ func rolloutSchema() schema.SingleNestedAttribute {
 				CustomType: timetypes.GoDurationType{},
 				Optional:   true,
 				MarkdownDescription: fmt.Sprintf("How long a pod of the new revision may fail, as in `ImagePullBackOff` or `CrashLoopBackOff`, "+
-					"before its rollout counts as failed. Defaults to `%s`.",
+					"or may be missing because the cluster refuses to create it, before its rollout counts as failed. Defaults to `%s`.",
 					defaults.Grace),
 			},
 			"unschedulable_grace": schema.StringAttribute{
@@ -219,6 +219,14 @@ func rolloutSchema() schema.SingleNestedAttribute {
 				MarkdownDescription: fmt.Sprintf("How long a pod of the new revision may wait for a node or a volume. "+
 					"Autoscalers and provisioners need time to bring one. Defaults to `%s`.",
 					defaults.UnschedulableGrace),
+			},
+			"soak": schema.StringAttribute{
+				CustomType: timetypes.GoDurationType{},
+				Optional:   true,
+				MarkdownDescription: fmt.Sprintf("How long all pods of the new revision have to stay ready, with no restart, before its rollout "+
+					"counts as successful: many a container is ready before it crashes. The next wave begins after that. It is part of the "+
+					"client's `timeouts`. Defaults to `%s`; `0s` counts a pod as soon as it is ready.",
+					defaults.Soak),
 			},
 		},
 	}

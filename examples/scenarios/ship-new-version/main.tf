@@ -24,7 +24,8 @@ provider "mira" {
     max_concurrent = 20
     max_failures   = 1
     on_failure     = "rollback"
-    grace          = "20s"
+    grace          = "20s" # for a pod that fails
+    soak           = "10s" # for which all pods have to stay ready
   }
 }
 
