@@ -10,7 +10,6 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
-	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
 // lateWriteTimeout bounds the search for a write that got no answer.
@@ -153,10 +152,7 @@ func (w *writer) adopt(ctx context.Context, c *objectChange) error {
 			c.live = live
 		}
 		isFirst = false
-		adopted, err := w.kube.Adopt(ctx, c.live, c.dryRun, c.prior)
-		if err == nil && adopted != c.live {
-			logging.Debug(ctx, "Took over the fields of former managers", "client", w.planner.spec.Name, "object", c.ref.String())
-		}
+		_, err := w.kube.Adopt(ctx, c.live, c.dryRun, c.prior)
 		return err
 	})
 }

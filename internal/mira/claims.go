@@ -190,8 +190,7 @@ func (w *writer) growClaims(ctx context.Context, c *objectChange) error {
 			return &ClaimGrowthError{ClaimGrowth: growth, Err: err}
 		}
 		w.progress.grown = append(w.progress.grown, growth.Claim)
-		logging.Debug(ctx, "Asked for more storage",
-			"client", w.planner.spec.Name, "claim", growth.Claim.String(), "from", growth.From.String(), "to", growth.To.String())
+		logging.Debug(ctx, "Asked for more storage", "client", w.planner.spec.Name, "claim", growth.Claim)
 	}
 	return nil
 }

@@ -112,7 +112,7 @@ func (p *planner) readLive(ctx context.Context, c *objectChange) error {
 		}
 		if c.live != nil {
 			if fields, ok := p.fields.InSync(c.fingerprint, c.manifest, c.live, c.prior); ok {
-				logging.Debug(ctx, "Object is in sync: nothing to do", "client", p.spec.Name, "object", c.ref.String())
+				logging.Debug(ctx, "Object is in sync: nothing to do", "client", p.spec.Name, "object", c.ref)
 				c.keep(objectState{fields: fields, fingerprint: c.fingerprint})
 				return nil
 			}
@@ -129,7 +129,7 @@ func (p *planner) readLive(ctx context.Context, c *objectChange) error {
 func (p *planner) dryRunApply(ctx context.Context, c *objectChange) error {
 	if !p.batched {
 		if c.dryRun = p.kube.RecentDryRun(c.manifest, c.live); c.dryRun != nil {
-			logging.Debug(ctx, "Used the answer of the dry run that the plan asked for", "client", p.spec.Name, "object", c.ref.String())
+			logging.Debug(ctx, "Used the answer of the dry run that the plan asked for", "client", p.spec.Name, "object", c.ref)
 			return nil
 		}
 	}

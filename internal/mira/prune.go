@@ -14,7 +14,7 @@ func (o *operation) prune(ctx context.Context) error {
 	o.lock.Lock()
 	defer o.lock.Unlock()
 	for _, c := range slices.Backward(o.changes.deletions()) {
-		logging.Debug(ctx, "Deleting an object that the template does not have any more", "client", o.spec.Name, "object", c.ref.String())
+		logging.Debug(ctx, "Deleting an object that the template does not have any more", "client", o.spec.Name, "object", c.ref)
 		kept, err := o.deleteOwn(ctx, c.ref, o.spec.Name)
 		if err != nil {
 			return err

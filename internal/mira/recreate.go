@@ -106,7 +106,7 @@ func (w *writer) recreate(ctx context.Context, c *objectChange) error {
 			return context.Cause(ctx)
 		}
 		logging.Debug(ctx, "Recreating a StatefulSet around its pods",
-			"client", w.planner.spec.Name, "object", c.ref.String(), "fields", c.recreation.Fields, "try", try)
+			"client", w.planner.spec.Name, "object", c.ref, "fields", c.recreation.Fields, "try", try)
 		lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), recreateTimeout)
 		stored, err := w.kube.Recreate(lasting, c.live, c.recreation.Recreation)
 		cancel()

@@ -102,7 +102,7 @@ func (r *renderer) template(ctx context.Context, spec Spec) (*template.Template,
 		if err != nil {
 			return nil, &TemplateError{Source: source, Err: err}
 		}
-		logging.Debug(ctx, "Parsed the client template", "source", source.String(), "revision", t.Revision())
+		logging.Debug(ctx, "Parsed the client template", "source", source, "revision", t.Revision())
 		return t, nil
 	})
 	if err != nil {

@@ -6,8 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
 // configMaps are ConfigMaps that hold one text, whatever is asked for.
@@ -56,5 +59,28 @@ func TestStringDataBecomesData(t *testing.T) {
 	want := object(t, `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "bmV3", "b": "b2xk"}}`)
 	if diff := cmp.Diff(want.Object, secret.Object); diff != "" {
 		t.Errorf("secret (-want +got):\n%s", diff)
+	}
+}
+
+// The log names the template and its revision, and holds no value.
+func TestRenderLogsNoValues(t *testing.T) {
+	var lines []string
+	ctx := logging.NewContext(t.Context(), funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{Verbosity: 1}))
+	text := serviceOnly + "  annotations: {mail: '%EMAIL_ADMIN%', domain: '%CLUSTER_DOMAIN%', fixed: written-in-the-template}\n"
+	text = strings.Replace(text, "metadata: {name: mira-%CLIENT_NAME%}", "metadata:\n  name: mira-%CLIENT_NAME%", 1)
+	r := rendererOf(text)
+	r.settings.ClusterDomain = "" // it is looked up, and is the text of the template here
+	m, err := r.render(ctx, Spec{Namespace: "default", Name: "acme", AdminEmail: "admin@acme.example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := strings.Join(lines, "\n")
+	if !strings.Contains(log, m.revision) || !strings.Contains(log, ClusterDomainKey) {
+		t.Errorf("the log names neither revision %s nor the value that was looked up:\n%s", m.revision, log)
+	}
+	for _, secret := range []string{"admin@acme.example", "written-in-the-template"} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log holds %q:\n%s", secret, log)
+		}
 	}
 }

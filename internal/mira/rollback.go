@@ -24,7 +24,7 @@ func (w *writer) undo(ctx context.Context, partial *PartialWriteError) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
 	for _, ref := range slices.Backward(w.progress.created()) {
-		logging.Debug(ctx, "Deleting an object again, as its create failed", "client", w.planner.spec.Name, "object", ref.String())
+		logging.Debug(ctx, "Deleting an object again, as its create failed", "client", w.planner.spec.Name, "object", ref)
 		if err := w.kube.Delete(ctx, ref); err != nil {
 			partial.Err = errors.Join(partial.Err, fmt.Errorf("taking back what was created: %w", err))
 			continue
