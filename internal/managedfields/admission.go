@@ -13,17 +13,17 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
-// AdmissionChange is a field that the server stores with another value than was
-// applied, as an admission policy or webhook can do.
+// AdmissionChange is a field that the server stores with a value other than the one
+// applied, as an admission policy or webhook can make it do.
 type AdmissionChange struct {
 	Field       string
 	Wanted, Got string
-	Removed     bool // Got is empty as the field is not there
+	Removed     bool // Got is empty because the field is absent
 }
 
-// AdmissionChanges returns the fields of an applied object that came back with
-// another value, in the order of their paths. What the server merely writes another way, such as
-// a quantity, and what it adds to lists and maps by default, does not count.
+// AdmissionChanges returns the fields of an applied object that came back with another
+// value, in the order of their paths. What the server merely writes in another way, such
+// as a quantity, and what it adds to lists and maps by default, does not count.
 func (m *Manager) AdmissionChanges(applied, result *unstructured.Unstructured) []AdmissionChange {
 	var changed []AdmissionChange
 	for path, at := range leaves(m.ownedSet(result)) {
@@ -40,7 +40,7 @@ func (m *Manager) AdmissionChanges(applied, result *unstructured.Unstructured) [
 	return changed
 }
 
-// lastName is the name of the field at a path.
+// lastName returns the name of the field at a path; empty where it is a list item.
 func lastName(path fieldpath.Path) string {
 	if name := path[len(path)-1].FieldName; name != nil {
 		return *name
@@ -68,7 +68,7 @@ func sameQuantity(a, b string) bool {
 // by default.
 var labelMaps = sets.New("labels", "annotations", "selector", "matchLabels", "nodeSelector")
 
-// covers tells whether the value of a field that was stored holds what was applied,
+// covers reports whether the value of a field that was stored holds what was applied,
 // and beyond it nothing but what the server adds to maps by default.
 func covers(name string, applied, stored any) bool {
 	switch applied := applied.(type) {
@@ -96,8 +96,9 @@ func covers(name string, applied, stored any) bool {
 	return applied == stored
 }
 
-// OverriddenSpecFields returns the fields of the spec that the server, by an admission
-// policy, sets to what the live object has already, whatever is applied.
+// OverriddenSpecFields returns the fields of the spec that an admission policy sets to
+// what the live object has already, whatever is applied. `fresh` is the object as the
+// server would create it.
 func OverriddenSpecFields(object, live, fresh *unstructured.Unstructured) []string {
 	wanted, _, _ := unstructured.NestedMap(object.Object, "spec")
 	has, _, _ := unstructured.NestedMap(live.Object, "spec")
@@ -111,7 +112,7 @@ func OverriddenSpecFields(object, live, fresh *unstructured.Unstructured) []stri
 	return overridden
 }
 
-// withoutListStatus leaves out of a list what is status.
+// withoutListStatus returns a field; where it is a list, without the status of its items.
 func withoutListStatus(field any) any {
 	if items, ok := field.([]any); ok {
 		return withoutStatus(items)

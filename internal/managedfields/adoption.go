@@ -43,7 +43,8 @@ func (a Adoption) FieldsTaken() []FieldOwner {
 	isAdopted := a.manager.Adopted(a.live)
 	var taken []FieldOwner
 	for _, entry := range a.live.GetManagedFields() {
-		if a.manager.isOurs(entry) || a.manager.isFormerName(entry) || entry.Subresource == statusSubresource || !isAdopted && isFormerManager(entry.Manager) {
+		isOursAnyway := a.manager.isOurs(entry) || a.manager.isFormerName(entry) || !isAdopted && isFormerManager(entry.Manager)
+		if isOursAnyway || entry.Subresource == statusSubresource {
 			continue
 		}
 		for path, at := range leaves(decodeSet(entry)) {
@@ -56,8 +57,8 @@ func (a Adoption) FieldsTaken() []FieldOwner {
 	return sortedOwners(taken)
 }
 
-// FieldsShared returns those of the fields that the apply drops which stay on the
-// object all the same, because a manager that is not a former one owns them, too.
+// FieldsShared returns, of the fields that the apply drops, those that stay on the object
+// all the same, because a manager that is not a former one owns them, too.
 func (a Adoption) FieldsShared(dropped []string) []FieldOwner {
 	var shared []FieldOwner
 	for _, path := range dropped {
@@ -79,9 +80,9 @@ func (a Adoption) FieldsShared(dropped []string) []FieldOwner {
 	return sortedOwners(shared)
 }
 
-// OnlyOwnershipDiffers reports whether the apply would change nothing on the live
-// object but who owns what, in a way that nobody would notice: no value changes, no
-// manager is adopted, and no field that others own, too, is left to them.
+// OnlyOwnershipDiffers reports whether the apply would change nothing on the live object
+// but who owns what, without any effect: no value changes, no manager is adopted, and
+// no field that others own, too, is left to them.
 func (a Adoption) OnlyOwnershipDiffers() bool {
 	if !a.manager.Applied(a.live) || a.live.GetDeletionTimestamp() != nil || !sameContent(a.live, a.result) {
 		return false
@@ -90,7 +91,8 @@ func (a Adoption) OnlyOwnershipDiffers() bool {
 	if err != nil || !equality.Semantic.DeepEqual(entries, a.live.GetManagedFields()) {
 		return false
 	}
-	// What others own, too, would not go with us later, or not come with us now.
+	// A field that others own, too, would not be removed when we drop it later, and is
+	// not removed now.
 	changing := a.dropped().Union(a.manager.ownedSet(a.result).Difference(a.manager.ownedSet(a.live)))
 	others := setOf(a.live, func(entry metav1.ManagedFieldsEntry) bool { return !a.manager.isOurs(entry) })
 	return changing.Leaves().Intersection(others).Empty()
@@ -180,7 +182,7 @@ func (a Adoption) upgraded(
 	return entries, nil
 }
 
-// dropped returns the fields that the apply gives up: of those that we own, and of
+// dropped returns the fields that the apply drops: of those that we own, and of
 // those that we are recorded to have owned before others took them.
 func (a Adoption) dropped() *fieldpath.Set {
 	kept := prefixes(a.manager.ownedSet(a.result))
@@ -283,13 +285,13 @@ func prefixes(set *fieldpath.Set) map[string]bool {
 	return found
 }
 
-// goingPaths returns the paths of a set that are not kept. A struct goes with its
-// last field, whatever defaults it holds beside: the set names no structs.
+// goingPaths returns the paths of a set that are not kept. A struct goes with its last
+// field, whatever defaults it holds besides: the set names no structs.
 func goingPaths(set *fieldpath.Set, kept map[string]bool) []fieldpath.Path {
 	var going []fieldpath.Path
 	for path := range set.All() {
 		for end := range path {
-			// The metadata stay: the name is in no set.
+			// metadata stays: the name is in no set.
 			if part := path[:end+1]; !kept[FormatPath(part)] && FormatPath(part) != metadataField {
 				going = append(going, part.Copy())
 			}

@@ -37,8 +37,10 @@ func TestAdoption_Entries(t *testing.T) {
 			want:    map[string][]string{DefaultName + " Apply": {"spec.externalName", "spec.type"}},
 		},
 		{
-			name:    "other managers keep theirs, and so does whoever writes the status",
-			live:    []metav1.ManagedFieldsEntry{updated(django, typeOnly), updated("lb", externalName), entry("lb", "Update", "status", `{"f:status":{"f:x":{}}}`)},
+			name: "other managers keep theirs, and so does whoever writes the status",
+			live: []metav1.ManagedFieldsEntry{
+				updated(django, typeOnly), updated("lb", externalName), entry("lb", "Update", "status", `{"f:status":{"f:x":{}}}`),
+			},
 			applied: typeOnly,
 			want: map[string][]string{
 				DefaultName + " Apply": {"spec.type"}, "lb Update": {"spec.externalName"}, "lb Update status": {"status.x"},
@@ -185,9 +187,13 @@ func TestAdoption_OnlyOwnershipDiffers(t *testing.T) {
 		{"a default that is ours no more", service(t, spec, applied(DefaultName, more)), service(t, spec, applied(DefaultName, few)), true},
 		{
 			"a field that stays with another manager",
-			service(t, spec, applied(DefaultName, more), updated("lb", more)), service(t, spec, applied(DefaultName, few), updated("lb", more)), false,
+			service(t, spec, applied(DefaultName, more), updated("lb", more)),
+			service(t, spec, applied(DefaultName, few), updated("lb", more)), false,
 		},
-		{"another value", service(t, spec, applied(DefaultName, few)), service(t, `{"type": "NodePort", "sessionAffinity": "None"}`, applied(DefaultName, few)), false},
+		{
+			"another value", service(t, spec, applied(DefaultName, few)),
+			service(t, `{"type": "NodePort", "sessionAffinity": "None"}`, applied(DefaultName, few)), false,
+		},
 		{"an object that was never applied", service(t, spec, updated("lb", few)), service(t, spec, applied(DefaultName, few)), false},
 		{"an object that is being deleted", deleted, deleted, false},
 	} {
@@ -208,8 +214,9 @@ func TestAdoption_EntriesOfRecreated(t *testing.T) {
 		other = `{"f:spec":{"f:sessionAffinity":{}}}`
 		spec  = `{"type": "ClusterIP", "externalName": "x", "sessionAffinity": "None"}`
 	)
-	live := service(t, spec, applied(DefaultName, more), updated("kubectl-edit", more), updated("lb", other), entry("lb", "Update", "status", other))
-	result := service(t, spec, applied(DefaultName, few), updated("kubectl-edit", more), updated("lb", other), entry("lb", "Update", "status", other))
+	others := []metav1.ManagedFieldsEntry{updated("kubectl-edit", more), updated("lb", other), entry("lb", "Update", "status", other)}
+	live := service(t, spec, append(others, applied(DefaultName, more))...)
+	result := service(t, spec, append(others, applied(DefaultName, few))...)
 	fresh := service(t, spec, applied(DefaultName, `{"f:spec":{"f:type":{},"f:ports":{}}}`))
 	entries, err := NewManager("", "").Adoption(live, result, nil).EntriesOfRecreated(fresh)
 	if err != nil {

@@ -13,8 +13,8 @@
 // # Why not structured-merge-diff's typed values
 //
 // Package typed of sigs.k8s.io/structured-merge-diff (RemoveItems, ExtractItems,
-// Merge) needs the schema of each kind: without it, it takes every list for an
-// atomic one. The schema would cost a download per process. The sets of
+// Merge) needs the schema of each kind: without it, it treats every list as
+// atomic. The schema would cost a download per process. The sets of
 // managedFields carry the merge keys themselves, and that is enough for what is
 // done here. Package csaupgrade of client-go merges entries of former managers;
 // it is used for that.

@@ -31,8 +31,8 @@ type Fields map[string]string
 func FieldsEqual(a, b Fields) bool { return maps.Equal(a, b) }
 
 // Observe returns the live values of the fields that matter to a plan: those that
-// we own, and those of `prior` that are still there although others changed or took
-// them, or left them to no manager, as `kubectl scale --replicas=0` does.
+// we own, and those of `prior` that are still there although others have changed or
+// taken them, or left them to no manager, as `kubectl scale --replicas=0` does.
 func (m *Manager) Observe(live *unstructured.Unstructured, prior Fields) Fields {
 	ours := m.ownership(live)
 	var more map[string]fieldpath.Path
@@ -116,7 +116,7 @@ func valueAt(object *unstructured.Unstructured, path fieldpath.Path) (string, bo
 		return "", false
 	}
 	if object.GetKind() == "Secret" && (isSecretData(path) || FormatPath(path) == lastApplied) {
-		// The state must tell a change, not the secret.
+		// The state must show that it has changed, not the secret.
 		sum := sha256.Sum256([]byte(text(at)))
 		return "sha256:" + hex.EncodeToString(sum[:8]), true
 	}
@@ -126,8 +126,8 @@ func valueAt(object *unstructured.Unstructured, path fieldpath.Path) (string, bo
 	return text(at), true
 }
 
-// withoutStatus leaves out the status that the server gives each claim template:
-// it is nobody's field, but stands inside a list that is owned as a whole.
+// withoutStatus leaves out the status that the server sets on each claim template: no
+// manager owns it, but it stands inside a list that is owned as a whole.
 func withoutStatus(claims []any) []any {
 	without := make([]any, 0, len(claims))
 	for _, claim := range claims {

@@ -30,9 +30,12 @@ const liveStatefulSet = `{
               "f:ports": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:containerPort": {}}}}
           }, "f:volumes": {"k:{\"name\":\"tmp\"}": {".": {}, "f:name": {}, "f:emptyDir": {}}}}}
         }}},
-      {"manager": "kubectl-label", "operation": "Update", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:labels": {"f:team": {}}}}},
-      {"manager": "kubectl", "operation": "Update", "subresource": "scale", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:podManagementPolicy": {}}}},
-      {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:status": {"f:replicas": {}}}}
+      {"manager": "kubectl-label", "operation": "Update", "apiVersion": "apps/v1", "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:metadata": {"f:labels": {"f:team": {}}}}},
+      {"manager": "kubectl", "operation": "Update", "subresource": "scale", "apiVersion": "apps/v1", "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {"f:podManagementPolicy": {}}}},
+      {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "apiVersion": "apps/v1",
+        "fieldsType": "FieldsV1", "fieldsV1": {"f:status": {"f:replicas": {}}}}
     ]
   },
   "spec": {
@@ -41,7 +44,8 @@ const liveStatefulSet = `{
     "template": {"spec": {
       "containers": [
         {"name": "other", "image": "other:1"},
-        {"name": "mira", "image": "mira:3.0", "command": ["a", "<b>"], "ports": [{"containerPort": 443, "protocol": "TCP", "name": "https"}], "env": [{"name": "EMPTY", "value": ""}, {"name": "FLAG"}]}
+        {"name": "mira", "image": "mira:3.0", "command": ["a", "<b>"],
+          "ports": [{"containerPort": 443, "protocol": "TCP", "name": "https"}], "env": [{"name": "EMPTY", "value": ""}, {"name": "FLAG"}]}
       ],
       "initContainers": [{"name": "wait", "ports": [{"containerPort": 80, "protocol": "TCP"}]}],
       "volumes": [{"name": "tmp", "emptyDir": {}}]
@@ -79,11 +83,21 @@ func TestObserve(t *testing.T) {
 		path   string
 		want   string // "" for a path that must not be there
 	}{
-		{"a field that another manager took since is shown with its live value", Fields{"metadata.labels.team": "b"}, "metadata.labels.team", "a"},
-		{"so is one that was set through a subresource", Fields{"spec.podManagementPolicy": "Parallel"}, "spec.podManagementPolicy", "OrderedReady"},
+		{
+			"a field that another manager took since is shown with its live value",
+			Fields{"metadata.labels.team": "b"}, "metadata.labels.team", "a",
+		},
+		{
+			"so is one that was set through a subresource",
+			Fields{"spec.podManagementPolicy": "Parallel"}, "spec.podManagementPolicy", "OrderedReady",
+		},
 		{"a field of another manager that was never ours is not", nil, "metadata.labels.team", ""},
 		{"a field that is gone is left out", Fields{"spec.minReadySeconds": "5"}, "spec.minReadySeconds", ""},
-		{"a field that nobody owns any more is shown, too", Fields{"spec.minReadySeconds": "5", "spec.template.spec.containers[other].image": "x"}, "spec.template.spec.containers[other].image", "other:1"},
+		{
+			"a field that nobody owns any more is shown, too",
+			Fields{"spec.minReadySeconds": "5", "spec.template.spec.containers[other].image": "x"},
+			"spec.template.spec.containers[other].image", "other:1",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := manager.Observe(live, test.before)[test.path]; got != test.want {
@@ -117,13 +131,23 @@ func TestWithout(t *testing.T) {
 		path fieldpath.Path
 		want string
 	}{
-		{"a field", fieldpath.MakePathOrDie("spec", "type"), `{"spec":{"ports":[{"name":"http","port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}]}}`},
+		{
+			"a field", fieldpath.MakePathOrDie("spec", "type"),
+			`{"spec":{"ports":[{"name":"http","port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}]}}`,
+		},
 		{"a list item", fieldpath.MakePathOrDie("spec", "ports", port), `{"spec":{"ports":[{"port":443,"protocol":"TCP"}],"type":"ClusterIP"}}`},
-		{"a field of a list item", fieldpath.MakePathOrDie("spec", "ports", port, "name"), `{"spec":{"ports":[{"port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}],"type":"ClusterIP"}}`},
-		{"a field that is not there", fieldpath.MakePathOrDie("status", "x"), `{"spec":{"ports":[{"name":"http","port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}],"type":"ClusterIP"}}`},
+		{
+			"a field of a list item", fieldpath.MakePathOrDie("spec", "ports", port, "name"),
+			`{"spec":{"ports":[{"port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}],"type":"ClusterIP"}}`,
+		},
+		{
+			"a field that is not there", fieldpath.MakePathOrDie("status", "x"),
+			`{"spec":{"ports":[{"name":"http","port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}],"type":"ClusterIP"}}`,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			object := decodeObject(t, `{"kind":"Service","spec":{"type":"ClusterIP","ports":[{"name":"http","port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}]}}`)
+			object := decodeObject(t, `{"kind":"Service","spec":{"type":"ClusterIP",`+
+				`"ports":[{"name":"http","port":80,"protocol":"TCP"},{"port":443,"protocol":"TCP"}]}}`)
 			delete(object.Object, "kind")
 			if got := text(without(object.Object, test.path)); got != test.want {
 				t.Errorf("without %v: %s, want %s", test.path, got, test.want)
@@ -132,13 +156,14 @@ func TestWithout(t *testing.T) {
 	}
 }
 
-func TestTaken(t *testing.T) {
+func TestAdoption_FieldsTaken(t *testing.T) {
 	const others = `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s", "managedFields": [%s
 	  {"manager": "kubectl", "operation": "Update", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
 	  {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:serviceName": {}, "f:minReadySeconds": {}}}},
 	  {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {"f:replicas": {}}}}]},
 	  "spec": {"replicas": %d, "serviceName": "mira", "minReadySeconds": %d}}`
-	const ours = `{"manager": "terraform-provider-mira", "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}, "f:serviceName": {}, "f:minReadySeconds": {}}}},`
+	const ours = `{"manager": "terraform-provider-mira", "operation": "Apply",
+	  "fieldsV1": {"f:spec": {"f:replicas": {}, "f:serviceName": {}, "f:minReadySeconds": {}}}},`
 	manager := NewManager("", "")
 	result := decodeObject(t, fmt.Sprintf(others, ours, 1, 0))
 	for _, test := range []struct {
@@ -161,7 +186,8 @@ func TestTaken(t *testing.T) {
 
 func TestSecretsAreHashed(t *testing.T) {
 	const secret = `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "managedFields": [
-	  {"manager": "terraform-provider-mira", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:data": {"f:password": {}}, "f:type": {}}}]},
+	  {"manager": "terraform-provider-mira", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
+	    "fieldsV1": {"f:data": {"f:password": {}}, "f:type": {}}}]},
 	  "data": {"password": "aHVudGVyMg=="}, "type": "Opaque"}`
 	manager := NewManager("", "")
 	fields := manager.Owned(decodeObject(t, secret))
@@ -175,7 +201,8 @@ func TestSecretsAreHashed(t *testing.T) {
 
 func TestClaimTemplatesAreShownWithoutTheirStatus(t *testing.T) {
 	const set = `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s", "managedFields": [
-	  {"manager": "terraform-provider-mira", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:volumeClaimTemplates": {}}}}]},
+	  {"manager": "terraform-provider-mira", "operation": "Apply", "apiVersion": "apps/v1", "fieldsType": "FieldsV1",
+	    "fieldsV1": {"f:spec": {"f:volumeClaimTemplates": {}}}}]},
 	  "spec": {"volumeClaimTemplates": [{"metadata": {"name": "data"}, "status": {"phase": "Pending"}}]}}`
 	manager := NewManager("", "")
 	want := Fields{"spec.volumeClaimTemplates": `[{"metadata":{"name":"data"}}]`}

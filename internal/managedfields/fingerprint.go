@@ -27,13 +27,13 @@ func (m *Manager) FingerprintOf(applied, live *unstructured.Unstructured) Finger
 }
 
 // InSync reports, without asking the server, whether applying an object would change
-// nothing, and returns the live fields that we own. The fingerprint says that it was
-// so once, for the same object and the same fields, values and owners.
+// nothing, and returns the live fields that we own. The fingerprint says that this was
+// true once, for the same object and the same fields, values and owners.
 //
 // That is enough. An apply sets the fields that it has, which are those that we own,
 // to the values that they have already; and it drops those that we own and that it
-// does not have: there are none. What others have put beside them stays as it is and
-// does not count. Our entry in managedFields changes whenever another manager
+// does not have: there are none. What others have added stays as it is and does not
+// count. Our entry in managedFields changes whenever another manager
 // changes one of our fields, takes it or removes it, and stays the same when others
 // change theirs. The fingerprint does not know of an admission policy that came
 // since. Such a policy would change what is applied, and nothing is applied.
@@ -58,12 +58,13 @@ func (m *Manager) OwnsSame(a, b *unstructured.Unstructured) bool {
 	return m.ownedSet(a).Equals(m.ownedSet(b))
 }
 
-// DigestApplied covers the name of the manager, too: the name decides whose the
-// fields are.
+// DigestApplied returns a digest of an object that is applied. It covers the name of the
+// manager, too: the name decides who owns the fields. It is empty where the object
+// cannot be written as JSON.
 func (m *Manager) DigestApplied(object *unstructured.Unstructured) string {
 	data, err := json.Marshal(object.Object)
 	if err != nil {
-		return "" // it has no fingerprint then
+		return ""
 	}
 	return digest(func(w io.Writer) { fmt.Fprintf(w, "%q%s", m.name, data) })
 }

@@ -11,7 +11,9 @@ import (
 func TestInSync(t *testing.T) {
 	manager := NewManager("", ownerLabel)
 	desired := func() *unstructured.Unstructured {
-		return &unstructured.Unstructured{Object: map[string]any{"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": map[string]any{"replicas": int64(1)}}}
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": map[string]any{"replicas": int64(1)},
+		}}
 	}
 	set := func(value any, path ...string) func(*testing.T, *unstructured.Unstructured) {
 		return func(t *testing.T, object *unstructured.Unstructured) {
@@ -42,7 +44,10 @@ func TestInSync(t *testing.T) {
 		{name: "nothing", settled: true},
 		{name: "status", live: set(int64(7), "status", "replicas"), settled: true},
 		{name: "resourceVersion", live: set("999", "metadata", "resourceVersion"), settled: true},
-		{name: "somebody's annotation", live: set(map[string]any{"kubectl.kubernetes.io/restartedAt": "now"}, "spec", "template", "metadata", "annotations"), settled: true},
+		{
+			name: "somebody's annotation", settled: true,
+			live: set(map[string]any{"kubectl.kubernetes.io/restartedAt": "now"}, "spec", "template", "metadata", "annotations"),
+		},
 		{name: "a default", live: set(int64(5), "spec", "revisionHistoryLimit"), settled: true},
 		{name: "when we last wrote", live: editEntry(func(entry map[string]any) { entry["time"] = "2020-01-01T00:00:00Z" }), settled: true},
 		{name: "a value of ours", live: set(int64(0), "spec", "replicas")},

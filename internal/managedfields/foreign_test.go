@@ -12,12 +12,15 @@ import (
 func foreignService(t *testing.T) (object, live *unstructured.Unstructured) {
 	t.Helper()
 	const ours = `{"f:spec":{"f:type":{},"f:ports":{"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:port":{},"f:name":{}}}}}`
-	const kubectl = `{"f:metadata":{"f:labels":{"f:team":{}}},"f:spec":{"f:externalName":{},"f:ports":{"k:{\"port\":81,\"protocol\":\"TCP\"}":{".":{},"f:port":{},"f:name":{}}}}}`
+	const kubectl = `{"f:metadata":{"f:labels":{"f:team":{}}},"f:spec":{"f:externalName":{},` +
+		`"f:ports":{"k:{\"port\":81,\"protocol\":\"TCP\"}":{".":{},"f:port":{},"f:name":{}}}}}`
 	const lb = `{"f:spec":{"f:sessionAffinity":{},"f:ports":{"k:{\"port\":82,\"protocol\":\"TCP\"}":{".":{},"f:port":{},"f:name":{}}}}}`
 	object = service(t, `{"type": "ClusterIP", "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]}`)
 	live = service(t, `{"type": "ClusterIP", "externalName": "x", "sessionAffinity": "ClientIP", "ports": [
-		{"name": "http", "port": 80, "protocol": "TCP"}, {"name": "hand", "port": 81, "protocol": "TCP"}, {"name": "lb", "port": 82, "protocol": "TCP"}]}`,
-		applied(DefaultName, ours), updated("kubectl-edit", kubectl), updated("lb", lb), entry("lb", "Update", "status", `{"f:status":{"f:x":{}}}`))
+		{"name": "http", "port": 80, "protocol": "TCP"}, {"name": "hand", "port": 81, "protocol": "TCP"},
+		{"name": "lb", "port": 82, "protocol": "TCP"}]}`,
+		applied(DefaultName, ours), updated("kubectl-edit", kubectl), updated("lb", lb),
+		entry("lb", "Update", "status", `{"f:status":{"f:x":{}}}`))
 	live.SetLabels(map[string]string{"team": "a"})
 	return object, live
 }
@@ -51,7 +54,8 @@ func TestForeign_whatCanBeRemoved(t *testing.T) {
 func freshService(t *testing.T) *unstructured.Unstructured {
 	t.Helper()
 	const ours = `{"f:spec":{"f:type":{},"f:ports":{"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:port":{}}}}}`
-	return service(t, `{"type": "NodePort", "sessionAffinity": "None", "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]}`, applied(DefaultName, ours))
+	return service(t, `{"type": "NodePort", "sessionAffinity": "None", "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]}`,
+		applied(DefaultName, ours))
 }
 
 func specOf(t *testing.T, object *unstructured.Unstructured) string {
@@ -109,8 +113,10 @@ func TestForeign_Merge(t *testing.T) {
 // A scale to zero leaves the replicas to no manager. They stay all the same.
 func TestForeign_MergeKeepsReplicas(t *testing.T) {
 	const fields = `{"f:spec":{"f:serviceName":{}}}`
-	live := owned(decodeObject(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"replicas": 0, "serviceName": "a"}}`), applied(DefaultName, fields))
-	fresh := owned(decodeObject(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"replicas": 1, "serviceName": "b"}}`), applied(DefaultName, fields))
+	const liveText = `{"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"replicas": 0, "serviceName": "a"}}`
+	const freshText = `{"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"replicas": 1, "serviceName": "b"}}`
+	live := owned(decodeObject(t, liveText), applied(DefaultName, fields))
+	fresh := owned(decodeObject(t, freshText), applied(DefaultName, fields))
 	merged, err := NewManager("", "").Foreign(fresh, live).Merge(fresh, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -21,13 +21,13 @@ const (
 	// answer. The CLI works at ten clients at a time by default, of a few objects
 	// each.
 	rememberedObjects = 128
-	// rememberedFor bounds for how long: an object that nobody looks at any more
-	// must not stay in memory.
+	// rememberedFor bounds for how long: an object that is not used any more must not
+	// stay in memory.
 	rememberedFor = time.Minute
 )
 
-// Manager is the field manager of this provider, and what tells its entries in
-// managedFields from those of others. It is safe for concurrent use.
+// Manager is the field manager of this provider. It knows its entries in managedFields
+// from those of others. It is safe for concurrent use.
 type Manager struct {
 	name       string
 	ownerLabel string
@@ -51,8 +51,8 @@ func (m *Manager) Name() string { return m.name }
 // OwnerLabel returns the label that every applied object carries.
 func (m *Manager) OwnerLabel() string { return m.ownerLabel }
 
-// Remember keeps what is worked out about an object. The object must not change
-// any more.
+// Remember has what we own of an object worked out only once. The object must not
+// change any more.
 func (m *Manager) Remember(object *unstructured.Unstructured) {
 	m.known.Add(object, sync.OnceValue(func() ownership { return m.readOwnership(object) }), rememberedFor)
 }
@@ -117,8 +117,8 @@ func (m *Manager) Adopted(live *unstructured.Unstructured) bool {
 	})
 }
 
-// AllEndWithAdoption reports whether adopting a live object takes over the fields
-// of all these managers, so that a conflict with them is none.
+// AllEndWithAdoption reports whether adopting a live object takes over the fields of all
+// these managers, so that a conflict with them does not matter.
 func (m *Manager) AllEndWithAdoption(live *unstructured.Unstructured, managers []string) bool {
 	isAdopted := m.Adopted(live)
 	ends := make(map[string]bool)

@@ -58,8 +58,8 @@ func owned(object *unstructured.Unstructured, entries ...metav1.ManagedFieldsEnt
 // service returns a Service with a spec in JSON and the given entries.
 func service(t testing.TB, spec string, entries ...metav1.ManagedFieldsEntry) *unstructured.Unstructured {
 	t.Helper()
-	object := decodeObject(t, `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mira-acme", "namespace": "default"}, "spec": `+spec+`}`)
-	return owned(object, entries...)
+	const metadata = `"metadata": {"name": "mira-acme", "namespace": "default"}`
+	return owned(decodeObject(t, `{"apiVersion": "v1", "kind": "Service", `+metadata+`, "spec": `+spec+`}`), entries...)
 }
 
 func entry(manager string, operation metav1.ManagedFieldsOperationType, subresource, fields string) metav1.ManagedFieldsEntry {

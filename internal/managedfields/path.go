@@ -65,7 +65,7 @@ func resolvePath(object map[string]any, path string) (fieldpath.Path, bool) {
 	return resolved, len(resolved) > 0
 }
 
-// splitPath takes a path apart at dots and brackets.
+// splitPath splits a path at dots and brackets.
 func splitPath(path string) []string {
 	var parts []string
 	for path != "" {
@@ -153,8 +153,8 @@ func lookUp(at any, path fieldpath.Path) (any, bool) {
 	return at, true
 }
 
-// with puts a value at a path, and what is missing on the way to it: maps, and
-// list items with their keys. It gives `at` back, as a list grows to a new one.
+// with sets the value at a path, and creates what is missing on the way to it: maps, and
+// list items with their keys. It returns `at`, as a list that grows is a new one.
 func with(at any, path fieldpath.Path, leaf any) any {
 	if len(path) == 0 {
 		return runtime.DeepCopyJSONValue(leaf)
@@ -215,14 +215,15 @@ func hasKeys(item any, keys value.FieldList) bool {
 	return true
 }
 
-// Remove deletes fields and list items from an object. What is not there stays so.
+// Remove deletes fields and list items from an object, if they are there.
 func Remove(object *unstructured.Unstructured, paths []fieldpath.Path) {
 	for _, path := range paths {
 		without(object.Object, path)
 	}
 }
 
-// without takes a field or a list item away; what is not there stays so.
+// without removes a field or a list item, if it is there. It returns `at`, as a list that
+// shrinks is a new one.
 func without(at any, path fieldpath.Path) any {
 	element, rest := path[0], path[1:]
 	switch at := at.(type) {

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
-// ErrNothingKnown says that nothing is known of what an object was.
+// ErrNothingKnown says that an object as it was before has no known fields.
 var ErrNothingKnown = errors.New("nothing is known of what it was")
 
 // Restoration takes a write of ours back.
