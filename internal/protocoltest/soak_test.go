@@ -63,7 +63,8 @@ func TestCore_rollout_crashWithinSoak(t *testing.T) {
 	if err == nil {
 		t.Fatal("the apply succeeded")
 	}
-	acctest.WantOutput(t, err.Error(), "Rollout Failed And Was Rolled Back", "CrashLoopBackOff", "exit code 3", "The former revision serves again")
+	acctest.WantOutput(t, err.Error(),
+		"Rollout Failed And Was Rolled Back", "CrashLoopBackOff", "exit code 3", "The former revision serves again")
 	if got := serving(t, s); got != revision {
 		t.Errorf("revision %s serves, not %s", got, revision)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -118,18 +117,9 @@ func diffObjects(before, after map[string]map[string]string) []string {
 	return lines
 }
 
-// inline is a resource or data block with its attributes, for short tests.
+// client returns a mira_client block with its attributes, for short tests.
 func client(label string, lines ...string) string {
 	return fmt.Sprintf("resource \"mira_client\" %q {\n  %s\n}\n", label, strings.Join(lines, "\n  "))
-}
-
-// message matches words of a diagnostic however the CLI wraps its lines.
-func message(words string) *regexp.Regexp {
-	var parts []string
-	for _, word := range strings.Fields(words) {
-		parts = append(parts, regexp.QuoteMeta(word))
-	}
-	return regexp.MustCompile(strings.Join(parts, `[\s│|]+`))
 }
 
 // acmeClient returns a block for the client acme, with further attributes.
