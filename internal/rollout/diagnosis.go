@@ -155,7 +155,7 @@ func (v *waiter) describePending(ctx context.Context, pending *PendingError) (is
 			pending.Notes = append(pending.Notes, fmt.Sprintf("claims could not be read: %v", err))
 		}
 		v.status = v.statusOf(v.last, pods, claims)
-		pending.Details = v.details.read(ctx, v.pendingSubjects(pods))
+		pending.Details = v.details.read(ctx, pendingSubjects(v.status, v.last, pods))
 	}
 	return false, view.lost
 }
@@ -206,15 +206,15 @@ func (v *waiter) unscheduledClaims(ctx context.Context, pods []*corev1.Pod) ([]c
 
 // pendingSubjects returns the pods that are waited for, as many as an error describes,
 // and the StatefulSet if its controller has not created one of them.
-func (v *waiter) pendingSubjects(pods []*corev1.Pod) []subject {
+func pendingSubjects(status Status, sts *appsv1.StatefulSet, pods []*corev1.Pod) []subject {
 	var subjects []subject
-	for i, pending := range v.status.Pending {
+	for i, pending := range status.Pending {
 		if i == maxPods {
 			break
 		}
 		if pending.Missing {
-			if !slices.ContainsFunc(subjects, func(s subject) bool { return s.uid == v.last.UID }) {
-				subjects = append(subjects, subject{name: v.Name, uid: v.last.UID})
+			if !slices.ContainsFunc(subjects, func(s subject) bool { return s.uid == sts.UID }) {
+				subjects = append(subjects, subject{name: sts.Name, uid: sts.UID})
 			}
 			continue
 		}

@@ -373,11 +373,11 @@ func (v *waiter) watchByName(ctx context.Context, sts *appsv1.StatefulSet) {
 }
 
 // statusOf is like [StatusOf], but does not believe a copy that is too old.
-func (v *waiter) statusOf(sts *appsv1.StatefulSet, pods []*corev1.Pod, claims []corev1.PersistentVolumeClaim) Status {
+func (t Target) statusOf(sts *appsv1.StatefulSet, pods []*corev1.Pod, claims []corev1.PersistentVolumeClaim) Status {
 	status := statusOf(sts, pods, claims)
-	if sts.Generation < v.MinGeneration {
+	if sts.Generation < t.MinGeneration {
 		status.Done = false
-		status.Message = fmt.Sprintf("the server still shows generation %d of the StatefulSet, not %d", sts.Generation, v.MinGeneration)
+		status.Message = fmt.Sprintf("the server still shows generation %d of the StatefulSet, not %d", sts.Generation, t.MinGeneration)
 	}
 	return status
 }
