@@ -20,14 +20,16 @@ import (
 // its own.
 const roundTrip = 20 * time.Millisecond
 
+// apart is how long after each other the CLI asks for the first clients.
+const apart = 200 * time.Microsecond
+
 // cost is what reading the objects of some clients takes.
 type cost struct {
 	requests, gets, objects int
 	took                    time.Duration
 }
 
-// costOf reads the three objects of each client as a plan does: ten clients at a time,
-// the objects of one together, and all of them twice.
+// costOf reads the objects of clients as a plan does, in this order.
 func costOf(t *testing.T, change func(*Batcher), stored *fakeServer, order []int) cost {
 	t.Helper()
 	var result cost
@@ -47,12 +49,15 @@ func costOf(t *testing.T, change func(*Batcher), stored *fakeServer, order []int
 	return result
 }
 
+// planClients reads the three objects of each client: ten clients at a time, the objects
+// of one together, and all of them twice.
 func planClients(t *testing.T, batcher *Batcher, order []int) {
 	t.Helper()
 	next := make(chan int)
 	var workers sync.WaitGroup
-	for range 10 {
+	for worker := range 10 {
 		workers.Go(func() {
+			<-time.After(time.Duration(worker) * apart) // of the bubble's clock
 			for i := range next {
 				var refs []Ref
 				for _, kind := range clientKinds {
