@@ -13,12 +13,18 @@ const loopback = "127.0.0.1"
 // component listens; that is noticed (portTaken), and the start is repeated with
 // other ports.
 func pickPorts(count int) (ports []int, err error) {
-	for range count {
-		listener, listenErr := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
-		if listenErr != nil {
-			return nil, errors.Join(err, listenErr)
+	var listeners []net.Listener
+	defer func() {
+		for _, listener := range listeners {
+			err = errors.Join(err, listener.Close())
 		}
-		defer func() { err = errors.Join(err, listener.Close()) }()
+	}()
+	for range count {
+		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+		if err != nil {
+			return nil, err
+		}
+		listeners = append(listeners, listener)
 		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
