@@ -57,7 +57,7 @@ func (c changesCheck) CheckPlan(_ context.Context, req plancheck.CheckPlanReques
 		if change.Address != c.address {
 			continue
 		}
-		got := diffObjects(objectsOf(change.Change.Before), objectsOf(change.Change.After))
+		got := acctest.ObjectChanges(change.Change.Before, change.Change.After)
 		want := slices.Sorted(slices.Values(c.want))
 		if diff := cmp.Diff(want, got); diff != "" {
 			resp.Error = fmt.Errorf("changes of %s (-want +got):\n%s", c.address, diff)
@@ -65,56 +65,6 @@ func (c changesCheck) CheckPlan(_ context.Context, req plancheck.CheckPlanReques
 		return
 	}
 	resp.Error = fmt.Errorf("the plan does not have %s", c.address)
-}
-
-func objectsOf(values any) map[string]map[string]string {
-	objects := make(map[string]map[string]string)
-	attributes, _ := values.(map[string]any)
-	all, _ := attributes["objects"].(map[string]any)
-	for key, fields := range all {
-		objects[key] = make(map[string]string)
-		for path, value := range fields.(map[string]any) {
-			objects[key][path] = value.(string)
-		}
-	}
-	return objects
-}
-
-func diffObjects(before, after map[string]map[string]string) []string {
-	keys := make(map[string]bool)
-	for key := range before {
-		keys[key] = true
-	}
-	for key := range after {
-		keys[key] = true
-	}
-	var lines []string
-	for key := range keys {
-		switch {
-		case before[key] == nil:
-			lines = append(lines, "+ "+key)
-			continue
-		case after[key] == nil:
-			lines = append(lines, "- "+key)
-			continue
-		}
-		paths := maps.Clone(before[key])
-		maps.Copy(paths, after[key])
-		for path := range paths {
-			old, had := before[key][path]
-			now, has := after[key][path]
-			switch {
-			case had && has && old != now:
-				lines = append(lines, fmt.Sprintf("~ %s %s: %s -> %s", key, path, old, now))
-			case had && !has:
-				lines = append(lines, fmt.Sprintf("- %s %s: %s", key, path, old))
-			case has && !had:
-				lines = append(lines, fmt.Sprintf("+ %s %s: %s", key, path, now))
-			}
-		}
-	}
-	slices.Sort(lines)
-	return lines
 }
 
 // client returns a mira_client block with its attributes, for short tests.
