@@ -105,7 +105,7 @@ func (w *writer) applyObject(ctx context.Context, c *objectChange) error {
 		if err := w.adopt(ctx, c); err != nil {
 			return err
 		}
-		// An object that somebody deletes right now is not to be created again: it would
+		// An object that is being deleted right now must not be created again: it would
 		// be another one than the one that was looked at.
 		object.SetUID(c.live.GetUID())
 	}

@@ -73,7 +73,7 @@ func (d *deletion) run(ctx context.Context) (*Deleted, error) {
 		}
 		if kept != nil {
 			d.result.Warnings = append(d.result.Warnings, kept)
-			delete(d.found, ref.Key()) // they hold the data of somebody else now
+			delete(d.found, ref.Key()) // the claims go with the object, to its new owner
 		}
 	}
 	if err := d.deleteClaims(ctx); err != nil {

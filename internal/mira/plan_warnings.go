@@ -25,7 +25,7 @@ func (s changeSet) takeovers(m *managedfields.Manager, client string) []Warning 
 	return []Warning{TakeoverWarning{Client: client, Fields: taken}}
 }
 
-// removals warns of the fields that somebody has added by hand and that go. The plan
+// removals warns of the fields that were added by hand and that go. The plan
 // does not show them: they never were ours.
 func (s changeSet) removals(client string) []Warning {
 	var removed []FieldChange
@@ -126,7 +126,7 @@ func (s changeSet) renamedStatefulSets(client string, prior *State) []Warning {
 
 // adoptions warns of the existing objects that the apply takes over, and of what it
 // changes on them: the plan of a create shows only what will be. For an update these
-// are objects that somebody has created again since the last apply.
+// are objects that others have created again since the last apply.
 func (p *planner) adoptions(ctx context.Context, changes changeSet) ([]Warning, error) {
 	adopted := AdoptionWarning{Client: p.spec.Name, Origin: AdoptedLabelled}
 	if p.prior != nil {

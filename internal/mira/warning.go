@@ -69,7 +69,7 @@ type TakeoverWarning struct {
 	Fields []OwnedField
 }
 
-// ManualFieldsWarning names the fields that somebody has added by hand and that an
+// ManualFieldsWarning names the fields that were added by hand and that an
 // apply removes, as the server does not accept them together with the template's.
 type ManualFieldsWarning struct {
 	Client  string
