@@ -124,10 +124,10 @@ func (a *Admission) awaitRefusal(t *testing.T, probe *unstructured.Unstructured,
 	t.Helper()
 	client := a.objects.of(probe.GetKind())
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, Patience, true, func(ctx context.Context) (bool, error) {
-		_, err := client.Create(ctx, probe, metav1.CreateOptions{})
+		// A dry run leaves nothing behind that a controller could meet, or delete meanwhile.
+		_, err := client.Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil {
-			err := client.Delete(ctx, probe.GetName(), metav1.DeleteOptions{})
-			return !refused, err
+			return !refused, nil
 		}
 		return refused && apierrors.IsInvalid(err), nil
 	})
