@@ -35,11 +35,24 @@ var (
 )
 
 // Deny has the API server refuse, by a ValidatingAdmissionPolicy, the requests on a
-// resource for which a CEL expression is true. `request.dryRun` tells dry runs from
-// writes, so that a write can be made to fail after its dry run has passed. The probe
-// is an object whose creation the expression forbids: it shows whether the policy is
-// in force.
+// resource for which a CEL expression is true, dry runs among them. The probe is an
+// object whose creation the expression forbids: it shows whether the policy is in
+// force.
 func (a *Admission) Deny(t *testing.T, resource, expression string, probe *unstructured.Unstructured) (lift func()) {
+	t.Helper()
+	// A dry run leaves nothing behind that a controller could meet.
+	return a.deny(t, resource, expression, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+}
+
+// DenyWrites is Deny for writes alone, so that a write fails whose dry run has passed.
+// The probe is really created until the policy is in force.
+func (a *Admission) DenyWrites(t *testing.T, resource, expression string, probe *unstructured.Unstructured) (lift func()) {
+	t.Helper()
+	return a.deny(t, resource, "!(has(request.dryRun) && request.dryRun) && ("+expression+")", probe, metav1.CreateOptions{})
+}
+
+// deny enforces a policy. The options are those by which its probe is created.
+func (a *Admission) deny(t *testing.T, resource, expression string, probe *unstructured.Unstructured, options metav1.CreateOptions) (lift func()) {
 	t.Helper()
 	name := a.objects.Namespace + "-" + resource
 	policy := &unstructured.Unstructured{Object: map[string]any{
@@ -61,8 +74,8 @@ func (a *Admission) Deny(t *testing.T, resource, expression string, probe *unstr
 		"spec":     map[string]any{"policyName": name, "validationActions": []any{"Deny"}},
 	}}
 	remove := a.enforce(t, validatingPolicies, policy, binding)
-	a.awaitRefusal(t, probe, true)
-	return func() { remove(); a.awaitRefusal(t, probe, false) }
+	a.awaitRefusal(t, probe, options, true)
+	return func() { remove(); a.awaitRefusal(t, probe, options, false) }
 }
 
 // Quota adds a ResourceQuota, such as {"count/services": "0"}, that a further object
@@ -120,16 +133,19 @@ func (a *Admission) enforce(t *testing.T, kind policyKind, policy, binding *unst
 }
 
 // awaitRefusal waits until creating an object is refused, or is not any more.
-func (a *Admission) awaitRefusal(t *testing.T, probe *unstructured.Unstructured, refused bool) {
+func (a *Admission) awaitRefusal(t *testing.T, probe *unstructured.Unstructured, options metav1.CreateOptions, refused bool) {
 	t.Helper()
 	client := a.objects.of(probe.GetKind())
 	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, Patience, true, func(ctx context.Context) (bool, error) {
-		// A dry run leaves nothing behind that a controller could meet, or delete meanwhile.
-		_, err := client.Create(ctx, probe, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		if err == nil {
-			return !refused, nil
+		_, err := client.Create(ctx, probe, options)
+		if err == nil && len(options.DryRun) == 0 {
+			err := client.Delete(ctx, probe.GetName(), metav1.DeleteOptions{})
+			if apierrors.IsNotFound(err) {
+				err = nil // a controller was quicker
+			}
+			return !refused, err
 		}
-		return refused && apierrors.IsInvalid(err), nil
+		return apierrors.IsInvalid(err) == refused && (err == nil) == !refused, nil
 	})
 	if err != nil {
 		t.Fatalf("waiting for the admission policy: %v", err)

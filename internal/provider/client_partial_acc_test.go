@@ -30,7 +30,7 @@ func TestAccClient_createFailsHalfWay(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
-	lift := s.Admission.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
+	lift := s.Admission.DenyWrites(t, "ingresses", "true", ingressProbe())
 	config := s.Provider() + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -66,7 +66,7 @@ func TestAccClient_adoptionFailsHalfWay(t *testing.T) {
 	s.PutTemplate(t, sample)
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	pods := s.UIDs(t, "Pod")
-	lift := s.Admission.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
+	lift := s.Admission.DenyWrites(t, "ingresses", "true", ingressProbe())
 	config := s.Provider() + acmeClient()
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -106,7 +106,7 @@ func TestAccClient_updateFailsHalfWay(t *testing.T) {
 				PreConfig: func() {
 					pods = s.UIDs(t, "Pod")
 					s.PutTemplate(t, extra+acctest.Edit(t, sample, `ssl-passthrough: "true"`, `ssl-passthrough: "false"`))
-					lift = s.Admission.Deny(t, "ingresses", "!(has(request.dryRun) && request.dryRun)", ingressProbe())
+					lift = s.Admission.DenyWrites(t, "ingresses", "true", ingressProbe())
 				},
 				Config:      config,
 				ExpectError: acctest.Message("Written before the error, and still there: Service " + s.Namespace + "/mira-acme-metrics"),

@@ -162,7 +162,7 @@ func TestAccClient_recreationIsPutBack(t *testing.T) {
 					s.Patch(t, "StatefulSet", "mira-acme", "cost-controller", `{"metadata":{"labels":{"cost-centre":"42"}}}`)
 					before = s.Running(t)
 					s.PutTemplate(t, acctest.Edit(t, sample, "serviceName: mira\n", "serviceName: mira-acme\n"))
-					lift = s.Admission.Deny(t, "statefulsets", `!(has(request.dryRun) && request.dryRun) && object.spec.serviceName == "mira-acme"`, probe)
+					lift = s.Admission.DenyWrites(t, "statefulsets", `object.spec.serviceName == "mira-acme"`, probe)
 				},
 				Config:      config,
 				ExpectError: acctest.Message(`StatefulSet ` + s.Namespace + `/mira-acme was put back as it was before.`),
