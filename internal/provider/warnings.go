@@ -15,16 +15,35 @@ import (
 // warningText is how one kind of warning is told to the operator.
 type warningText struct {
 	kind   reflect.Type // of the warning
-	title  string
+	title  func(mira.Warning) string
 	detail func(mira.Warning) string
 }
 
 // warns makes the text of a kind of warning.
 func warns[W mira.Warning](title string, detail func(W) string) warningText {
-	return warningText{kind: reflect.TypeFor[W](), title: title, detail: func(warning mira.Warning) string {
-		typed, _ := warning.(W)
-		return detail(typed)
-	}}
+	return warningText{
+		kind:   reflect.TypeFor[W](),
+		title:  func(mira.Warning) string { return title },
+		detail: typed(detail),
+	}
+}
+
+// warnsEach is like warns, for a warning that must be read of each client: its title names
+// the client. Of warnings with one title the CLI prints the first alone.
+func warnsEach[W mira.Warning](title string, client func(W) string, detail func(W) string) warningText {
+	return warningText{
+		kind:   reflect.TypeFor[W](),
+		title:  typed(func(w W) string { return fmt.Sprintf("%s (Client %q)", title, client(w)) }),
+		detail: typed(detail),
+	}
+}
+
+// typed takes any warning for a W.
+func typed[W mira.Warning](text func(W) string) func(mira.Warning) string {
+	return func(warning mira.Warning) string {
+		w, _ := warning.(W)
+		return text(w)
+	}
 }
 
 // warningTexts holds the text of every kind of warning: those of a plan, in the order in
@@ -133,7 +152,7 @@ func addWarnings(diags *diag.Diagnostics, warnings []mira.Warning) {
 func textOfWarning(warning mira.Warning) (title, detail string) {
 	for _, text := range warningTexts {
 		if text.kind == reflect.TypeOf(warning) {
-			return text.title, text.detail(warning)
+			return text.title(warning), text.detail(warning)
 		}
 	}
 	return "Warning Without Text", fmt.Sprintf("%T: %+[1]v", warning)
