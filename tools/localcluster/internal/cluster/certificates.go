@@ -1,9 +1,10 @@
 package cluster
 
 import (
-	"fmt"
 	"os"
+	"path/filepath"
 
+	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/kubeapi"
 	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/pki"
 )
 
@@ -29,10 +30,28 @@ var users = []struct {
 	{"kwok", "kwok", []string{"system:masters"}},
 }
 
-// writeCertificates makes all keys and certificates of a cluster. etcd trusts
+// keyFiles are the certificates and keys of a cluster, each in a file.
+type keyFiles struct {
+	dir string
+}
+
+func (k keyFiles) path(name string) string { return filepath.Join(k.dir, name) }
+
+// pair returns the credentials of a client whose certificate an authority has signed.
+func (k keyFiles) pair(authority, name string) kubeapi.Credentials {
+	return kubeapi.Credentials{CA: k.path(authority + ".crt"), Certificate: k.path(name + ".crt"), Key: k.path(name + ".key")}
+}
+
+// admin are the administrator's credentials.
+func (k keyFiles) admin() kubeapi.Credentials { return k.pair("ca", "admin") }
+
+// etcd are the credentials of etcd's one client, which is the API server.
+func (k keyFiles) etcd() kubeapi.Credentials { return k.pair("etcd-ca", "etcd-client") }
+
+// write makes all keys and certificates of a cluster. etcd trusts
 // an authority of its own. Otherwise anyone with a certificate of the cluster could
 // write to the store without asking the API server.
-func (c *Cluster) writeCertificates() error {
+func (k keyFiles) write() error {
 	authority, err := pki.NewAuthority("localcluster")
 	if err != nil {
 		return err
@@ -42,7 +61,7 @@ func (c *Cluster) writeCertificates() error {
 		return err
 	}
 	for name, data := range map[string][]byte{"ca": authority.Certificate(), "etcd-ca": etcdAuthority.Certificate()} {
-		if err := os.WriteFile(c.pki(name+".crt"), data, 0o600); err != nil {
+		if err := os.WriteFile(k.path(name+".crt"), data, 0o600); err != nil {
 			return err
 		}
 	}
@@ -66,7 +85,7 @@ func (c *Cluster) writeCertificates() error {
 		if err != nil {
 			return err
 		}
-		if err := pair.Write(c.pki(server.name)); err != nil {
+		if err := pair.Write(k.path(server.name)); err != nil {
 			return err
 		}
 	}
@@ -75,7 +94,7 @@ func (c *Cluster) writeCertificates() error {
 	if err != nil {
 		return err
 	}
-	if err := etcdClient.Write(c.pki("etcd-client")); err != nil {
+	if err := etcdClient.Write(k.path("etcd-client")); err != nil {
 		return err
 	}
 	for _, user := range users {
@@ -83,7 +102,7 @@ func (c *Cluster) writeCertificates() error {
 		if err != nil {
 			return err
 		}
-		if err := pair.Write(c.pki(user.name)); err != nil {
+		if err := pair.Write(k.path(user.name)); err != nil {
 			return err
 		}
 	}
@@ -92,41 +111,8 @@ func (c *Cluster) writeCertificates() error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(c.pki("service-accounts.key"), private, 0o600); err != nil {
+	if err := os.WriteFile(k.path("service-accounts.key"), private, 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(c.pki("service-accounts.pub"), public, 0o600)
+	return os.WriteFile(k.path("service-accounts.pub"), public, 0o600)
 }
-
-// writeKubeconfigs writes a kubeconfig for each user of the server. The
-// administrator's is that of the cluster; the others are beside their certificates.
-func (c *Cluster) writeKubeconfigs(server string) error {
-	ca, err := os.ReadFile(c.pki("ca.crt"))
-	if err != nil {
-		return err
-	}
-	for _, user := range users {
-		certificate, err := os.ReadFile(c.pki(user.name + ".crt"))
-		if err != nil {
-			return err
-		}
-		key, err := os.ReadFile(c.pki(user.name + ".key"))
-		if err != nil {
-			return err
-		}
-		config := kubeconfig{
-			Cluster: c.contextName(), Server: server, CA: ca,
-			User: user.user, Certificate: certificate, Key: key,
-		}
-		path := c.pki(user.name + ".kubeconfig")
-		if user.name == "admin" {
-			path = c.Kubeconfig()
-		}
-		if err := replaceFile(path, config.render()); err != nil {
-			return fmt.Errorf("write the kubeconfig of %s: %w", user.user, err)
-		}
-	}
-	return nil
-}
-
-func (c *Cluster) contextName() string { return "localcluster-" + c.Name }

@@ -19,4 +19,12 @@
 // supervisor.lock is held by the supervisor, processes.lock by the supervisor and
 // every component. Beside the folder, NAME.lock is held while a cluster is being
 // started or stopped.
+//
+// # Types
+//
+// [Cluster] has what can be done with a cluster, and stands on a type for each
+// part: folder knows where the files are, keyFiles and kubeconfigs how to make
+// those that grant access, record what the supervisor wrote, health how the
+// components are. The supervisor, in its own process, turns programs into
+// processes. None of these knows the Cluster.
 package cluster

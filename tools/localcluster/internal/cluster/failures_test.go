@@ -23,7 +23,7 @@ func TestFailedStartNamesTheComponentAndLeavesNothing(t *testing.T) {
 			if component.Component != name || !strings.Contains(component.Reason, "exit status 3") || component.Tail != "boom: I cannot go on" {
 				t.Errorf("Start = %+v", component)
 			}
-			if exists(cluster.dir) {
+			if exists(cluster.folder.dir) {
 				t.Error("the data are left")
 			}
 		})
@@ -48,7 +48,7 @@ func TestFailedStartCanKeepItsLogs(t *testing.T) {
 			t.Errorf("%q is missing in %q", want, status.Summary)
 		}
 	}
-	if got := logTail(cluster.log("kube-scheduler"), 1); !strings.Contains(got, "boom") {
+	if got := logTail(cluster.folder.log("kube-scheduler"), 1); !strings.Contains(got, "boom") {
 		t.Errorf("the log of kube-scheduler ends with %q", got)
 	}
 
@@ -80,7 +80,7 @@ func TestCancelledStartLeavesNothing(t *testing.T) {
 	}()
 	var pids []int
 	eventually(t, "the API server runs", func() bool {
-		state, err := readState(cluster.statePath())
+		state, err := cluster.record().read()
 		if err != nil || state == nil || len(state.Components) < 2 {
 			return false
 		}
@@ -92,7 +92,7 @@ func TestCancelledStartLeavesNothing(t *testing.T) {
 		t.Errorf("Start = %v, want %v", err, enough)
 	}
 	eventually(t, "no process is left", allGone(pids))
-	if exists(cluster.dir) {
+	if exists(cluster.folder.dir) {
 		t.Error("the data are left")
 	}
 }
@@ -156,14 +156,14 @@ func TestKilledSupervisorLeavesNothingBehindAfterTheNextCommand(t *testing.T) {
 				t.Fatal(err)
 			}
 			eventually(t, "the supervisor is gone", func() bool {
-				state, err := cluster.live()
+				state, err := cluster.record().live()
 				return err == nil && state == nil
 			})
 			status, err := cluster.Status(t.Context())
 			if err != nil || status.Up() || !strings.Contains(status.Summary, "supervisor was killed") {
 				t.Errorf("Status = %+v, %v", status, err)
 			}
-			trash := filepath.Join(filepath.Dir(cluster.dir), ".demo.trash-1")
+			trash := filepath.Join(filepath.Dir(cluster.folder.dir), ".demo.trash-1")
 			if err := os.Mkdir(trash, 0o700); err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/kubeapi"
 )
 
 // kubeconfig is a client configuration of one cluster, one user, one context.
@@ -63,6 +65,47 @@ func (k kubeconfig) render() []byte {
 	return []byte(b.String())
 }
 
+// kubeconfigs writes the kubeconfigs of a cluster.
+type kubeconfigs struct {
+	folder folder
+	server string // URL of the API server
+}
+
+// contextName is the name of the cluster and of its context.
+func (k kubeconfigs) contextName() string { return "localcluster-" + k.folder.name }
+
+// write writes a kubeconfig for each user of the server. The
+// administrator's is that of the cluster; the others are beside their certificates.
+func (k kubeconfigs) write() error {
+	keys := k.folder.keys()
+	ca, err := os.ReadFile(keys.path("ca.crt"))
+	if err != nil {
+		return err
+	}
+	for _, user := range users {
+		certificate, err := os.ReadFile(keys.path(user.name + ".crt"))
+		if err != nil {
+			return err
+		}
+		key, err := os.ReadFile(keys.path(user.name + ".key"))
+		if err != nil {
+			return err
+		}
+		config := kubeconfig{
+			Cluster: k.contextName(), Server: k.server, CA: ca,
+			User: user.user, Certificate: certificate, Key: key,
+		}
+		path := keys.path(user.name + ".kubeconfig")
+		if user.name == "admin" {
+			path = k.folder.kubeconfig()
+		}
+		if err := replaceFile(path, config.render()); err != nil {
+			return fmt.Errorf("write the kubeconfig of %s: %w", user.user, err)
+		}
+	}
+	return nil
+}
+
 // ServiceAccountKubeconfig writes a kubeconfig that acts as an existing
 // ServiceAccount, with a token that the server issues (TokenRequest) and that
 // is good for the given time, ten minutes at least. An empty path means a file
@@ -70,11 +113,18 @@ func (k kubeconfig) render() []byte {
 func (c *Cluster) ServiceAccountKubeconfig(
 	ctx context.Context, namespace, account string, validFor time.Duration, path string,
 ) (string, error) {
-	state, err := c.running()
+	state, err := c.record().running()
 	if err != nil {
 		return "", err
 	}
-	client, err := c.adminClient(state.Server)
+	return kubeconfigs{folder: c.folder, server: state.Server}.writeServiceAccount(ctx, namespace, account, validFor, path)
+}
+
+// writeServiceAccount is [Cluster.ServiceAccountKubeconfig], with the server known.
+func (k kubeconfigs) writeServiceAccount(
+	ctx context.Context, namespace, account string, validFor time.Duration, path string,
+) (string, error) {
+	client, err := kubeapi.New(k.server, k.folder.keys().admin())
 	if err != nil {
 		return "", err
 	}
@@ -85,21 +135,21 @@ func (c *Cluster) ServiceAccountKubeconfig(
 	resource := fmt.Sprintf("/api/v1/namespaces/%s/serviceaccounts/%s/token", url.PathEscape(namespace), url.PathEscape(account))
 	var answer tokenRequest
 	if err := client.Post(ctx, resource, request, &answer); err != nil {
-		return "", fmt.Errorf("request a token for ServiceAccount %s/%s in cluster %q: %w", namespace, account, c.Name, err)
+		return "", fmt.Errorf("request a token for ServiceAccount %s/%s in cluster %q: %w", namespace, account, k.folder.name, err)
 	}
 
-	ca, err := os.ReadFile(c.pki("ca.crt"))
+	ca, err := os.ReadFile(k.folder.keys().path("ca.crt"))
 	if err != nil {
 		return "", err
 	}
 	if path == "" {
-		if err := os.MkdirAll(c.accounts(), 0o700); err != nil {
+		if err := os.MkdirAll(k.folder.accounts(), 0o700); err != nil {
 			return "", err
 		}
-		path = filepath.Join(c.accounts(), namespace+"-"+account)
+		path = filepath.Join(k.folder.accounts(), namespace+"-"+account)
 	}
 	config := kubeconfig{
-		Cluster: c.contextName(), Server: state.Server, CA: ca,
+		Cluster: k.contextName(), Server: k.server, CA: ca,
 		User:      fmt.Sprintf("system:serviceaccount:%s:%s", namespace, account),
 		Token:     answer.Status.Token,
 		Namespace: namespace,

@@ -21,6 +21,23 @@ import (
 // Stopping takes moments on an idle machine.
 const stopTimeout = time.Minute
 
+// Cluster is one local control plane.
+type Cluster struct {
+	// Name is unique in the store.
+	Name string
+
+	folder folder
+}
+
+// Kubeconfig is the path of the administrator's kubeconfig.
+func (c *Cluster) Kubeconfig() string { return c.folder.kubeconfig() }
+
+// AuditLog is the path of the API server's audit log, if it writes one: a line
+// of JSON for every request that has been answered, without the bodies.
+func (c *Cluster) AuditLog() string { return c.folder.auditLog() }
+
+func (c *Cluster) record() record { return record{folder: c.folder} }
+
 // StartOptions say what to start and how.
 type StartOptions struct {
 	// Supervisor is the command that runs Supervise: an executable and its
@@ -71,7 +88,7 @@ func (c *Cluster) Start(ctx context.Context, options StartOptions) (*Session, er
 	}
 	defer func() { _ = lock.Remove() }()
 
-	state, err := c.settled(ctx)
+	state, err := c.record().settled(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -85,11 +102,11 @@ func (c *Cluster) Start(ctx context.Context, options StartOptions) (*Session, er
 	if err := c.clear(ctx); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(c.logs(), 0o700); err != nil {
+	if err := os.MkdirAll(c.folder.logs(), 0o700); err != nil {
 		return nil, err
 	}
-	if err := copyStages(c.stages(), options.Stages); err != nil {
-		return nil, errors.Join(err, c.discard())
+	if err := copyStages(c.folder.stages(), options.Stages); err != nil {
+		return nil, errors.Join(err, c.folder.discard())
 	}
 	return c.spawn(ctx, options)
 }
@@ -97,7 +114,7 @@ func (c *Cluster) Start(ctx context.Context, options StartOptions) (*Session, er
 // spawn starts the supervisor and follows its reports until the cluster is
 // ready or the start has failed.
 func (c *Cluster) spawn(ctx context.Context, options StartOptions) (*Session, error) {
-	log, err := os.OpenFile(c.log("supervisor"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(c.folder.log("supervisor"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +122,7 @@ func (c *Cluster) spawn(ctx context.Context, options StartOptions) (*Session, er
 
 	// Not tied to ctx: the supervisor ends in its own time, after cleaning up.
 	cmd := exec.Command(options.Supervisor[0], options.Supervisor[1:]...)
-	cmd.Dir = c.dir
+	cmd.Dir = c.folder.dir
 	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	lifeline, err := cmd.StdinPipe()
@@ -117,13 +134,13 @@ func (c *Cluster) spawn(ctx context.Context, options StartOptions) (*Session, er
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start the supervisor: %w", err), c.discard())
+		return nil, errors.Join(fmt.Errorf("start the supervisor: %w", err), c.folder.discard())
 	}
 	stop := context.AfterFunc(ctx, func() { _ = lifeline.Close() })
 	defer stop()
 
 	line, err := json.Marshal(spec{
-		Name: c.Name, Dir: c.dir, Version: options.Version, Binaries: options.Binaries, KeepFailed: options.KeepFailed,
+		Name: c.Name, Dir: c.folder.dir, Version: options.Version, Binaries: options.Binaries, KeepFailed: options.KeepFailed,
 		Audit: options.Audit,
 	})
 	if err != nil {
@@ -143,7 +160,7 @@ func (c *Cluster) spawn(ctx context.Context, options StartOptions) (*Session, er
 		return nil, context.Cause(ctx)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errors.Join(newComponentError("supervisor", "ended without a report", c.log("supervisor")), writeErr, c.discard())
+		err = errors.Join(newComponentError("supervisor", "ended without a report", c.folder.log("supervisor")), writeErr, c.folder.discard())
 	}
 	return nil, err
 }
@@ -175,7 +192,7 @@ func (c *Cluster) Stop(ctx context.Context, progress func(string)) (bool, error)
 	if progress == nil {
 		progress = func(string) {}
 	}
-	if _, err := os.Stat(c.dir); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(c.folder.dir); errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	lock, err := c.lockOperation(ctx, progress)
@@ -188,78 +205,32 @@ func (c *Cluster) Stop(ctx context.Context, progress func(string)) (bool, error)
 
 // lockOperation keeps other processes from starting or stopping the cluster.
 func (c *Cluster) lockOperation(ctx context.Context, progress func(string)) (*filelock.Lock, error) {
-	if err := os.MkdirAll(filepath.Dir(c.dir), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(c.folder.dir), 0o700); err != nil {
 		return nil, err
 	}
-	return filelock.Acquire(ctx, c.operationLock(), func() {
+	return filelock.Acquire(ctx, c.folder.operationLock(), func() {
 		progress(fmt.Sprintf("waiting for another process that starts or stops cluster %q", c.Name))
 	})
 }
 
-// settled returns the state of the cluster if its supervisor lives and the
-// start has succeeded, else nil. A supervisor whose starter was killed is about
-// to end, which is waited for.
-func (c *Cluster) settled(ctx context.Context) (*State, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, stopTimeout, fmt.Errorf("the supervisor of cluster %q neither gets ready nor ends", c.Name))
-	defer cancel()
-	ticker := time.NewTicker(pollInterval)
-	defer ticker.Stop()
-	for {
-		state, err := c.live()
-		if err != nil || state == nil || state.Phase == PhaseReady {
-			return state, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, nil // clear will deal with it
-		case <-ticker.C:
-		}
-	}
-}
-
-// live returns the state if the supervisor lives, else nil.
-func (c *Cluster) live() (*State, error) {
-	held, err := filelock.Held(c.supervisorLock())
-	if err != nil || !held {
-		return nil, err
-	}
-	state, err := readState(c.statePath())
-	if err != nil || state != nil {
-		return state, err
-	}
-	return &State{Name: c.Name, Phase: PhaseStarting}, nil
-}
-
-// running returns the state of a cluster that is ready.
-func (c *Cluster) running() (*State, error) {
-	state, err := c.live()
-	if err != nil {
-		return nil, err
-	}
-	if state == nil || state.Phase != PhaseReady {
-		return nil, &NotRunningError{Name: c.Name}
-	}
-	return state, nil
-}
-
 // clear ends whatever runs and removes the folder.
 func (c *Cluster) clear(ctx context.Context) error {
-	state, err := readState(c.statePath())
+	state, err := c.record().read()
 	if err != nil {
 		return err
 	}
-	err = c.signal(ctx, state, syscall.SIGTERM, c.supervisorLock(), false)
+	err = c.signal(ctx, state, syscall.SIGTERM, c.folder.supervisorLock(), false)
 	if err != nil && ctx.Err() == nil {
-		err = c.signal(ctx, state, syscall.SIGKILL, c.supervisorLock(), false)
+		err = c.signal(ctx, state, syscall.SIGKILL, c.folder.supervisorLock(), false)
 	}
 	if err != nil {
 		return err
 	}
 	// Components that outlived a killed supervisor, where the kernel lets them.
-	if err := c.signal(ctx, state, syscall.SIGKILL, c.processesLock(), true); err != nil {
+	if err := c.signal(ctx, state, syscall.SIGKILL, c.folder.processesLock(), true); err != nil {
 		return err
 	}
-	return errors.Join(c.discard(), c.emptyTrash())
+	return errors.Join(c.folder.discard(), c.folder.emptyTrash())
 }
 
 // signal sends a signal to the supervisor or to its process group if the lock

@@ -90,7 +90,7 @@ func start(t *testing.T, cluster *Cluster, options StartOptions) *Session {
 // processesOf lists the supervisor and the components.
 func processesOf(t *testing.T, cluster *Cluster) []int {
 	t.Helper()
-	state, err := readState(cluster.statePath())
+	state, err := cluster.record().read()
 	if err != nil || state == nil {
 		t.Fatalf("state: %v, %v", state, err)
 	}
@@ -137,7 +137,7 @@ func TestClusterRunsUntilItIsStopped(t *testing.T) {
 		t.Errorf("Stop = %v, %v; want true", stopped, err)
 	}
 	eventually(t, "no process is left", allGone(pids))
-	if entries, err := os.ReadDir(filepath.Dir(cluster.dir)); err != nil || len(entries) > 0 {
+	if entries, err := os.ReadDir(filepath.Dir(cluster.folder.dir)); err != nil || len(entries) > 0 {
 		t.Errorf("after Stop, files are left: %v, %v", entries, err)
 	}
 	stopped, err = cluster.Stop(t.Context(), nil)
@@ -155,7 +155,7 @@ func TestFilesAreForTheirOwnerAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]bool{}
-	err = filepath.WalkDir(cluster.dir, func(path string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(cluster.folder.dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -172,12 +172,13 @@ func TestFilesAreForTheirOwnerAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{cluster.Kubeconfig(), cluster.pki("admin.key"), cluster.pki("service-accounts.key"), path} {
+	keys := cluster.folder.keys()
+	for _, file := range []string{cluster.Kubeconfig(), keys.path("admin.key"), keys.path("service-accounts.key"), path} {
 		if !seen[file] {
 			t.Errorf("%s is missing", file)
 		}
 	}
-	if entries, _ := filepath.Glob(cluster.pki("*ca.key")); entries != nil {
+	if entries, _ := filepath.Glob(keys.path("*ca.key")); entries != nil {
 		t.Errorf("keys of authorities lie on disk: %v", entries)
 	}
 }
@@ -212,7 +213,7 @@ func TestAuditLogIsWrittenOnRequest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			args := strings.Join(cluster.apiServerProgram(addresses{}, state.Audit).args, " ")
+			args := strings.Join(programs{folder: cluster.folder, audit: state.Audit}.apiServer().args, " ")
 			if state.Audit != audit || strings.Contains(args, "--audit-log-path="+cluster.AuditLog()) != audit {
 				t.Errorf("the state says %v, arguments are %s", state.Audit, args)
 			}
@@ -229,7 +230,7 @@ func TestClusterEndsWithItsSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "no process is left", allGone(pids))
-	if exists(cluster.dir) {
+	if exists(cluster.folder.dir) {
 		t.Error("the data are left")
 	}
 }
@@ -264,7 +265,7 @@ func TestClusterEndsWhenItsStarterIsKilled(t *testing.T) {
 	}
 	_ = starter.Wait() // "signal: killed"
 	eventually(t, "no process is left", allGone(pids))
-	eventually(t, "the data are gone", func() bool { return !exists(cluster.dir) })
+	eventually(t, "the data are gone", func() bool { return !exists(cluster.folder.dir) })
 }
 
 func TestOfTwoConcurrentStartsOneWins(t *testing.T) {

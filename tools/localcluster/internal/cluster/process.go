@@ -20,17 +20,17 @@ type process struct {
 	time   time.Time     // when it ended; likewise
 }
 
-// startProcess starts a component with its own log. It must be called on the
+// startProcess starts a component with its own log, in a cluster's folder. It must be called on the
 // thread that lives as long as the supervisor: see package deathsig.
-func (c *Cluster) startProcess(p program, binary string, lock *os.File) (*process, error) {
-	log, err := os.OpenFile(c.log(p.name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
+func startProcess(in folder, p program, binary string, lock *os.File) (*process, error) {
+	log, err := os.OpenFile(in.log(p.name), os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(binary, p.args...)
-	cmd.Dir = c.dir
-	cmd.Env = c.environment()
+	cmd.Dir = in.dir
+	cmd.Env = environment(in.dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	// Inheriting the lock marks the process as one of this cluster's.
 	cmd.ExtraFiles = []*os.File{lock}
@@ -38,7 +38,7 @@ func (c *Cluster) startProcess(p program, binary string, lock *os.File) (*proces
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.name, err)
 	}
-	started := &process{program: p, log: c.log(p.name), cmd: cmd, done: make(chan struct{})}
+	started := &process{program: p, log: in.log(p.name), cmd: cmd, done: make(chan struct{})}
 	go func() {
 		err := cmd.Wait()
 		started.reason, started.time = "exit status 0", time.Now()
@@ -53,8 +53,8 @@ func (c *Cluster) startProcess(p program, binary string, lock *os.File) (*proces
 // environment is the environment of the components. It has nothing of the user's,
 // because etcd takes settings from ETCD_* and kwok reads a file in the home
 // directory.
-func (c *Cluster) environment() []string {
-	return []string{"HOME=" + c.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
+func environment(home string) []string {
+	return []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
 }
 
 // kill ends the process at once and waits until it is gone. Nothing is lost by

@@ -3,13 +3,10 @@ package cluster
 import (
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/kubeapi"
 )
 
 // podNetwork holds the addresses of pods.
@@ -78,31 +75,20 @@ type program struct {
 	address string // URL; empty if it serves nothing
 }
 
-// health returns the path and the credentials for a health check of a component.
-func (c *Cluster) health(name string) (path string, credentials kubeapi.Credentials) {
-	credentials = kubeapi.Credentials{CA: c.pki("ca.crt")}
-	switch name {
-	case "etcd":
-		return "/health", kubeapi.Credentials{CA: c.pki("etcd-ca.crt"), Certificate: c.pki("etcd-client.crt"), Key: c.pki("etcd-client.key")}
-	case "kube-apiserver":
-		credentials.Certificate, credentials.Key = c.pki("admin.crt"), c.pki("admin.key")
-		return "/readyz", credentials
-	default:
-		// These answer this one path without credentials, and no other.
-		return "/healthz", credentials
-	}
+// programs are the components of one start.
+type programs struct {
+	folder folder
+	at     addresses
+	audit  bool // the API server writes an audit log
 }
 
-func (c *Cluster) adminClient(server string) (*kubeapi.Client, error) {
-	return kubeapi.New(server, kubeapi.Credentials{CA: c.pki("ca.crt"), Certificate: c.pki("admin.crt"), Key: c.pki("admin.key")})
-}
-
-func (c *Cluster) etcdProgram(at addresses) program {
-	client, peer := serverURL(at.etcd), serverURL(at.etcdPeer)
-	certificate, key, ca := c.pki("etcd.crt"), c.pki("etcd.key"), c.pki("etcd-ca.crt")
+func (p programs) etcd() program {
+	keys := p.folder.keys()
+	client, peer := serverURL(p.at.etcd), serverURL(p.at.etcdPeer)
+	certificate, key, ca := keys.path("etcd.crt"), keys.path("etcd.key"), keys.path("etcd-ca.crt")
 	return program{name: "etcd", address: client, args: []string{
 		"--name=local",
-		"--data-dir=" + c.etcdData(),
+		"--data-dir=" + p.folder.etcdData(),
 		"--listen-client-urls=" + client,
 		"--advertise-client-urls=" + client,
 		"--listen-peer-urls=" + peer,
@@ -119,72 +105,59 @@ func (c *Cluster) etcdProgram(at addresses) program {
 	}}
 }
 
-func (c *Cluster) apiServerProgram(at addresses, audit bool) program {
+func (p programs) apiServer() program {
+	keys := p.folder.keys()
 	args := []string{
 		"--bind-address=" + loopback,
-		"--secure-port=" + strconv.Itoa(at.apiServer),
+		"--secure-port=" + strconv.Itoa(p.at.apiServer),
 		// No pod exists that could call the Service "kubernetes", and a
 		// loopback address is not allowed in its endpoints.
 		"--advertise-address=" + loopback,
 		"--endpoint-reconciler-type=none",
-		"--tls-cert-file=" + c.pki("kube-apiserver-serving.crt"),
-		"--tls-private-key-file=" + c.pki("kube-apiserver-serving.key"),
-		"--client-ca-file=" + c.pki("ca.crt"),
-		"--etcd-servers=" + serverURL(at.etcd),
-		"--etcd-cafile=" + c.pki("etcd-ca.crt"),
-		"--etcd-certfile=" + c.pki("etcd-client.crt"),
-		"--etcd-keyfile=" + c.pki("etcd-client.key"),
+		"--tls-cert-file=" + keys.path("kube-apiserver-serving.crt"),
+		"--tls-private-key-file=" + keys.path("kube-apiserver-serving.key"),
+		"--client-ca-file=" + keys.path("ca.crt"),
+		"--etcd-servers=" + serverURL(p.at.etcd),
+		"--etcd-cafile=" + keys.path("etcd-ca.crt"),
+		"--etcd-certfile=" + keys.path("etcd-client.crt"),
+		"--etcd-keyfile=" + keys.path("etcd-client.key"),
 		"--authorization-mode=Node,RBAC",
 		"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-		"--service-account-signing-key-file=" + c.pki("service-accounts.key"),
-		"--service-account-key-file=" + c.pki("service-accounts.pub"),
+		"--service-account-signing-key-file=" + keys.path("service-accounts.key"),
+		"--service-account-key-file=" + keys.path("service-accounts.pub"),
 		"--service-cluster-ip-range=" + serviceNetwork,
 		// Where kwok serves the logs of containers, in the place of a
 		// kubelet: see the stage node-initialize.
 		"--kubelet-preferred-address-types=InternalDNS",
-		"--kubelet-certificate-authority=" + c.pki("ca.crt"),
+		"--kubelet-certificate-authority=" + keys.path("ca.crt"),
 		"--allow-privileged=true",
 		"--profiling=false",
 	}
-	if audit {
+	if p.audit {
 		args = append(args,
-			"--audit-policy-file="+c.auditPolicy(),
-			"--audit-log-path="+c.AuditLog(),
+			"--audit-policy-file="+p.folder.auditPolicy(),
+			"--audit-log-path="+p.folder.auditLog(),
 			// In MB. A count must not lose what came before a rotation.
 			"--audit-log-maxsize=1000000",
 		)
 	}
-	return program{name: "kube-apiserver", address: serverURL(at.apiServer), args: args}
+	return program{name: "kube-apiserver", address: serverURL(p.at.apiServer), args: args}
 }
 
-func (c *Cluster) auditPolicy() string { return filepath.Join(c.dir, "audit-policy.yaml") }
-
-// writeAuditPolicy asks for one line per request, written when it has been
-// answered. Bodies would cost more than the requests.
-func (c *Cluster) writeAuditPolicy() error {
-	const policy = `apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages:
-- RequestReceived
-rules:
-- level: Metadata
-`
-	return os.WriteFile(c.auditPolicy(), []byte(policy), 0o600)
-}
-
-func (c *Cluster) controllerManagerProgram(at addresses) program {
-	return program{name: "kube-controller-manager", address: serverURL(at.controllerManager), args: []string{
+func (p programs) controllerManager() program {
+	keys := p.folder.keys()
+	return program{name: "kube-controller-manager", address: serverURL(p.at.controllerManager), args: []string{
 		"--bind-address=" + loopback,
-		"--secure-port=" + strconv.Itoa(at.controllerManager),
-		"--tls-cert-file=" + c.pki("kube-controller-manager-serving.crt"),
-		"--tls-private-key-file=" + c.pki("kube-controller-manager-serving.key"),
-		"--kubeconfig=" + c.pki("kube-controller-manager.kubeconfig"),
+		"--secure-port=" + strconv.Itoa(p.at.controllerManager),
+		"--tls-cert-file=" + keys.path("kube-controller-manager-serving.crt"),
+		"--tls-private-key-file=" + keys.path("kube-controller-manager-serving.key"),
+		"--kubeconfig=" + keys.path("kube-controller-manager.kubeconfig"),
 		"--controllers=" + strings.Join(controllers, ","),
 		// As kubeadm sets it up: each controller has the rights of its own
 		// role and no more.
 		"--use-service-account-credentials=true",
-		"--service-account-private-key-file=" + c.pki("service-accounts.key"),
-		"--root-ca-file=" + c.pki("ca.crt"),
+		"--service-account-private-key-file=" + keys.path("service-accounts.key"),
+		"--root-ca-file=" + keys.path("ca.crt"),
 		"--leader-elect=false",
 		"--profiling=false",
 		"--node-monitor-grace-period=" + nodeGracePeriod.String(),
@@ -198,78 +171,39 @@ func (c *Cluster) controllerManagerProgram(at addresses) program {
 	}}
 }
 
-func (c *Cluster) schedulerProgram(at addresses) program {
-	return program{name: "kube-scheduler", address: serverURL(at.scheduler), args: []string{
+func (p programs) scheduler() program {
+	keys := p.folder.keys()
+	return program{name: "kube-scheduler", address: serverURL(p.at.scheduler), args: []string{
 		"--bind-address=" + loopback,
-		"--secure-port=" + strconv.Itoa(at.scheduler),
-		"--tls-cert-file=" + c.pki("kube-scheduler-serving.crt"),
-		"--tls-private-key-file=" + c.pki("kube-scheduler-serving.key"),
-		"--config=" + c.schedulerConfig(),
+		"--secure-port=" + strconv.Itoa(p.at.scheduler),
+		"--tls-cert-file=" + keys.path("kube-scheduler-serving.crt"),
+		"--tls-private-key-file=" + keys.path("kube-scheduler-serving.key"),
+		"--config=" + p.folder.schedulerConfig(),
 	}}
 }
 
-func (c *Cluster) schedulerConfig() string { return filepath.Join(c.dir, "kube-scheduler.yaml") }
-
-// writeSchedulerConfig sets what has no flag. A pod waits for its claim to be
-// bound for a moment, and the scheduler should look again soon.
-func (c *Cluster) writeSchedulerConfig() error {
-	config := fmt.Sprintf(`apiVersion: kubescheduler.config.k8s.io/v1
-kind: KubeSchedulerConfiguration
-clientConnection:
-  kubeconfig: %q
-  qps: 5000
-  burst: 10000
-leaderElection:
-  leaderElect: false
-enableProfiling: false
-enableContentionProfiling: false
-podInitialBackoffSeconds: 1
-podMaxBackoffSeconds: 2
-`, c.pki("kube-scheduler.kubeconfig"))
-	return os.WriteFile(c.schedulerConfig(), []byte(config), 0o600)
-}
-
-func (c *Cluster) kwokConfig() string { return filepath.Join(c.dir, "kwok.yaml") }
-
-// writeKwokConfig sets what has no flag. A file gets no defaults from kwok, so the
-// numbers after the first are its own.
-func (c *Cluster) writeKwokConfig() error {
-	const config = `apiVersion: config.kwok.x-k8s.io/v1alpha1
-kind: KwokConfiguration
-options:
-  podPlayStageParallelism: 16
-  nodePlayStageParallelism: 4
-  nodeLeaseParallelism: 4
-  podsOnNodeSyncParallelism: 1
-  enablePodsOnNodeSyncListPager: true
-  # Logs. Profiles stay off: every user of this machine could read them.
-  enableDebuggingHandlers: true
-  enableProfilingHandler: false
-`
-	return os.WriteFile(c.kwokConfig(), []byte(config), 0o600)
-}
-
-func (c *Cluster) kwokProgram(at addresses) (program, error) {
+func (p programs) kwok() (program, error) {
+	keys := p.folder.keys()
 	args := []string{
-		"--kubeconfig=" + c.pki("kwok.kubeconfig"),
+		"--kubeconfig=" + keys.path("kwok.kubeconfig"),
 		"--manage-all-nodes=true",
 		"--node-ip=" + nodeAddress,
 		"--cidr=" + podNetwork,
 		// kwok renews the Lease of the node, which is how the node shows that it lives:
 		// see nodeGracePeriod.
 		"--node-lease-duration-seconds=40",
-		"--server-address=" + net.JoinHostPort(loopback, strconv.Itoa(at.kubelet)),
-		"--node-port=" + strconv.Itoa(at.kubelet),
-		"--tls-cert-file=" + c.pki("kwok-serving.crt"),
-		"--tls-private-key-file=" + c.pki("kwok-serving.key"),
-		"--config=" + c.kwokConfig(),
+		"--server-address=" + net.JoinHostPort(loopback, strconv.Itoa(p.at.kubelet)),
+		"--node-port=" + strconv.Itoa(p.at.kubelet),
+		"--tls-cert-file=" + keys.path("kwok-serving.crt"),
+		"--tls-private-key-file=" + keys.path("kwok-serving.key"),
+		"--config=" + p.folder.kwokConfig(),
 	}
-	stages, err := filepath.Glob(filepath.Join(c.stages(), "*.yaml"))
+	stages, err := filepath.Glob(filepath.Join(p.folder.stages(), "*.yaml"))
 	if err != nil {
 		return program{}, err
 	}
 	for _, stage := range stages {
 		args = append(args, "--config="+stage)
 	}
-	return program{name: "kwok", address: serverURL(at.kubelet), args: args}, nil
+	return program{name: "kwok", address: serverURL(p.at.kubelet), args: args}, nil
 }

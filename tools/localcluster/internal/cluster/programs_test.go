@@ -24,7 +24,7 @@ func durationFlag(t *testing.T, args []string, name string) time.Duration {
 
 func TestNodeSurvivesASilenceOfMinutes(t *testing.T) {
 	t.Parallel()
-	args := newCluster(t, "demo").controllerManagerProgram(addresses{}).args
+	args := programs{folder: newCluster(t, "demo").folder}.controllerManager().args
 	for _, name := range []string{"node-monitor-grace-period", "node-startup-grace-period"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

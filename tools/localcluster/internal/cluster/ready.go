@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"time"
 
@@ -25,16 +24,13 @@ var (
 )
 
 const (
-	nodePath           = "/api/v1/nodes/node-0"
-	leasePath          = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node-0"
 	storageClassPath   = "/apis/storage.k8s.io/v1/storageclasses/standard"
 	serviceAccountPath = "/api/v1/namespaces/default/serviceaccounts/default"
 )
 
 // awaitHealthy waits until the component answers.
 func (s *supervisor) awaitHealthy(ctx context.Context, p program) error {
-	path, credentials := s.health(p.name)
-	client, err := kubeapi.New(p.address, credentials)
+	client, path, err := health{keys: s.folder.keys()}.client(p.name, p.address)
 	if err != nil {
 		return err
 	}
@@ -45,7 +41,7 @@ func (s *supervisor) awaitHealthy(ctx context.Context, p program) error {
 // setUp writes the objects that make pods run, and waits for what a namespace
 // needs before the first pod can be created in it.
 func (s *supervisor) setUp(ctx context.Context) error {
-	client, err := s.adminClient(s.state.Server)
+	client, err := kubeapi.New(s.state.Server, s.folder.keys().admin())
 	if err != nil {
 		return err
 	}
@@ -67,31 +63,6 @@ func (s *supervisor) setUp(ctx context.Context) error {
 	return s.await(ctx, "kube-controller-manager", func() error { return client.Check(ctx, serviceAccountPath) })
 }
 
-// nodeReady returns nil if pods can be scheduled to the node: it reports ready,
-// and the node-lifecycle controller has lifted the taint of new nodes.
-func nodeReady(ctx context.Context, client *kubeapi.Client) error {
-	var node struct {
-		Spec struct {
-			Taints []struct{ Key string }
-		}
-		Status struct {
-			Conditions []struct{ Type, Status string }
-		}
-	}
-	if err := client.Get(ctx, nodePath, &node); err != nil {
-		return err
-	}
-	for _, taint := range node.Spec.Taints {
-		return fmt.Errorf("node-0 has the taint %s", taint.Key)
-	}
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == "Ready" && condition.Status == "True" {
-			return nil
-		}
-	}
-	return errors.New("node-0 is not ready")
-}
-
 // await polls until check succeeds. It fails as soon as any component has
 // ended, and blames the named one when the time is up.
 func (s *supervisor) await(ctx context.Context, component string, check func() error) error {
@@ -110,7 +81,7 @@ func (s *supervisor) await(ctx context.Context, component string, check func() e
 		select {
 		case <-ctx.Done():
 			reason := fmt.Sprintf("not ready: %v (%v)", context.Cause(ctx), err)
-			return newComponentError(component, reason, s.log(component))
+			return newComponentError(component, reason, s.folder.log(component))
 		case <-ticker.C:
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/mira-cluster/terraform-provider-mira/tools/localcluster/internal/kubeapi"
 )
 
 // healthTimeout bounds one check of the health of a cluster. Healthy components
@@ -54,11 +52,11 @@ func (s *Status) Up() bool {
 // Status checks the cluster and every component of it.
 func (c *Cluster) Status(ctx context.Context) (*Status, error) {
 	status := &Status{Name: c.Name}
-	live, err := c.live()
+	live, err := c.record().live()
 	if err != nil {
 		return nil, err
 	}
-	status.State, err = readState(c.statePath())
+	status.State, err = c.record().read()
 	if err != nil {
 		return nil, err
 	}
@@ -80,10 +78,11 @@ func (c *Cluster) Status(ctx context.Context) (*Status, error) {
 
 	ctx, cancel := context.WithTimeoutCause(ctx, healthTimeout, fmt.Errorf("no answer within %s", healthTimeout))
 	defer cancel()
+	probe := health{keys: c.folder.keys()}
 	status.Components = make([]ComponentStatus, len(status.State.Components))
 	var checks sync.WaitGroup
 	for i, component := range status.State.Components {
-		checks.Go(func() { status.Components[i] = c.checkComponent(ctx, status.State, component) })
+		checks.Go(func() { status.Components[i] = probe.status(ctx, status.State.Server, component) })
 	}
 	checks.Wait()
 	status.Summary = "up"
@@ -93,45 +92,24 @@ func (c *Cluster) Status(ctx context.Context) (*Status, error) {
 	return status, nil
 }
 
-func (c *Cluster) checkComponent(ctx context.Context, state *State, component ComponentState) ComponentStatus {
+// status checks one component.
+func (h health) status(ctx context.Context, server string, component ComponentState) ComponentStatus {
 	status := ComponentStatus{Name: component.Name, PID: component.PID}
 	if component.Exited != nil {
 		status.Problem = fmt.Sprintf("ended with %s at %s", component.Exited.Reason, component.Exited.Time.Format(time.TimeOnly))
 		status.Tail = logTail(component.Log, tailLines)
 		return status
 	}
-	if err := c.checkHealth(ctx, state, component); err != nil {
+	if err := h.check(ctx, server, component); err != nil {
 		status.Problem = err.Error()
 	}
 	return status
 }
 
-// checkHealth asks the component for its health. For kwok, which keeps the node
-// ready, it checks the node too.
-func (c *Cluster) checkHealth(ctx context.Context, state *State, component ComponentState) error {
-	if component.Name == "kwok" {
-		client, err := c.adminClient(state.Server)
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		if err := nodeReady(ctx, client); err != nil {
-			return err
-		}
-	}
-	path, credentials := c.health(component.Name)
-	client, err := kubeapi.New(component.Address, credentials)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	return client.Check(ctx, path)
-}
-
 // Check returns the state of the cluster, a *NotRunningError if it does not run,
 // and a *ComponentError if one of its components has ended.
 func (c *Cluster) Check() (*State, error) {
-	state, err := c.running()
+	state, err := c.record().running()
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func (s *Store) Cluster(name string) (*Cluster, error) {
 	if !nameForm.MatchString(name) {
 		return nil, &NameError{Name: name}
 	}
-	return &Cluster{Name: name, dir: filepath.Join(s.dir, name)}, nil
+	return &Cluster{Name: name, folder: folder{name: name, dir: filepath.Join(s.dir, name)}}, nil
 }
 
 // List returns the clusters that have data, running or not, by name.
@@ -66,57 +66,3 @@ func (s *Store) List() ([]*Cluster, error) {
 	}
 	return clusters, nil
 }
-
-// Cluster is one local control plane.
-type Cluster struct {
-	// Name is unique in the store.
-	Name string
-
-	dir string
-}
-
-// Kubeconfig is the path of the administrator's kubeconfig.
-func (c *Cluster) Kubeconfig() string { return filepath.Join(c.dir, "kubeconfig") }
-
-// AuditLog is the path of the API server's audit log, if it writes one: a line
-// of JSON for every request that has been answered, without the bodies.
-func (c *Cluster) AuditLog() string { return c.log("audit") }
-
-// discard removes the folder. It renames it first: another process may start the
-// cluster again as soon as the locks in the folder are gone, and must not lose
-// files to this removal.
-func (c *Cluster) discard() error {
-	trash, err := os.MkdirTemp(filepath.Dir(c.dir), c.trash())
-	if err != nil {
-		return err
-	}
-	err = os.Rename(c.dir, filepath.Join(trash, c.Name))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return errors.Join(err, os.RemoveAll(trash))
-}
-
-// emptyTrash removes what was being discarded by a process that was killed.
-func (c *Cluster) emptyTrash() error {
-	leftovers, err := filepath.Glob(filepath.Join(filepath.Dir(c.dir), c.trash()))
-	for _, leftover := range leftovers {
-		err = errors.Join(err, os.RemoveAll(leftover))
-	}
-	return err
-}
-
-// trash is the pattern of folders that are being discarded; no cluster's name
-// has a dot in it.
-func (c *Cluster) trash() string { return "." + c.Name + ".trash-*" }
-
-func (c *Cluster) operationLock() string  { return c.dir + ".lock" }
-func (c *Cluster) supervisorLock() string { return filepath.Join(c.dir, "supervisor.lock") }
-func (c *Cluster) processesLock() string  { return filepath.Join(c.dir, "processes.lock") }
-func (c *Cluster) statePath() string      { return filepath.Join(c.dir, "state.json") }
-func (c *Cluster) etcdData() string       { return filepath.Join(c.dir, "etcd") }
-func (c *Cluster) stages() string         { return filepath.Join(c.dir, "stages") }
-func (c *Cluster) accounts() string       { return filepath.Join(c.dir, "kubeconfigs") }
-func (c *Cluster) logs() string           { return filepath.Join(c.dir, "logs") }
-func (c *Cluster) log(name string) string { return filepath.Join(c.logs(), name+".log") }
-func (c *Cluster) pki(name string) string { return filepath.Join(c.dir, "pki", name) }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"syscall"
@@ -29,7 +28,7 @@ var errAbandoned = errors.New("the process that started the cluster is gone")
 
 // supervisor owns the processes of one cluster.
 type supervisor struct {
-	*Cluster
+	folder    folder
 	spec      *spec
 	report    reporter
 	state     *State
@@ -75,7 +74,7 @@ func Supervise(ctx context.Context, lifeline io.Reader, out io.Writer) error {
 	}()
 
 	s := &supervisor{
-		Cluster: &Cluster{Name: spec.Name, dir: spec.Dir},
+		folder:  folder{name: spec.Name, dir: spec.Dir},
 		spec:    spec,
 		report:  reporter{out: out},
 		changed: make(chan struct{}, 1),
@@ -95,10 +94,10 @@ func (s *supervisor) supervise(ctx context.Context) error {
 	// Both locks are held to the end of the process: they show that it lives.
 	defer runtime.KeepAlive(s)
 	var err error
-	if s.own, err = filelock.Acquire(ctx, s.supervisorLock(), nil); err != nil {
+	if s.own, err = filelock.Acquire(ctx, s.folder.supervisorLock(), nil); err != nil {
 		return err
 	}
-	if s.lock, err = filelock.Acquire(ctx, s.processesLock(), nil); err != nil {
+	if s.lock, err = filelock.Acquire(ctx, s.folder.processesLock(), nil); err != nil {
 		return err
 	}
 
@@ -115,7 +114,7 @@ func (s *supervisor) supervise(ctx context.Context) error {
 			s.state.Phase, s.state.Failure = PhaseFailed, err.Error()
 			err = errors.Join(err, s.writeState())
 		} else {
-			err = errors.Join(err, s.discard())
+			err = errors.Join(err, s.folder.discard())
 		}
 		s.report.send(report{Error: newStartFailure(err)})
 		return err
@@ -140,17 +139,17 @@ func (s *supervisor) supervise(ctx context.Context) error {
 	s.state.Phase = PhaseStopping
 	err = s.writeState()
 	s.killAll()
-	return errors.Join(err, s.discard())
+	return errors.Join(err, s.folder.discard())
 }
 
 // start tries until it finds ports that stay free.
 func (s *supervisor) start(ctx context.Context) error {
-	for _, dir := range []string{s.logs(), s.pki("")} {
+	for _, dir := range []string{s.folder.logs(), s.folder.keys().dir} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
 	}
-	if err := s.writeCertificates(); err != nil {
+	if err := s.folder.keys().write(); err != nil {
 		return fmt.Errorf("make certificates: %w", err)
 	}
 	for attempt := 1; ; attempt++ {
@@ -161,7 +160,7 @@ func (s *supervisor) start(ctx context.Context) error {
 		}
 		s.progress("%s found its port taken; starting again with others", component.Component)
 		s.killAll()
-		if err := os.RemoveAll(s.etcdData()); err != nil {
+		if err := os.RemoveAll(s.folder.etcdData()); err != nil {
 			return err
 		}
 	}
@@ -174,19 +173,14 @@ func (s *supervisor) startOnce(ctx context.Context) error {
 	}
 	s.processes = nil
 	s.state.Server = serverURL(at.apiServer)
-	if err := s.writeKubeconfigs(s.state.Server); err != nil {
+	if err := (kubeconfigs{folder: s.folder, server: s.state.Server}).write(); err != nil {
 		return err
 	}
-	if err := s.writeSchedulerConfig(); err != nil {
+	components := programs{folder: s.folder, at: at, audit: s.spec.Audit}
+	if err := components.writeConfigs(); err != nil {
 		return err
 	}
-	if err := s.writeAuditPolicy(); err != nil {
-		return err
-	}
-	if err := s.writeKwokConfig(); err != nil {
-		return err
-	}
-	kwok, err := s.kwokProgram(at)
+	kwok, err := components.kwok()
 	if err != nil {
 		return err
 	}
@@ -194,10 +188,10 @@ func (s *supervisor) startOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout, errors.New("it took longer than "+startTimeout.String()))
 	defer cancel()
 	waves := [][]program{
-		{s.etcdProgram(at)},
-		{s.apiServerProgram(at, s.spec.Audit)},
+		{components.etcd()},
+		{components.apiServer()},
 		// These give up soon if there is no API server to talk to.
-		{s.controllerManagerProgram(at), s.schedulerProgram(at), kwok},
+		{components.controllerManager(), components.scheduler(), kwok},
 	}
 	for _, wave := range waves {
 		for _, program := range wave {
@@ -219,7 +213,7 @@ func (s *supervisor) startOnce(ctx context.Context) error {
 
 // run starts one component and has its end noticed.
 func (s *supervisor) run(p program) error {
-	started, err := s.startProcess(p, s.spec.Binaries[p.name], s.lock.File())
+	started, err := startProcess(s.folder, p, s.spec.Binaries[p.name], s.lock.File())
 	if err != nil {
 		return err
 	}
@@ -252,41 +246,9 @@ func (s *supervisor) writeState() error {
 		}
 		s.state.Components = append(s.state.Components, component)
 	}
-	return s.state.write(s.statePath())
+	return s.state.write(s.folder.state())
 }
 
 func (s *supervisor) progress(format string, args ...any) {
 	s.report.send(report{Progress: fmt.Sprintf(format, args...)})
-}
-
-// copyStages puts the stages of all folders into dir. A file takes the place of
-// one with the same name in an earlier folder, as in any drop-in directory. The
-// logs that stages refer to go with them.
-func copyStages(dir string, folders []string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	for _, folder := range folders {
-		files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
-		if err != nil {
-			return err
-		}
-		if len(files) == 0 {
-			return fmt.Errorf("stages folder %s holds no *.yaml file", folder)
-		}
-		logs, err := filepath.Glob(filepath.Join(folder, "*.log"))
-		if err != nil {
-			return err
-		}
-		for _, file := range append(files, logs...) {
-			data, err := os.ReadFile(file)
-			if err != nil {
-				return err
-			}
-			if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), data, 0o600); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
