@@ -3,7 +3,8 @@
 // documentation asks for and no more, and lets the test read and change objects
 // behind the provider's back.
 //
-// [CLI] runs Terraform or OpenTofu as a process, for the tests that need one.
+// [CLI] runs Terraform or OpenTofu as a process, for the tests that need one. [Log]
+// records a debug log, and needs no control plane.
 package acctest
 
 import (

@@ -11,36 +11,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
-	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
-// capturedLog holds the lines of a debug log.
-type capturedLog struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-// context returns a context that writes to the log.
-func (l *capturedLog) context(ctx context.Context) context.Context {
-	return logging.NewContext(ctx, funcr.New(func(_, line string) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.lines = append(l.lines, line)
-	}, funcr.Options{Verbosity: 1}))
-}
-
-// with returns the lines that have a message, without their level.
-func (l *capturedLog) with(message string) []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// entries returns the lines of a log that have a message, without their level.
+func entries(log *acctest.Log, message string) []string {
 	var lines []string
-	for _, line := range l.lines {
+	for _, line := range log.Lines() {
 		prefix := fmt.Sprintf(`"level"=1 "msg"=%q`, message)
 		if about, ok := strings.CutPrefix(line, prefix); ok && (about == "" || about[0] == ' ') {
 			lines = append(lines, strings.TrimSpace(about))
@@ -54,15 +36,15 @@ func TestRequestLog_oneEntryForEachRequest(t *testing.T) {
 		server := newFakeServer()
 		server.putClients(1)
 		server.before = delayed
-		client, log := server.client(t), &capturedLog{}
+		client, log := server.client(t), &acctest.Log{}
 		ref := Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "mira-c0000"}
-		if _, err := client.Get(log.context(t.Context()), ref); err != nil {
+		if _, err := client.Get(log.Context(t.Context()), ref); err != nil {
 			t.Fatal(err)
 		}
 		object := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": "mira-c0000", "namespace": "default"},
 		}}
-		if _, err := client.DryRun(log.context(t.Context()), object, nil); err != nil {
+		if _, err := client.DryRun(log.Context(t.Context()), object, nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := client.Get(t.Context(), ref); err != nil {
@@ -74,7 +56,7 @@ func TestRequestLog_oneEntryForEachRequest(t *testing.T) {
 			`"method"="PATCH" "path"="` + path + `?dryRun=All&fieldManager=terraform-provider-mira&force=true" ` +
 				`"attempt"=1 "duration"="3ms" "status"=200`,
 		}
-		if diff := cmp.Diff(want, log.with("Sent a request")); diff != "" {
+		if diff := cmp.Diff(want, entries(log, "Sent a request")); diff != "" {
 			t.Errorf("entries (-want +got):\n%s", diff)
 		}
 	})
@@ -95,16 +77,16 @@ func TestRequestLog_attempts(t *testing.T) {
 			busy.Header.Set("Retry-After", "1")
 			return busy, nil
 		}
-		client, log := server.client(t), &capturedLog{}
+		client, log := server.client(t), &acctest.Log{}
 		ref := Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "mira-c0000"}
 		for range 2 {
-			if _, err := client.Get(log.context(t.Context()), ref); err != nil {
+			if _, err := client.Get(log.Context(t.Context()), ref); err != nil {
 				t.Fatal(err)
 			}
 		}
 		const about = `"method"="GET" "path"="/api/v1/namespaces/default/services/mira-c0000" "attempt"=%d "duration"="0s" "status"=%d`
 		want := []string{fmt.Sprintf(about, 1, 429), fmt.Sprintf(about, 2, 429), fmt.Sprintf(about, 3, 200), fmt.Sprintf(about, 1, 200)}
-		if diff := cmp.Diff(want, log.with("Sent a request")); diff != "" {
+		if diff := cmp.Diff(want, entries(log, "Sent a request")); diff != "" {
 			t.Errorf("entries (-want +got):\n%s", diff)
 		}
 	})
@@ -114,13 +96,13 @@ func TestRequestLog_noAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFakeServer()
 		server.before = func(*http.Request) (*http.Response, error) { return nil, errors.New("connection lost") }
-		log := &capturedLog{}
+		log := &acctest.Log{}
 		ref := Ref{APIVersion: "v1", Kind: "Service", Namespace: "default", Name: "a"}
-		if err := server.client(t).Delete(log.context(t.Context()), ref); err == nil {
+		if err := server.client(t).Delete(log.Context(t.Context()), ref); err == nil {
 			t.Fatal("no error")
 		}
 		want := []string{`"method"="DELETE" "path"="/api/v1/namespaces/default/services/a" "attempt"=1 "duration"="0s" "error"="connection lost"`}
-		if diff := cmp.Diff(want, log.with("Sent a request without an answer")); diff != "" {
+		if diff := cmp.Diff(want, entries(log, "Sent a request without an answer")); diff != "" {
 			t.Errorf("entries (-want +got):\n%s", diff)
 		}
 	})
@@ -166,8 +148,8 @@ func TestRequestLog_noSecrets(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				log := &capturedLog{}
-				ctx, cancel := context.WithTimeout(log.context(t.Context()), time.Minute)
+				log := &acctest.Log{}
+				ctx, cancel := context.WithTimeout(log.Context(t.Context()), time.Minute)
 				defer cancel()
 				live, object := secret("1", stored), secret("", sent)
 				object.SetUID("")
@@ -183,10 +165,11 @@ func TestRequestLog_noSecrets(t *testing.T) {
 				_, _ = NewBatcher(client).Get(ctx, "acme", RefOf(live))
 				_, _ = NewClaims(client).List(ctx, ListClaims{Namespace: "default", StatefulSet: "mira", Templates: []string{"data"}})
 				_, _ = client.Logs(ctx, "default", "mira-0", "mira", false, 1)
-				if len(log.lines) < len(server.log) {
-					t.Errorf("%d entries for %d requests", len(log.lines), len(server.log))
+				lines := log.Lines()
+				if len(lines) < len(server.log) {
+					t.Errorf("%d entries for %d requests", len(lines), len(server.log))
 				}
-				for _, line := range log.lines {
+				for _, line := range lines {
 					for _, hidden := range []string{token, sent, stored, "Bearer", "password", "metadata\"", "{"} {
 						if strings.Contains(line, hidden) {
 							t.Errorf("%q is logged: %s", hidden, line)
@@ -203,8 +186,8 @@ func TestLog_decisions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := newFakeServer()
 		server.putClients(12)
-		client, log := server.client(t), &capturedLog{}
-		ctx := log.context(t.Context())
+		client, log := server.client(t), &acctest.Log{}
+		ctx := log.Context(t.Context())
 		batcher := NewBatcher(client)
 		var reads sync.WaitGroup
 		for i := range 6 {
@@ -216,7 +199,7 @@ func TestLog_decisions(t *testing.T) {
 		}
 		reads.Wait()
 		want := []string{`"resource"="services" "namespace"="default" "owners"=6 "waiting"=5 "limit"=300 "objects"=12`}
-		if diff := cmp.Diff(want, log.with("Listed a page for a batch")); diff != "" {
+		if diff := cmp.Diff(want, entries(log, "Listed a page for a batch")); diff != "" {
 			t.Errorf("entries (-want +got):\n%s", diff)
 		}
 
@@ -233,7 +216,7 @@ func TestLog_decisions(t *testing.T) {
 		}
 		const object = `"object"="Service default/mira-c0001" `
 		want = []string{object + `"outcome"="new"`, object + `"outcome"="unchanged"`, object + `"outcome"="changed"`}
-		if diff := cmp.Diff(want, log.with("Dry run")); diff != "" {
+		if diff := cmp.Diff(want, entries(log, "Dry run")); diff != "" {
 			t.Errorf("entries (-want +got):\n%s", diff)
 		}
 	})

@@ -6,11 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
 // configMaps are ConfigMaps that hold one text, whatever is asked for.
@@ -64,17 +63,16 @@ func TestStringDataBecomesData(t *testing.T) {
 
 // The log names the template and its revision, and holds no value.
 func TestRenderLogsNoValues(t *testing.T) {
-	var lines []string
-	ctx := logging.NewContext(t.Context(), funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{Verbosity: 1}))
+	recorded := &acctest.Log{}
 	text := serviceOnly + "  annotations: {mail: '%EMAIL_ADMIN%', domain: '%CLUSTER_DOMAIN%', fixed: written-in-the-template}\n"
 	text = strings.Replace(text, "metadata: {name: mira-%CLIENT_NAME%}", "metadata:\n  name: mira-%CLIENT_NAME%", 1)
 	r := rendererOf(text)
 	r.settings.ClusterDomain = "" // it is looked up, and is the text of the template here
-	m, err := r.render(ctx, Spec{Namespace: "default", Name: "acme", AdminEmail: "admin@acme.example"})
+	m, err := r.render(recorded.Context(t.Context()), Spec{Namespace: "default", Name: "acme", AdminEmail: "admin@acme.example"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := strings.Join(lines, "\n")
+	log := strings.Join(recorded.Lines(), "\n")
 	if !strings.Contains(log, m.revision) || !strings.Contains(log, ClusterDomainKey) {
 		t.Errorf("the log names neither revision %s nor the value that was looked up:\n%s", m.revision, log)
 	}

@@ -23,8 +23,12 @@ type rollout struct {
 	attributes map[string]any
 }
 
-func newRollout(t *testing.T, s *acctest.Sandbox, gate map[string]any) *rollout {
+// newRollout returns a client that is not there yet, of a template in a sandbox of its
+// own.
+func newRollout(t *testing.T, template string, gate map[string]any) *rollout {
 	t.Helper()
+	s := acctest.NewSandbox(t)
+	s.PutTemplate(t, template)
 	settings := map[string]any{"grace": "1s", "unschedulable_grace": "1s"}
 	maps.Copy(settings, gate)
 	return &rollout{
@@ -32,6 +36,14 @@ func newRollout(t *testing.T, s *acctest.Sandbox, gate map[string]any) *rollout 
 		t:    t, s: s,
 		attributes: map[string]any{"name": "acme", "admin_email": "admin@acme.example", "wait_for_rollout": true, "delete_data": false},
 	}
+}
+
+// newServing returns a client that serves the sample template.
+func newServing(t *testing.T, gate map[string]any) *rollout {
+	t.Helper()
+	r := newRollout(t, acctest.SampleTemplate(t), gate)
+	r.succeed()
+	return r
 }
 
 // succeed applies, and checks that nothing is left to do.
@@ -94,7 +106,7 @@ func ownership(t *testing.T, s *acctest.Sandbox) map[string]any {
 	return objects
 }
 
-// serving waits until a StatefulSet serves, and returns the revision that a StatefulSet serves with all its pods.
+// serving waits until the StatefulSet serves with all its pods, and returns the revision that it serves.
 func serving(t *testing.T, s *acctest.Sandbox) string {
 	t.Helper()
 	s.WaitReady(t)
@@ -107,11 +119,8 @@ func serving(t *testing.T, s *acctest.Sandbox) string {
 // included, and the former revision serves.
 func TestCore_rollout_failures(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
-	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := newRollout(t, s, nil)
-	r.succeed()
+	sample, r := acctest.SampleTemplate(t), newServing(t, nil)
+	s := r.s
 	before, revision, claims := ownership(t, s), serving(t, s), s.UIDs(t, "PersistentVolumeClaim")
 
 	const scheduling = "      terminationGracePeriodSeconds: 30\n"
@@ -182,10 +191,9 @@ func TestCore_rollout_failures(t *testing.T) {
 // what is pending.
 func TestCore_rollout_timeout(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, acctest.Edit(t, sample, "replicas: 1", "replicas: 2"))
-	r := newRollout(t, s, nil)
+	r := newRollout(t, acctest.Edit(t, sample, "replicas: 1", "replicas: 2"), nil)
+	s := r.s
 	r.attributes["timeouts"] = map[string]any{"update": "15s"}
 	r.succeed()
 	before, revision := ownership(t, s), serving(t, s)
@@ -202,11 +210,8 @@ func TestCore_rollout_timeout(t *testing.T) {
 // claim, a StatefulSet that the failed update had recreated.
 func TestCore_rollout_putsBackWhatOthersOwned(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
-	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := newRollout(t, s, nil)
-	r.succeed()
+	sample, r := acctest.SampleTemplate(t), newServing(t, nil)
+	s := r.s
 	s.Patch(t, "Service", "mira-acme", "somebody", `{"metadata":{"annotations":{"example.com/note":"keep"}}}`)
 	s.Patch(t, "Ingress", "mira-acme", "somebody", `{"metadata":{"annotations":{"nginx.ingress.kubernetes.io/ssl-passthrough":"false"}}}`)
 	s.Scale(t, "mira-acme", 2)
@@ -239,9 +244,8 @@ func TestCore_rollout_createIsTakenBack(t *testing.T) {
 	sample := acctest.SampleTemplate(t)
 	t.Run("new", func(t *testing.T) {
 		t.Parallel()
-		s := acctest.NewSandbox(t)
-		s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-crash:3.0"))
-		r := newRollout(t, s, nil)
+		r := newRollout(t, acctest.Edit(t, sample, "mira:3.0", "mira-crash:3.0"), nil)
+		s := r.s
 		r.fail("Rollout Failed And Was Rolled Back", "CrashLoopBackOff",
 			"Deleted again, as this apply had created it: StatefulSet "+s.Namespace+"/mira-acme", "Claims stay")
 		if err := s.CheckNoClients(t); err != nil || r.State != nil {
@@ -260,10 +264,10 @@ func TestCore_rollout_createIsTakenBack(t *testing.T) {
 	})
 	t.Run("without a volume", func(t *testing.T) {
 		t.Parallel()
-		s := acctest.NewSandbox(t)
+		r := newRollout(t, sample, nil)
+		s := r.s
 		class := s.StorageClass(t, false)
 		s.PutTemplate(t, acctest.Edit(t, sample, "      accessModes:\n", "      storageClassName: "+class+"\n      accessModes:\n"))
-		r := newRollout(t, s, nil)
 		r.fail("Rollout Failed And Was Rolled Back", "claim mira-data-mira-acme-0", "UnboundClaim", "StorageClass "+class, "Claims stay")
 		if err := s.CheckNoClients(t); err != nil || r.State != nil {
 			t.Errorf("%v; state: %s", err, r.State)
@@ -271,11 +275,10 @@ func TestCore_rollout_createIsTakenBack(t *testing.T) {
 	})
 	t.Run("adopted", func(t *testing.T) {
 		t.Parallel()
-		s := acctest.NewSandbox(t)
+		r := newRollout(t, acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1"), nil)
+		s := r.s
 		s.DjangoSave(t, sample, "acme", "admin@acme.example")
 		before, revision := ownership(t, s), serving(t, s)
-		s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1"))
-		r := newRollout(t, s, nil)
 		r.fail("Rollout Failed And Was Rolled Back", "ImagePullBackOff", "Rolled back to what it was before", "The former revision serves again")
 		if diff := cmp.Diff(before, ownership(t, s)); diff != "" || r.State != nil {
 			t.Errorf("not what it was (-before +after):\n%s\nstate: %s", diff, r.State)
@@ -294,11 +297,8 @@ func TestCore_rollout_createIsTakenBack(t *testing.T) {
 // then goes through although the controller never replaces the broken pod.
 func TestCore_rollout_keep(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
-	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := newRollout(t, s, map[string]any{"on_failure": "keep"})
-	r.succeed()
+	sample, r := acctest.SampleTemplate(t), newServing(t, map[string]any{"on_failure": "keep"})
+	s := r.s
 	for _, bad := range []string{"mira-badpull:3.1", "mira-crash:3.2", "mira-badconfig:3.3"} {
 		s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", bad))
 		r.fail("Rollout Failed", `Client "acme"`)
@@ -326,10 +326,9 @@ func TestCore_rollout_keep(t *testing.T) {
 // rest.
 func TestCore_rollout_withoutRights(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := newRollout(t, s, nil)
+	r := newRollout(t, sample, nil)
+	s := r.s
 	r.attributes["timeouts"] = map[string]any{"update": "15s"}
 	r.succeed()
 	s.Rights.Withdraw(t, "pods/log", "get")
@@ -353,10 +352,8 @@ func TestCore_rollout_rollBackFails(t *testing.T) {
 	sample := acctest.SampleTemplate(t)
 	t.Run("refused by the server", func(t *testing.T) {
 		t.Parallel()
-		s := acctest.NewSandbox(t)
-		s.PutTemplate(t, sample)
-		r := newRollout(t, s, nil)
-		r.succeed()
+		r := newServing(t, nil)
+		s := r.s
 		// What has the bad image must not get another one.
 		const image = "spec.template.spec.containers[0].image"
 		lift := s.Admission.Deny(t, "statefulsets", "request.operation == 'CREATE' || "+
@@ -375,9 +372,8 @@ func TestCore_rollout_rollBackFails(t *testing.T) {
 	})
 	t.Run("the former revision does not serve either", func(t *testing.T) {
 		t.Parallel()
-		s := acctest.NewSandbox(t)
-		s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-crash:3.0"))
-		r := newRollout(t, s, nil)
+		r := newRollout(t, acctest.Edit(t, sample, "mira:3.0", "mira-crash:3.0"), nil)
+		s := r.s
 		r.attributes["wait_for_rollout"] = false
 		r.succeed()
 		r.attributes["wait_for_rollout"] = true

@@ -40,10 +40,9 @@ func crashOnceReady(t *testing.T, s *acctest.Sandbox, image string) {
 // A pod that was ready and crashes soon after is a failed rollout, and rolled back.
 func TestCore_rollout_crashWithinSoak(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := newRollout(t, s, map[string]any{"soak": "3s"})
+	r := newRollout(t, sample, map[string]any{"soak": "3s"})
+	s := r.s
 	start := time.Now()
 	r.succeed()
 	if took := time.Since(start); took < 3*time.Second {
@@ -77,11 +76,8 @@ func TestCore_rollout_crashWithinSoak(t *testing.T) {
 // A pod that the cluster refuses to create fails after the grace, and is rolled back.
 func TestCore_rollout_podsNotCreated(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
-	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := newRollout(t, s, nil)
-	r.succeed()
+	sample, r := acctest.SampleTemplate(t), newServing(t, nil)
+	s := r.s
 	revision := serving(t, s)
 	s.Admission.Deny(t, "pods", "object.spec.containers.exists(c, c.image == 'mira:3.1')", &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "probe"},

@@ -1,43 +1,26 @@
 package rollout_test
 
 import (
-	"context"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr/funcr"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
-// recorder records a debug log.
-type recorder struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (r *recorder) context(ctx context.Context) context.Context {
-	return logging.NewContext(ctx, funcr.New(func(_, line string) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.lines = append(r.lines, line)
-	}, funcr.Options{Verbosity: 1}))
-}
-
-// want checks that there is one line for each of the parts, in their order, and that no
-// line holds a secret. Other lines may come in between: client-go writes to the same log.
-func (r *recorder) want(t *testing.T, secret string, parts ...string) {
+// wantLog checks that there is one line for each of the parts, in their order, and that
+// no line holds a secret. Other lines may come in between: client-go writes to the same
+// log.
+func wantLog(t *testing.T, log *acctest.Log, secret string, parts ...string) {
 	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	lines := log.Lines()
 	var found []string
-	for _, line := range r.lines {
+	for _, line := range lines {
 		if strings.Contains(line, secret) {
 			t.Errorf("the log holds %q: %s", secret, line)
 		}
@@ -46,7 +29,7 @@ func (r *recorder) want(t *testing.T, secret string, parts ...string) {
 		}
 	}
 	if diff := cmp.Diff(parts, found); diff != "" {
-		t.Errorf("%s\n%s", diff, strings.Join(r.lines, "\n"))
+		t.Errorf("%s\n%s", diff, strings.Join(lines, "\n"))
 	}
 }
 
@@ -84,10 +67,10 @@ func TestWaitLogsWhatItDecides(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log recorder
-				_, _ = test.script.serve(t).wait(log.context(minutes(t)), 4, deletingStuck)
+				log := &acctest.Log{}
+				_, _ = test.script.serve(t).wait(log.Context(minutes(t)), 4, deletingStuck)
 				synctest.Wait()
-				log.want(t, "s3cret", test.lines...)
+				wantLog(t, log, "s3cret", test.lines...)
 			})
 		})
 	}
@@ -95,8 +78,8 @@ func TestWaitLogsWhatItDecides(t *testing.T) {
 
 func TestGateLogsWhatItDecides(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log recorder
-		ctx := log.context(t.Context())
+		log := &acctest.Log{}
+		ctx := log.Context(t.Context())
 		a := &arrivals{t: t, gate: rollout.NewGate(rollout.GateOptions{Start: 1, Factor: 2, MaxFailures: 1})}
 		pass, err := a.gate.Enter(ctx, "first")
 		if err != nil {
@@ -106,7 +89,7 @@ func TestGateLogsWhatItDecides(t *testing.T) {
 		pass.Fail(ctx, "cannot pull s3cret")
 		synctest.Wait()
 		pass.Leave(ctx)
-		log.want(t, "s3cret",
+		wantLog(t, log, "s3cret",
 			`"msg"="Admitted by the gate" "client"="first"`,
 			`"msg"="Waiting at the gate" "client"="client-0" "waveSize"=1 "running"=1`,
 			`"msg"="Closed the gate" "client"="first" "failedClients"=["first"] "maxFailures"=1`,
