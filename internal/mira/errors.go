@@ -43,6 +43,17 @@ func (e *RevisionError) Error() string {
 	return fmt.Sprintf("%s has revision %s, and the client is pinned to %s", e.Source, e.Found, e.Pinned)
 }
 
+// NoWorkloadError says that a template has nothing that runs pods, for a client that has.
+type NoWorkloadError struct {
+	Source TemplateSource
+	Client string
+	Had    []kube.Ref // what runs its pods; at least one
+}
+
+func (e *NoWorkloadError) Error() string {
+	return fmt.Sprintf("%s has no StatefulSet or other workload, and client %q runs in %s", e.Source, e.Client, e.Had[0])
+}
+
 // ForeignObjectError says that an object belongs to another client.
 type ForeignObjectError struct {
 	Ref   kube.Ref

@@ -25,6 +25,7 @@ type services struct {
 	renderer *renderer
 	owners   objectOwners
 	locks    clientLocks
+	told     onceEach
 }
 
 // NewFleet makes a fleet on a cluster.

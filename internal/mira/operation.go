@@ -7,23 +7,30 @@ import (
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // operation is one plan, create or update of one client: what is asked, what it has
 // found out, and what it has done. Its phases are methods, in this order:
 //
-//  1. admit: an update that changes pods waits for its turn at the gate (gate.go).
+//  1. admit: an update whose plan concerns running pods waits for its turn at the gate
+//     (gate.go).
 //  2. render: the template gives the manifest (render.go).
 //  3. dryRun: what is there is read, and the server dry-runs each object (planner.go).
 //  4. checkPlan: the dry runs must give what the operator agreed to.
-//  5. writeAll: the objects are written, in template order (apply.go). Claims grow, objects
+//  5. checkAdmitted: if the dry runs show that running pods are concerned, and the plan did
+//     not, the operation goes to the gate and begins again (gate.go).
+//  6. writeAll: the objects are written, in template order (apply.go). Claims grow, objects
 //     are adopted, and StatefulSets are recreated on the way (claims.go, recreate.go).
-//  6. wait: the new revision must serve (rollout.go).
-//  7. prune: what the template does not have any more is deleted (prune.go).
+//  7. wait: the new revision must serve (rollout.go).
+//  8. prune: what the template does not have any more is deleted (prune.go).
 //
-// Nothing is written before phase 5. If that phase fails, a create is undone (undo), and
-// an update stays as far as it has come; the next apply goes on from there. If phase 6
-// finds that the rollout has failed, all that was written is rolled back (rollBack).
+// Nothing is written before phase 6. If that phase fails, a create is undone (undo), and
+// an update stays as far as it has come; the next apply goes on from there. If phase 7
+// finds that the rollout has failed, all that was written is rolled back (rollBack). What
+// has begun and is not seen through, whatever way the operation ends, is noted in the
+// journal of its outcome (journal.go).
 type operation struct {
 	*services
 	planner planner
@@ -43,6 +50,7 @@ type operation struct {
 
 	// What is done.
 
+	pass     *rollout.Pass // of the gate; nil while the operation needs none
 	progress progress
 
 	// What comes out.
@@ -58,6 +66,7 @@ type progress struct {
 	written []*objectChange // that the server has stored, in the order of their writes
 	existed []kube.Ref      // objects that were there before, whoever managed them
 	grown   []kube.Ref      // claims that were asked to grow
+	serving []string        // StatefulSets whose rollouts were seen through
 }
 
 // objects names the objects that were written.
@@ -98,27 +107,21 @@ func newOperation(s *services, spec Spec, prior *State, options ApplyOptions) *o
 
 // create runs the phases of a create.
 func (o *operation) create(ctx context.Context) (*Outcome, error) {
-	bounded, cancel := o.options.bound(ctx)
+	defer func() { o.pass.Leave(ctx) }()
+	bounded, cancel, err := o.writeAdmitted(ctx, o.createObjects)
 	defer cancel()
-	if err := o.createObjects(bounded); err != nil {
+	if err != nil {
+		o.reportUnfinished(ctx, err)
 		return nil, err
 	}
-	if !o.options.Wait {
-		return o.outcome(), nil
+	if o.options.Wait {
+		err = o.wait(bounded)
 	}
-	err := o.wait(bounded)
-	reason, isFailed := rolloutFailure(err)
-	if !isFailed {
-		if unknown := unknownOutcome(err); unknown != "" {
-			o.gate.Unknown(ctx, o.spec.Name, unknown)
-		}
-		return o.outcome(), err
+	o.reportRollout(ctx, err)
+	if o.rollsBack(err) {
+		return nil, o.rollBack(ctx, err)
 	}
-	o.gate.Fail(ctx, o.spec.Name, reason)
-	if o.settings.Rollout.Keep {
-		return o.outcome(), err
-	}
-	return nil, o.rollBack(ctx, err)
+	return o.outcome(err), err
 }
 
 // createObjects runs the phases up to the last write, and undoes the create if a write
@@ -139,17 +142,14 @@ func (o *operation) createObjects(ctx context.Context) error {
 
 // update runs the phases of an update.
 func (o *operation) update(ctx context.Context) (*Outcome, error) {
-	pass, err := o.admit(ctx)
-	if err != nil {
+	defer func() { o.pass.Leave(ctx) }()
+	if err := o.admit(ctx); err != nil {
 		return nil, err
 	}
-	defer pass.Leave(ctx)
-	bounded, cancel := o.options.bound(ctx)
+	bounded, cancel, err := o.writeAdmitted(ctx, o.updateObjects)
 	defer cancel()
-	if err := o.updateObjects(bounded); err != nil {
-		if o.progress.hasBegunRollout() {
-			pass.Unknown(ctx, "its update stopped half-way: "+oneLine(err))
-		}
+	if err != nil {
+		o.reportUnfinished(ctx, err)
 		return o.partialOutcome(err), err
 	}
 	// What is not pruned yet is still the client's.
@@ -157,25 +157,40 @@ func (o *operation) update(ctx context.Context) (*Outcome, error) {
 	if o.options.Wait {
 		err = o.wait(bounded)
 	}
-	reason, isFailed := rolloutFailure(err)
-	if isFailed {
-		pass.Fail(ctx, reason)
-	} else if unknown := unknownOutcome(err); unknown != "" {
-		pass.Unknown(ctx, unknown)
-	}
-	switch {
-	case isFailed && !o.settings.Rollout.Keep:
-		report := o.rollBack(ctx, err)
-		return &Outcome{State: State{Refs: report.refs(o.prior.Refs)}}, report
-	case err != nil:
-		return o.outcome(), err
+	if err != nil {
+		o.reportRollout(ctx, err)
+		if o.rollsBack(err) {
+			report := o.rollBack(ctx, err)
+			return &Outcome{State: State{Refs: report.refs(o.prior.Refs), Journal: o.journalOfRollBack(report)}}, report
+		}
+		return o.outcome(err), err
 	}
 	if err := o.prune(bounded); err != nil {
-		return o.outcome(), &PartialWriteError{Written: o.progress.all(), Err: err}
+		err = &PartialWriteError{Written: o.progress.all(), Err: err}
+		o.reportPruning(ctx, err)
+		return o.outcome(nil), err
 	}
 	o.state.Refs = o.changes.refs()
-	pass.Succeed()
-	return o.outcome(), nil
+	o.pass.Succeed()
+	return o.outcome(nil), nil
+}
+
+// writeAdmitted runs the phases up to the last write, once more after the gate has
+// admitted the operation if it turns out to need that. The context that it returns
+// bounds what is left, and must be cancelled: the wait at the gate does not count.
+func (o *operation) writeAdmitted(
+	ctx context.Context, write func(context.Context) error,
+) (bounded context.Context, cancel context.CancelFunc, err error) {
+	for {
+		bounded, cancel = o.options.bound(ctx)
+		if err = write(bounded); !errors.Is(err, errNotAdmitted) {
+			return bounded, cancel, err
+		}
+		cancel()
+		if err = o.enterGate(ctx); err != nil {
+			return bounded, cancel, err
+		}
+	}
 }
 
 // updateObjects runs the phases up to the last write.
@@ -187,6 +202,7 @@ func (o *operation) updateObjects(ctx context.Context) error {
 
 // write runs the phases from the template to the last write.
 func (o *operation) write(ctx context.Context) error {
+	o.warnings = nil
 	if err := o.render(ctx); err != nil {
 		return err
 	}
@@ -194,6 +210,9 @@ func (o *operation) write(ctx context.Context) error {
 		return err
 	}
 	if err := o.checkPlan(); err != nil {
+		return err
+	}
+	if err := o.checkAdmitted(ctx); err != nil {
 		return err
 	}
 	if err := o.writer.writeAll(ctx, o.changes); err != nil {
@@ -210,7 +229,30 @@ func (o *operation) render(ctx context.Context) error {
 		return err
 	}
 	o.warn(o.manifest.warnings...)
-	return nil
+	return o.checkWorkload()
+}
+
+// checkWorkload refuses a template without any workload for a client that has one.
+func (o *operation) checkWorkload() error {
+	if o.prior == nil || slices.ContainsFunc(o.manifest.objects, func(object *unstructured.Unstructured) bool {
+		return isWorkload(kube.RefOf(object))
+	}) {
+		return nil
+	}
+	had := slices.DeleteFunc(slices.Clone(o.prior.Refs), func(ref kube.Ref) bool { return !isWorkload(ref) })
+	if len(had) == 0 {
+		return nil
+	}
+	return &NoWorkloadError{Source: o.spec.Template, Client: o.spec.Name, Had: had}
+}
+
+// isWorkload reports whether an object runs pods.
+func isWorkload(ref kube.Ref) bool {
+	switch ref.Kind {
+	case statefulSetKind, "Deployment", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob":
+		return true
+	}
+	return false
 }
 
 // dryRun finds out what to do to each object.
@@ -252,8 +294,10 @@ func (o *operation) recordState() {
 
 func (o *operation) warn(warnings ...Warning) { o.warnings = append(o.warnings, warnings...) }
 
-// outcome is what the operation has done, once its objects are written.
-func (o *operation) outcome() *Outcome {
+// outcome is what the operation has done, once its objects are written. The error is that
+// of the wait for its rollouts.
+func (o *operation) outcome(waited error) *Outcome {
+	o.state.Journal = o.journalOfWait(waited)
 	return &Outcome{State: o.state, Existed: o.progress.existed, Warnings: o.warnings}
 }
 
@@ -263,5 +307,5 @@ func (o *operation) partialOutcome(err error) *Outcome {
 	if _, ok := errors.AsType[*PartialWriteError](err); !ok {
 		return nil
 	}
-	return &Outcome{State: State{Refs: union(o.prior.Refs, o.progress.objects())}}
+	return &Outcome{State: State{Refs: union(o.prior.Refs, o.progress.objects()), Journal: o.journalOfWrites(err)}}
 }

@@ -55,6 +55,9 @@ func (o *operation) plan(ctx context.Context) (*Plan, error) {
 // warnOfChanges adds the warnings of a plan: what it does that its values do not show.
 func (o *operation) warnOfChanges(ctx context.Context) error {
 	client := o.spec.Name
+	o.warn(pendingRollouts(client, o.prior)...)
+	o.warn(o.changes.leavingObjects(client)...)
+	o.warn(o.unprobedContainers()...)
 	o.warn(o.changes.takeovers(o.fields, client)...)
 	o.warn(o.changes.removals(client)...)
 	o.warn(o.changes.recreations(client, o.prior == nil)...)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
@@ -23,6 +25,58 @@ func (s changeSet) takeovers(m *managedfields.Manager, client string) []Warning 
 		return nil
 	}
 	return []Warning{TakeoverWarning{Client: client, Fields: taken}}
+}
+
+// pendingRollouts warns of the rollouts that were not seen through.
+func pendingRollouts(client string, prior *State) []Warning {
+	if prior == nil || !prior.Journal.IsPending() {
+		return nil
+	}
+	return []Warning{PendingRolloutWarning{Client: client, Pending: prior.Journal.Rollouts, CanRollBack: len(prior.Journal.Former) > 0}}
+}
+
+// leavingObjects warns of the objects that go, but for StatefulSets.
+func (s changeSet) leavingObjects(client string) []Warning {
+	var leaving []kube.Ref
+	for _, c := range s.deletions() {
+		if c.ref.Kind != statefulSetKind {
+			leaving = append(leaving, c.ref)
+		}
+	}
+	if len(leaving) == 0 {
+		return nil
+	}
+	return []Warning{ObjectsLeaveWarning{Client: client, Objects: leaving}}
+}
+
+// unprobedContainers warns of the containers of new pods that have no readiness probe, once
+// for each template.
+func (o *operation) unprobedContainers() []Warning {
+	var containers []string
+	for _, c := range o.changes.withManifest() {
+		if c.action == actionNone || !isStatefulSet(c.manifest) || c.live != nil && c.keepsPodTemplate() {
+			continue
+		}
+		containers = append(containers, withoutReadinessProbe(c.manifest)...)
+	}
+	if len(containers) == 0 || !o.told.isFirst("readinessProbe "+o.manifest.revision) {
+		return nil
+	}
+	return []Warning{NoReadinessProbeWarning{Containers: containers}}
+}
+
+// withoutReadinessProbe returns the names of a workload's containers that have none.
+func withoutReadinessProbe(workload *unstructured.Unstructured) []string {
+	containers, _, _ := unstructured.NestedSlice(workload.Object, "spec", "template", "spec", "containers")
+	var names []string
+	for _, container := range containers {
+		fields, _ := container.(map[string]any)
+		name, _, _ := unstructured.NestedString(fields, "name")
+		if _, found, _ := unstructured.NestedMap(fields, "readinessProbe"); !found && name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // removals warns of the fields that were added by hand and that go. The plan

@@ -45,6 +45,15 @@ func (o *objectOwners) declare(ref kube.Ref, client string) error {
 	return nil
 }
 
+// onceEach remembers what was told to the operator, for what is to be told once in a run.
+type onceEach struct{ keys sync.Map }
+
+// isFirst reports whether this is the first call with a key.
+func (o *onceEach) isFirst(key string) bool {
+	_, wasThere := o.keys.LoadOrStore(key, true)
+	return !wasThere
+}
+
 // loadCache remembers what was loaded, for all who ask. Failures are not remembered,
 // and callers share what one of them loads but not its failure: that one may have been
 // cancelled.

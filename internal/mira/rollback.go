@@ -1,6 +1,7 @@
 package mira
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,15 @@ func (w *writer) undo(ctx context.Context, partial *PartialWriteError) {
 	}
 }
 
+// rollsBack reports whether the outcome of a wait is to be rolled back: the rollout has
+// failed, and it is known what was before it. That is not known of a rollout that another
+// process has begun and left.
+func (o *operation) rollsBack(waited error) bool {
+	_, isFailed := rolloutFailure(waited)
+	isKnown := len(o.progress.written) > 0 || o.prior != nil && o.prior.Journal != nil && len(o.prior.Journal.Former) > 0
+	return isFailed && isKnown && !o.settings.Rollout.Keep
+}
+
 // rollBack takes back all that was written, in reverse order, and waits until the former
 // revision serves again. The writes are carried out whatever becomes of the context; an
 // interrupt ends the wait.
@@ -51,14 +61,16 @@ func (o *operation) rollBack(ctx context.Context, cause error) *RolledBackError 
 			o.writer.deleteCreated(ctx, c, report)
 			continue
 		}
-		restored, err := o.writer.restore(ctx, c)
-		if err != nil {
-			report.Left = append(report.Left, LeftError{Ref: kube.RefOf(c.stored), Err: err})
-			continue
-		}
-		report.Restored = append(report.Restored, kube.RefOf(restored))
-		if isStatefulSet(restored) {
+		if restored := o.restore(ctx, cmp.Or(o.formerOf(c), c.live), c.stored, report); restored != nil && isStatefulSet(restored) {
 			former = append(former, restored)
+		}
+	}
+	for _, c := range slices.Backward(o.changes.withManifest()) {
+		// This apply found it as an earlier one had left it, whose rollout was not seen.
+		if before := o.prior.journaled(c.ref); before != nil && c.stored == nil && c.live != nil {
+			if restored := o.restore(ctx, before, c.live, report); restored != nil && isStatefulSet(restored) {
+				former = append(former, restored)
+			}
 		}
 	}
 	waiting, cancel := o.options.bound(ctx)
@@ -74,11 +86,20 @@ func (o *operation) rollBack(ctx context.Context, cause error) *RolledBackError 
 	return report
 }
 
-// restore gives an object back the values and owners that it had.
-func (w *writer) restore(ctx context.Context, c *objectChange) (*unstructured.Unstructured, error) {
+// restore gives an object back the values and owners that it had. It returns nil if that
+// fails, and reports either.
+func (o *operation) restore(
+	ctx context.Context, before, after *unstructured.Unstructured, report *RolledBackError,
+) *unstructured.Unstructured {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recreateTimeout)
 	defer cancel()
-	return w.kube.Restore(ctx, c.live, c.stored)
+	restored, err := o.kube.Restore(ctx, before, after)
+	if err != nil {
+		report.Left = append(report.Left, LeftError{Ref: kube.RefOf(after), Err: err})
+		return nil
+	}
+	report.Restored = append(report.Restored, kube.RefOf(restored))
+	return restored
 }
 
 // deleteCreated deletes an object that the apply created.

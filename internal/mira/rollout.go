@@ -13,16 +13,23 @@ import (
 )
 
 // wait follows the rollout of every StatefulSet that the apply created or changed. A
-// create waits for those, too, that it found as they should be.
+// create waits for those, too, that it found as they should be, and so does an update of
+// a client of which some rollout was not seen through.
 func (o *operation) wait(ctx context.Context) error {
 	for _, c := range o.changes.withManifest() {
-		if isStatefulSet(c.result()) && (o.prior == nil || c.startsRollout()) {
+		if isStatefulSet(c.result()) && o.awaits(c) {
 			if err := o.waitFor(ctx, c); err != nil {
 				return err
 			}
+			o.progress.serving = append(o.progress.serving, c.ref.Name)
 		}
 	}
 	return nil
+}
+
+// awaits reports whether the operation must see the rollout of a StatefulSet.
+func (o *operation) awaits(c *objectChange) bool {
+	return o.prior == nil || o.prior.Journal.IsPending() || c.startsRollout()
 }
 
 // waitFor waits until a StatefulSet serves and its claims have grown.

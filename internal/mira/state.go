@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
@@ -30,12 +32,26 @@ type State struct {
 	Fingerprints map[string]managedfields.Fingerprint
 	// PinnedRevision is the one to which the configuration pinned the client, if any.
 	PinnedRevision string
+	// Journal is what an apply has begun and not seen through; nil if there is nothing.
+	Journal *Journal
+	// IgnoresRollouts: the configuration does not wait for rollouts, so that none counts as
+	// pending.
+	IgnoresRollouts bool
+}
+
+// journaled returns an object as it was when it last served, if the journal has it. The
+// state may be nil.
+func (s *State) journaled(ref kube.Ref) *unstructured.Unstructured {
+	if s == nil {
+		return nil
+	}
+	return s.Journal.former(ref)
 }
 
 // SameClient reports whether both show the same of a client's objects: what a plan
 // compares. The template's revision is not part of that.
 func (s *State) SameClient(other *State) bool {
-	return s.URL == other.URL && slices.Equal(s.Claims, other.Claims) && maps.Equal(s.Images, other.Images) &&
+	return s.Journal.IsPending() == other.Journal.IsPending() && s.URL == other.URL && slices.Equal(s.Claims, other.Claims) && maps.Equal(s.Images, other.Images) &&
 		maps.EqualFunc(s.Objects, other.Objects, managedfields.FieldsEqual)
 }
 

@@ -35,6 +35,28 @@ type NamespacePendingWarning struct {
 	Client, Namespace string
 }
 
+// PendingRolloutWarning says that rollouts of a client were not seen through, which the
+// apply goes on with.
+type PendingRolloutWarning struct {
+	Client  string
+	Pending []PendingRollout
+	// CanRollBack: it is recorded what the client was before.
+	CanRollBack bool
+}
+
+// ObjectsLeaveWarning names the objects that the template does not have any more, and that
+// an apply deletes. StatefulSets have a warning of their own.
+type ObjectsLeaveWarning struct {
+	Client  string
+	Objects []kube.Ref
+}
+
+// NoReadinessProbeWarning names containers without a readiness probe: they count as ready
+// as soon as they run, whether the application answers or not.
+type NoReadinessProbeWarning struct {
+	Containers []string
+}
+
 // AdoptionOrigin says where existing objects that are adopted come from.
 type AdoptionOrigin int
 
@@ -202,6 +224,9 @@ type ClaimsUnreadableWarning struct {
 }
 
 func (UnusedVariablesWarning) isWarning()    {}
+func (PendingRolloutWarning) isWarning()     {}
+func (ObjectsLeaveWarning) isWarning()       {}
+func (NoReadinessProbeWarning) isWarning()   {}
 func (TemplatePendingWarning) isWarning()    {}
 func (NamespacePendingWarning) isWarning()   {}
 func (AdoptionWarning) isWarning()           {}

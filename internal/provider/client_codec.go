@@ -24,6 +24,7 @@ var clientAttributes = []attribute[clientModel]{
 	attributeOf("id", textKind, func(m *clientModel) *value[string] { return &m.ID }),
 	attributeOf("url", textKind, func(m *clientModel) *value[string] { return &m.URL }),
 	attributeOf(templateRevisionAttribute, textKind, func(m *clientModel) *value[string] { return &m.TemplateRevision }),
+	attributeOf("rollout", textKind, func(m *clientModel) *value[string] { return &m.Rollout }),
 	attributeOf("objects", objectsKind, func(m *clientModel) *value[map[string]managedfields.Fields] { return &m.Objects }),
 	attributeOf("images", mapOf[map[string]string](textKind), func(m *clientModel) *value[map[string]string] { return &m.Images }),
 	attributeOf("persistent_volume_claims", listOf(textKind), func(m *clientModel) *value[[]string] { return &m.Claims }),

@@ -28,10 +28,17 @@ type clientModel struct {
 	ID               value[string]
 	URL              value[string]
 	TemplateRevision value[string]
+	Rollout          value[string]
 	Objects          value[map[string]managedfields.Fields]
 	Images           value[map[string]string]
 	Claims           value[[]string]
 }
+
+// What the attribute `rollout` says.
+const (
+	rolloutComplete = "complete" // the newest revision was seen to serve
+	rolloutPending  = "pending"  // an apply could not see a rollout through
+)
 
 // clientTemplate says where a client's template lies, where that differs from the
 // provider's.
@@ -139,6 +146,10 @@ func (m *clientModel) setState(state mira.State) {
 		m.Images = knownValue(state.Images)
 	}
 	m.Claims = knownValue(state.Claims)
+	m.Rollout = knownValue(rolloutComplete)
+	if state.Journal.IsPending() {
+		m.Rollout = knownValue(rolloutPending)
+	}
 }
 
 func (m *clientModel) setURL(url string) {
@@ -152,14 +163,16 @@ func (m *clientModel) setURL(url string) {
 // private state.
 func (m *clientModel) state(private clientPrivate) *mira.State {
 	state := &mira.State{
-		Objects:        m.Objects.get(),
-		Refs:           private.Refs,
-		Images:         m.Images.get(),
-		Claims:         m.Claims.get(),
-		URL:            m.URL.get(),
-		Revision:       m.TemplateRevision.get(),
-		Fingerprints:   private.Fingerprints,
-		PinnedRevision: m.Template.get().Revision.get(),
+		Objects:         m.Objects.get(),
+		Refs:            private.Refs,
+		Images:          m.Images.get(),
+		Claims:          m.Claims.get(),
+		URL:             m.URL.get(),
+		Revision:        m.TemplateRevision.get(),
+		Fingerprints:    private.Fingerprints,
+		PinnedRevision:  m.Template.get().Revision.get(),
+		Journal:         private.Journal,
+		IgnoresRollouts: m.WaitForRollout.isKnown() && !m.WaitForRollout.get(),
 	}
 	if state.Refs == nil {
 		state.Refs = mira.RefsOf(m.Namespace.get(), state.Objects)
@@ -174,6 +187,7 @@ func (m *clientModel) setUnknown() {
 	m.Objects = unknownValue[map[string]managedfields.Fields]()
 	m.Images = unknownValue[map[string]string]()
 	m.Claims = unknownValue[[]string]()
+	m.Rollout = unknownValue[string]()
 	m.ID = unknownValue[string]()
 	if m.Namespace.isKnown() && m.Name.isKnown() {
 		m.ID = knownValue(m.Namespace.get() + "/" + m.Name.get())
@@ -188,7 +202,14 @@ func (m *clientModel) save(
 	m.setState(state)
 	to.Raw = m.encode()
 	identity.Raw = m.identity().encode()
-	return clientPrivate{Refs: state.Refs, Fingerprints: state.Fingerprints}.save(ctx, private)
+	return clientPrivate{Refs: state.Refs, Fingerprints: state.Fingerprints, Journal: state.Journal}.save(ctx, private)
+}
+
+// saveAsPlanned puts the rollout into a state as the plan had it. The CLI refuses anything
+// else where there is no error. The next refresh reads the journal.
+func (m *clientModel) saveAsPlanned(to *tfsdk.State) {
+	m.Rollout = knownValue(rolloutComplete)
+	to.Raw = m.encode()
 }
 
 // importedClient returns a client as an import found it: arguments that an import

@@ -87,6 +87,10 @@ func (r *clientResource) plan(ctx context.Context, plan, prior *clientModel, bef
 		return diags
 	}
 	plan.setState(planned.State)
+	if before != nil && before.Journal.IsPending() && prior.Rollout == plan.Rollout {
+		// Without a refresh the state does not show yet what is pending.
+		plan.Rollout = unknownValue[string]()
+	}
 	// A template that changes nothing for this client is no reason to update it.
 	if before != nil && plan.sameAs(prior) {
 		plan.TemplateRevision = prior.TemplateRevision

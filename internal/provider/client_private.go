@@ -8,6 +8,7 @@ import (
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
 // clientPrivate is what Terraform keeps of a client beside its attributes. Attributes
@@ -18,12 +19,15 @@ type clientPrivate struct {
 	Refs []kube.Ref
 	// Fingerprints are those of [mira.State].
 	Fingerprints map[string]managedfields.Fingerprint
+	// Journal is that of [mira.State].
+	Journal *mira.Journal
 }
 
 // The keys of the parts.
 const (
 	refsKey         = "objects"
 	fingerprintsKey = "marks"
+	journalKey      = "journal"
 )
 
 // privateReader reads the private state of a resource. All of the framework's types for
@@ -51,15 +55,28 @@ func loadClientPrivate(ctx context.Context, private privateReader) (clientPrivat
 	if len(data) > 0 && json.Unmarshal(data, &loaded.Fingerprints) != nil {
 		loaded.Fingerprints = nil
 	}
+	data, more = private.GetKey(ctx, journalKey)
+	diags.Append(more...)
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &loaded.Journal); err != nil {
+			diags.AddError("Unreadable Private State", sentence("what an earlier apply has left to do cannot be read: "+err.Error()))
+		}
+	}
 	return loaded, diags
 }
 
-// save keeps the former fingerprints where there are no new ones.
+// save keeps the former fingerprints where there are no new ones. Without a journal the
+// former one goes.
 func (p clientPrivate) save(ctx context.Context, private privateWriter) diag.Diagnostics {
 	diags := saveKey(ctx, private, refsKey, p.Refs)
 	if p.Fingerprints != nil {
 		diags.Append(saveKey(ctx, private, fingerprintsKey, p.Fingerprints)...)
 	}
+	if p.Journal == nil {
+		diags.Append(private.SetKey(ctx, journalKey, nil)...)
+		return diags
+	}
+	diags.Append(saveKey(ctx, private, journalKey, p.Journal)...)
 	return diags
 }
 

@@ -90,6 +90,7 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 	}
 	switch {
 	case outcome != nil && isInterrupted:
+		plan.saveAsPlanned(&resp.State)
 		addInterrupted(&resp.Diagnostics, clientSubject(spec.Name), err)
 	case outcome != nil && err != nil:
 		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
@@ -168,7 +169,7 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 	if errors.As(err, &partial) || errors.As(err, &rolledBack) {
 		// The attributes stay as they were, so that the next plan shows the same
 		// change; what was created by now must not be forgotten.
-		resp.Diagnostics.Append(clientPrivate{Refs: outcome.Refs}.save(ctx, resp.Private)...)
+		resp.Diagnostics.Append(clientPrivate{Refs: outcome.Refs, Journal: outcome.Journal}.save(ctx, resp.Private)...)
 		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
 		return
 	}
@@ -178,6 +179,7 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 	}
 	switch {
 	case outcome != nil && errors.Is(err, context.Canceled):
+		plan.saveAsPlanned(&resp.State)
 		addInterrupted(&resp.Diagnostics, clientSubject(spec.Name), err)
 	case err != nil:
 		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)

@@ -28,6 +28,7 @@ const (
 
 func clientSchema(ctx context.Context) schema.Schema {
 	return schema.Schema{
+		Version: clientSchemaVersion,
 		MarkdownDescription: "A client of the MIRA fleet: the Service, Ingress and StatefulSet that the client template gives for its name " +
 			"and administrator e-mail. " +
 			"Objects that exist are adopted. Deleting a client keeps its PersistentVolumeClaims, and creating it again finds its data.",
@@ -105,6 +106,12 @@ func clientSchema(ctx context.Context) schema.Schema {
 				Computed: true,
 				MarkdownDescription: "A short hash of the template's content at the last change of this client. " +
 					"Comments, white space and quoting do not change it.",
+			},
+			"rollout": schema.StringAttribute{
+				Computed: true,
+				MarkdownDescription: fmt.Sprintf("`%s`, or `%s` where an apply could not see the client's rollout through: it was interrupted, "+
+					"lost contact with the cluster, or left a failed rollout as it is. The next apply waits for such a rollout, and rolls it back "+
+					"if it fails. A client with `wait_for_rollout = false` is always `%[1]s`.", rolloutComplete, rolloutPending),
 			},
 			"objects": schema.MapAttribute{
 				ElementType: fieldsType,

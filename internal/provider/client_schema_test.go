@@ -37,6 +37,7 @@ func TestClientSchema_attributes(t *testing.T) {
 		base[name] = sample(of)
 	}
 	base["id"] = tftypes.NewValue(tftypes.String, "text/text") // as namespace and name are
+	base["rollout"] = tftypes.NewValue(tftypes.String, rolloutComplete)
 	fast, err := newFastPath(t.Context(), newProvider("test"), clients)
 	if err != nil {
 		t.Errorf("the fast path answers for no client at all: %v (checkFastPath in fastpath_schema.go)", err)

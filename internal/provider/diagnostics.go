@@ -157,6 +157,11 @@ var failures = []failure{
 	},
 
 	// What package mira refuses.
+	failureOf[*mira.NoWorkloadError]{
+		title: "Template Has No Workload",
+		advice: " Applying it would stop the client. Nothing was changed. Put the workload back into the template; " +
+			"to take the client down, remove its resource from the configuration.",
+	},
 	failureOf[*mira.ForeignObjectError]{
 		title: "Object Belongs To Another Client",
 		advice: " Two clients cannot share an object: check that the template makes the names of the objects differ. " +

@@ -62,6 +62,14 @@ func TestDiagnostics(t *testing.T) {
 				"placeholder %A% has no value\nline 9: spec.x: duplicate key",
 		},
 		{
+			name:    "a template without a workload would stop the client",
+			err:     &mira.NoWorkloadError{Source: source, Client: "acme", Had: []kube.Ref{{Kind: "StatefulSet", Namespace: "default", Name: "mira-acme"}}},
+			summary: "Template Has No Workload",
+			detail: `Client "acme": ConfigMap controller/templates-yaml, key client_template.yaml has no StatefulSet or other workload, ` +
+				`and client "acme" runs in StatefulSet default/mira-acme. Applying it would stop the client. Nothing was changed. ` +
+				"Put the workload back into the template; to take the client down, remove its resource from the configuration.",
+		},
+		{
 			name:    "a missing right names the verb, the resource, the guide, and how to check",
 			err:     &kube.MissingRightError{Ref: service, User: "x", Verb: "patch", Resource: "services", Namespace: "default", Err: refused},
 			summary: "Permission Denied",

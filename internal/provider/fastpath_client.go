@@ -28,7 +28,7 @@ func (f *fastPath) client(ctx context.Context, state *tfprotov6.DynamicValue, pr
 		return nil, unusualPrivateState
 	}
 	loaded, diags := loadClientPrivate(ctx, kept)
-	if diags.HasError() || len(loaded.Refs) == 0 {
+	if diags.HasError() || len(loaded.Refs) == 0 || loaded.Journal != nil {
 		return nil, unusualPrivateState
 	}
 	value, ok := f.unmarshal(state)
@@ -59,7 +59,7 @@ func (m *clientModel) isUsual() bool {
 		}
 	}
 	return m.ID == knownValue(m.Namespace.get()+"/"+m.Name.get()) &&
-		m.WaitForRollout.isKnown() && m.DeleteData.isKnown() &&
+		m.Rollout == knownValue(rolloutComplete) && m.WaitForRollout.isKnown() && m.DeleteData.isKnown() &&
 		m.Objects.isKnown() && m.Images.isKnown() && m.Claims.isKnown() &&
 		m.URL != knownValue("") // which is written as null
 }

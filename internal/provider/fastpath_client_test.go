@@ -21,7 +21,7 @@ func TestFastPath_client(t *testing.T) {
 	usual := map[string]any{
 		"name": "acme", "namespace": "default", "id": "default/acme", "admin_email": "a@acme.example",
 		"wait_for_rollout": true, "delete_data": false,
-		"url": "https://acme.example", "template_revision": "r", "variables": map[string]any{"A": "1"},
+		"url": "https://acme.example", "template_revision": "r", "rollout": "complete", "variables": map[string]any{"A": "1"},
 		"template":                 map[string]any{"config_map": "other", "revision": "pinned"},
 		"timeouts":                 map[string]any{"read": "5s"},
 		"objects":                  map[string]any{"Service/mira-acme": map[string]any{"spec.type": "ClusterIP"}},
@@ -71,6 +71,9 @@ func TestFastPath_client(t *testing.T) {
 		{"a variable without a value", with(usual, "variables", map[string]any{"A": nil}), private(refs)},
 		{"an empty time-out", with(usual, "timeouts", map[string]any{"read": ""}), private(refs)},
 		{"a time-out that is none", with(usual, "timeouts", map[string]any{"read": "soon"}), private(refs)},
+		{"a pending rollout", with(usual, "rollout", "pending"), private(refs)},
+		{"a state from before rollouts were noted", with(usual, "rollout", nil), private(refs)},
+		{"a journal", usual, private(with(refs, journalKey, mira.Journal{}))},
 		{"no private state", usual, nil},
 		{"another private state", usual, []byte(`{"objects": 1}`)},
 		{"no references", usual, private(nil)},

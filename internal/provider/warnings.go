@@ -58,6 +58,15 @@ var warningTexts = []warningText{
 			"will fail. "+
 			"What the client's objects will be is known only then.", w.Namespace, w.Client)
 	}),
+	warnsEach("Rollout Is Pending", func(w mira.PendingRolloutWarning) string { return w.Client }, pendingRolloutDetail),
+	warnsEach("Objects Leave The Template", func(w mira.ObjectsLeaveWarning) string { return w.Client }, func(w mira.ObjectsLeaveWarning) string {
+		return fmt.Sprintf("The template does not have these objects of the client any more. The apply deletes them once the rest serves: %s.",
+			joined(w.Objects, kube.Ref.String))
+	}),
+	warns("Containers Without Readiness Probe", func(w mira.NoReadinessProbeWarning) string {
+		return fmt.Sprintf("The template has no readinessProbe for %s. Such a container counts as ready as soon as it runs, "+
+			"so that an apply, and the gate, take it for serving whether the application answers or not.", joined(w.Containers, quoted))
+	}),
 	warns("Fields Taken From Other Managers", func(w mira.TakeoverWarning) string {
 		return fmt.Sprintf("Client %q: these fields were set by others since the last apply, and go back to what the template says:", w.Client) +
 			indented(w.Fields, func(f mira.OwnedField) string { return fmt.Sprintf("%s %s, set by %s", f.Object, f.Field, f.Manager) })
@@ -167,6 +176,18 @@ func templatePendingDetail(w mira.TemplatePendingWarning) string {
 		"Unless this run writes it before the client is applied, the apply will fail and change nothing. What the client's objects will "+
 		"be is known only then.",
 		w.Client, w.Revision, w.Template, what)
+}
+
+func quoted(text string) string { return fmt.Sprintf("%q", text) }
+
+func pendingRolloutDetail(w mira.PendingRolloutWarning) string {
+	detail := "An apply could not see these rollouts through:" + indented(w.Pending, func(p mira.PendingRollout) string {
+		return fmt.Sprintf("StatefulSet %s: %s", p.StatefulSet, p.Reason)
+	}) + "\nThe next apply waits until the client serves."
+	if w.CanRollBack {
+		return detail + " If it does not, the client is rolled back to what it was before."
+	}
+	return detail
 }
 
 func recreationDetail(w mira.RecreationWarning) string {
