@@ -72,7 +72,7 @@ func (r *clientResource) plan(ctx context.Context, plan, prior *clientModel, bef
 	spec.DeleteData = spec.DeleteData || plan.DeleteData.isUnknown()
 	planned, err := resultOr(ctx, func() (*mira.Plan, error) { return r.provider.fleet.Plan(ctx, spec, before) })
 	if err != nil {
-		addErrors(&diags, clientSubject(spec.Name), err)
+		addErrors(&diags, r.subject(spec.Name), err)
 		return diags
 	}
 	addWarnings(&diags, planned.Warnings)
@@ -111,7 +111,7 @@ func (r *clientResource) planPartial(ctx context.Context, plan *clientModel, bef
 	}
 	partial, err := r.provider.fleet.PlanPartial(ctx, spec, unknown, before)
 	if err != nil {
-		addErrors(&diags, clientSubject(spec.Name), err)
+		addErrors(&diags, r.subject(spec.Name), err)
 		return diags
 	}
 	if partial == nil {

@@ -34,6 +34,15 @@ type clientResource struct {
 
 func newClientResource() resource.Resource { return &clientResource{} }
 
+// subject of an error that concerns a client.
+func (r *clientResource) subject(name string) subject {
+	s := clientSubject(name)
+	if r.provider != nil {
+		s.told = &r.provider.told
+	}
+	return s
+}
+
 func (r *clientResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
 	resp.TypeName = req.ProviderTypeName + "_client"
 }
@@ -73,7 +82,7 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 	if outcome != nil && err != nil && len(outcome.Existed) > 0 && !isInterrupted {
 		// State and an error together would taint the client, and the next apply
 		// would delete one that served before. Without state it is adopted again.
-		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
+		addErrors(&resp.Diagnostics, r.subject(spec.Name), err)
 		resp.Diagnostics.AddError("Adopted Client Not In State",
 			fmt.Sprintf("Client %q existed before this apply and stays as it is now, but it is not in the state. "+
 				"The next apply adopts it again.", spec.Name))
@@ -93,13 +102,13 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 		plan.saveAsPlanned(&resp.State)
 		addInterrupted(&resp.Diagnostics, clientSubject(spec.Name), err)
 	case outcome != nil && err != nil:
-		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
+		addErrors(&resp.Diagnostics, r.subject(spec.Name), err)
 		resp.Diagnostics.AddError("New Client Is Tainted",
 			fmt.Sprintf("The objects of client %q are written and in the state. "+
 				"As it never served, the next apply deletes and creates it again (its claims stay). "+
 				"If it comes up by itself, `terraform untaint` keeps it.", spec.Name))
 	case err != nil:
-		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
+		addErrors(&resp.Diagnostics, r.subject(spec.Name), err)
 	}
 }
 
@@ -137,7 +146,7 @@ func (r *clientResource) Read(ctx context.Context, req resource.ReadRequest, res
 		return r.provider.fleet.Read(ctx, model.Namespace.get(), model.Name.get(), model.state(private))
 	})
 	if err != nil {
-		addErrors(&resp.Diagnostics, clientSubject(model.Name.get()), err)
+		addErrors(&resp.Diagnostics, r.subject(model.Name.get()), err)
 		return
 	}
 	if live == nil {
@@ -170,7 +179,7 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 		// The attributes stay as they were, so that the next plan shows the same
 		// change; what was created by now must not be forgotten.
 		resp.Diagnostics.Append(clientPrivate{Refs: outcome.Refs, Journal: outcome.Journal}.save(ctx, resp.Private)...)
-		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
+		addErrors(&resp.Diagnostics, r.subject(spec.Name), err)
 		return
 	}
 	if outcome != nil {
@@ -182,7 +191,7 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 		plan.saveAsPlanned(&resp.State)
 		addInterrupted(&resp.Diagnostics, clientSubject(spec.Name), err)
 	case err != nil:
-		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
+		addErrors(&resp.Diagnostics, r.subject(spec.Name), err)
 	}
 }
 
@@ -205,7 +214,7 @@ func (r *clientResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	namespace, name := model.Namespace.get(), model.Name.get()
 	deleted, err := r.provider.fleet.Delete(ctx, namespace, name, model.state(private), model.DeleteData.get())
 	if err != nil {
-		addErrors(&resp.Diagnostics, clientSubject(name), err)
+		addErrors(&resp.Diagnostics, r.subject(name), err)
 		return
 	}
 	addWarnings(&resp.Diagnostics, deleted.Warnings)
@@ -237,7 +246,7 @@ func (r *clientResource) ImportState(ctx context.Context, req resource.ImportSta
 	spec := mira.Spec{Namespace: identity.Namespace.get(), Name: identity.Name.get(), Template: r.provider.template, DeleteData: true}
 	imported, err := r.provider.fleet.Import(ctx, spec)
 	if err != nil {
-		addErrors(&resp.Diagnostics, clientSubject(spec.Name), err)
+		addErrors(&resp.Diagnostics, r.subject(spec.Name), err)
 		return
 	}
 	addWarnings(&resp.Diagnostics, imported.Warnings)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -18,15 +19,19 @@ import (
 // subject is what a diagnostic is about. Its detail begins with the subject's name.
 type subject struct {
 	name string
+	// key is what tells the subject from others of its kind, such as a client's name.
+	key string
 	// title is that of an error without an entry in the table.
 	title string
 	// isClient reports whether the entries' attribute paths, which are those of the
 	// resource mira_client, are the subject's.
 	isClient bool
+	// told are the errors that were reported in this run; nil where all are reported in full.
+	told *toldErrors
 }
 
 func clientSubject(name string) subject {
-	return subject{name: fmt.Sprintf("Client %q", name), title: "Client Operation Failed", isClient: true}
+	return subject{name: fmt.Sprintf("Client %q", name), key: name, title: "Client Operation Failed", isClient: true}
 }
 
 func objectSubject(ref kube.Ref) subject {
@@ -115,8 +120,30 @@ func addErrors(diags *diag.Diagnostics, s subject, err error) {
 		}
 		return
 	}
-	diags.Append(diagnostic(s, err))
+	found := diagnostic(s, err)
+	if first := s.told.first(s, found); first != s.name {
+		found = diag.NewErrorDiagnostic(found.Summary(),
+			fmt.Sprintf("%s: for the same reason as %s, whose error has the details.", s.name, lowerFirst(first)))
+	}
+	diags.Append(found)
 }
+
+// toldErrors remembers which errors were reported, and of whom first. One cause, such as a
+// mistake in the template, concerns every client of a fleet: it is told in full once.
+type toldErrors struct{ subjects sync.Map }
+
+// first returns the name of the subject of which a diagnostic was first reported, this one
+// perhaps. Diagnostics are the same if they differ in the subject's name alone.
+func (e *toldErrors) first(s subject, d diag.Diagnostic) string {
+	if e == nil || s.key == "" {
+		return s.name
+	}
+	first, _ := e.subjects.LoadOrStore(d.Summary()+"\n"+strings.ReplaceAll(d.Detail(), s.key, "%"), s.name)
+	name, _ := first.(string)
+	return name
+}
+
+func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }
 
 // diagnostic looks an error up in the table.
 func diagnostic(s subject, err error) diag.Diagnostic {

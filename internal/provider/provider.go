@@ -51,6 +51,7 @@ type configured struct {
 	fleet     *mira.Fleet
 	namespace value[string]
 	template  mira.TemplateSource
+	told      toldErrors
 }
 
 func (p *miraProvider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {

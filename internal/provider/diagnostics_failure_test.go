@@ -1,0 +1,36 @@
+package provider
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
+)
+
+// What concerns every client is told in full once, and in one line for the others.
+func TestAddErrors_oneCause(t *testing.T) {
+	r := &clientResource{provider: &configured{}}
+	tab := &mira.TemplateError{Source: mira.TemplateSource{Namespace: "controller", ConfigMap: "t", Key: "k"}, Err: &template.Error{Line: 7, Reason: "a tab"}}
+	var diags diag.Diagnostics
+	for _, name := range []string{"acme", "beta", "acme"} { // the last once more: it is planned twice
+		addErrors(&diags, r.subject(name), tab)
+	}
+	addErrors(&diags, r.subject("beta"), &mira.RevisionError{Source: tab.Source, Pinned: "1", Found: "2"})
+	var got []string
+	for _, d := range diags {
+		got = append(got, d.Summary()+": "+d.Detail())
+	}
+	const full = "Invalid Client Template: Client \"acme\" cannot be rendered from ConfigMap controller/t, key k:\n\nline 7: a tab"
+	want := []string{
+		full,
+		`Invalid Client Template: Client "beta": for the same reason as client "acme", whose error has the details.`,
+		`Template Has Another Revision: Client "beta": ConfigMap controller/t, key k has revision 2, and the client is pinned to 1. ` +
+			"Nothing was changed. Set the revision to the one found, or restore the template.",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
