@@ -123,7 +123,7 @@ func addErrors(diags *diag.Diagnostics, s subject, err error) {
 	found := diagnostic(s, err)
 	if first := s.told.first(s, found); first != s.name {
 		found = diag.NewErrorDiagnostic(found.Summary(),
-			fmt.Sprintf("%s: for the same reason as %s, whose error has the details.", s.name, lowerFirst(first)))
+			fmt.Sprintf("%s The error of %s has the details.", s.sentence(errors.New(brief(err))), lowerFirst(first)))
 	}
 	diags.Append(found)
 }
@@ -141,6 +141,18 @@ func (e *toldErrors) first(s subject, d diag.Diagnostic) string {
 	first, _ := e.subjects.LoadOrStore(d.Summary()+"\n"+strings.ReplaceAll(d.Detail(), s.key, "%"), s.name)
 	name, _ := first.(string)
 	return name
+}
+
+// briefLength is how many characters of an error stand in one line.
+const briefLength = 300
+
+// brief returns an error in one line.
+func brief(err error) string {
+	text := []rune(strings.Join(strings.Fields(err.Error()), " "))
+	if len(text) > briefLength {
+		return string(text[:briefLength]) + " ..."
+	}
+	return string(text)
 }
 
 func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }

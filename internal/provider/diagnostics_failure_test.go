@@ -26,7 +26,7 @@ func TestAddErrors_oneCause(t *testing.T) {
 	const full = "Invalid Client Template: Client \"acme\" cannot be rendered from ConfigMap controller/t, key k:\n\nline 7: a tab"
 	want := []string{
 		full,
-		`Invalid Client Template: Client "beta": for the same reason as client "acme", whose error has the details.`,
+		`Invalid Client Template: Client "beta": ConfigMap controller/t, key k: line 7: a tab. The error of client "acme" has the details.`,
 		`Template Has Another Revision: Client "beta": ConfigMap controller/t, key k has revision 2, and the client is pinned to 1. ` +
 			"Nothing was changed. Set the revision to the one found, or restore the template.",
 	}

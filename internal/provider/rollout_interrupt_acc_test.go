@@ -8,9 +8,9 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-// Ctrl-C while an update is waited for ends the apply at once. The error says that the
-// rollout goes on, and the state is what is in the cluster: nothing is rolled back, and
-// nothing is left to do.
+// Ctrl-C while an update is waited for ends the apply at once. The warning says that the
+// rollout goes on, and the state is what is in the cluster: nothing is rolled back. The
+// next plan says that the rollout is to be seen through.
 func TestAccRollout_interrupt(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
@@ -38,7 +38,9 @@ func TestAccRollout_interrupt(t *testing.T) {
 	if got := acctest.Image(t, s.Get(t, "StatefulSet", "mira-acme")); got != "mira-unready:3.1" {
 		t.Errorf("the StatefulSet has image %s; the apply ended with %v", got, err)
 	}
-	c.Run(t, "plan", "-detailed-exitcode")
+	plan := c.Run(t, "plan")
+	acctest.WantOutput(t, plan, `"pending" -> "complete"`, "Plan: 0 to add, 1 to change, 0 to destroy.",
+		`Rollout Is Pending (Client "acme")`, "StatefulSet mira-acme: waiting for it was interrupted", "rolled back to what it was before")
 
 	// The pod never comes up, and the fix goes through.
 	s.PutTemplate(t, sample)
