@@ -44,11 +44,14 @@ type Core struct {
 	// State is the resource's state in JSON, as in a state file; nil when there is
 	// none. A test may replace it, as someone who edits the state file does.
 	State []byte
+	// StateVersion is the version of the schema that State is of, as the state file has it.
+	StateVersion int64
 	// Private is the part of the state that only the provider reads.
 	Private []byte
 
-	identity    *tfprotov6.ResourceIdentityData
-	fastAnswers map[string]int
+	identity      *tfprotov6.ResourceIdentityData
+	schemaVersion int64 // of the servers
+	fastAnswers   map[string]int
 }
 
 // FastAnswers returns how many calls of an RPC, such as ReadResource, the fast path
@@ -142,6 +145,7 @@ func (c *Core) keep(typ tftypes.Type, stored answer) (tftypes.Value, error) {
 		return value, errors.New("the resource identity changed")
 	}
 	c.State, err = json.Marshal(plain(value))
+	c.StateVersion = c.schemaVersion
 	c.Private, c.identity = stored.private, stored.identity
 	return value, err
 }

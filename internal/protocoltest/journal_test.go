@@ -32,7 +32,7 @@ func newInterruptible(t *testing.T, s *acctest.Sandbox) *interruptible {
 			(*onWait)()
 		}
 	})
-	i.rollout = newRollout(t, s, nil)
+	i.rollout = rolloutIn(t, s, nil)
 	i.succeed()
 	isWritten.Store(false)
 	return i
@@ -121,11 +121,9 @@ func TestCore_journal_killed(t *testing.T) {
 // What on_failure = "keep" leaves is pending, until the template is corrected.
 func TestCore_journal_keep(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := newRollout(t, s, map[string]any{"on_failure": "keep"})
-	r.succeed()
+	r := newServing(t, map[string]any{"on_failure": "keep"})
+	s := r.s
 	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-crash:3.1"))
 	r.fail("Client Rollout Failed")
 	r.pending()
@@ -146,11 +144,9 @@ func TestCore_journal_keep(t *testing.T) {
 // was frees the pod.
 func TestCore_journal_rollBackFails(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := newRollout(t, s, nil)
-	r.succeed()
+	r := newServing(t, nil)
+	s := r.s
 	const image = "spec.template.spec.containers[0].image"
 	lift := s.Admission.Deny(t, "statefulsets", "request.operation == 'CREATE' || "+
 		"oldObject."+image+".contains('badpull') && !object."+image+".contains('badpull')", acctest.StatefulSetProbe())

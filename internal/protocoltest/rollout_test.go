@@ -29,6 +29,12 @@ func newRollout(t *testing.T, template string, gate map[string]any) *rollout {
 	t.Helper()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, template)
+	return rolloutIn(t, s, gate)
+}
+
+// rolloutIn returns a client that is not there yet, of a sandbox.
+func rolloutIn(t *testing.T, s *acctest.Sandbox, gate map[string]any) *rollout {
+	t.Helper()
 	settings := map[string]any{"grace": "1s", "unschedulable_grace": "1s"}
 	maps.Copy(settings, gate)
 	return &rollout{

@@ -23,6 +23,7 @@ func TestCore_stateUpgrade(t *testing.T) {
 			s := acctest.NewSandbox(t)
 			c, acme := newClient(t, s)
 			c.State = []byte(strings.ReplaceAll(string(stored), "NAMESPACE", s.Namespace))
+			c.StateVersion = 0
 			if !keepsPrivate {
 				c.Private = nil
 			}

@@ -35,7 +35,7 @@ func (w *walk) configure(ctx context.Context, server tfprotov6.ProviderServer) e
 	if !ok {
 		return fmt.Errorf("the provider has no resource %s", w.Resource)
 	}
-	w.block, w.typ = resource.Block, resource.ValueType()
+	w.block, w.typ, w.schemaVersion = resource.Block, resource.ValueType(), resource.Version
 	config := dynamic(valueOf(schema.Provider.ValueType(), w.Provider))
 	validated, err := server.ValidateProviderConfig(ctx, &tfprotov6.ValidateProviderConfigRequest{Config: config})
 	if err := failure(validated.Diagnostics, err); err != nil {
@@ -63,7 +63,7 @@ func (w *walk) refresh(ctx context.Context) (tftypes.Value, error) {
 		return null, nil
 	}
 	upgraded, err := w.upgradeResourceState(ctx, &tfprotov6.UpgradeResourceStateRequest{
-		TypeName: w.Resource, RawState: &tfprotov6.RawState{JSON: w.State},
+		TypeName: w.Resource, Version: w.StateVersion, RawState: &tfprotov6.RawState{JSON: w.State},
 	})
 	if err != nil {
 		return null, err
