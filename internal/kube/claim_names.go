@@ -3,6 +3,8 @@ package kube
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -69,4 +71,19 @@ func ClaimNames(statefulSet *unstructured.Unstructured) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// CutClaimName takes the name of a StatefulSet's claim apart, as [ClaimNames] puts it
+// together. It returns false for what is no name of a claim of that StatefulSet.
+func CutClaimName(claim, statefulSet string) (template string, ordinal int, ok bool) {
+	at := strings.LastIndex(claim, "-")
+	if at < 0 {
+		return "", 0, false
+	}
+	template, isOf := strings.CutSuffix(claim[:at], "-"+statefulSet)
+	ordinal, err := strconv.Atoi(claim[at+1:])
+	if !isOf || template == "" || err != nil || strconv.Itoa(ordinal) != claim[at+1:] {
+		return "", 0, false
+	}
+	return template, ordinal, true
 }

@@ -34,3 +34,29 @@ func TestClaimNames(t *testing.T) {
 		})
 	}
 }
+
+// The parts of a claim's name are found whatever dashes they have.
+func TestCutClaimName(t *testing.T) {
+	for _, test := range []struct {
+		claim, statefulSet, template string
+		ordinal                      int
+		ok                           bool
+	}{
+		{"data-mira-acme-0", "mira-acme", "data", 0, true},
+		{"mira-data-mira-acme-12", "mira-acme", "mira-data", 12, true},
+		{"data-mira-acme-0-mira-acme-3", "mira-acme", "data-mira-acme-0", 3, true},
+		{"x-a-a-a-0", "a-a", "x-a", 0, true},
+		{"data-mira-acme-0", "mira-other", "", 0, false},
+		{"data-mira-acme-x", "mira-acme", "", 0, false},
+		{"data-mira-acme-00", "mira-acme", "", 0, false},
+		{"data-mira-acme-0-old", "mira-acme", "", 0, false},
+		{"-mira-acme-0", "mira-acme", "", 0, false},
+		{"mira-acme-0", "mira-acme", "", 0, false},
+		{"data", "mira-acme", "", 0, false},
+	} {
+		template, ordinal, ok := CutClaimName(test.claim, test.statefulSet)
+		if template != test.template || ordinal != test.ordinal || ok != test.ok {
+			t.Errorf("%s of %s: %q, %d, %t", test.claim, test.statefulSet, template, ordinal, ok)
+		}
+	}
+}

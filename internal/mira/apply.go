@@ -80,6 +80,9 @@ func (w *writer) writeObject(ctx context.Context, c *objectChange) error {
 	if err := w.growClaims(ctx, c); err != nil {
 		return err
 	}
+	if err := w.keepClaimsOf(ctx, c); err != nil {
+		return err
+	}
 	if c.live != nil {
 		w.progress.existed = append(w.progress.existed, kube.RefOf(c.live))
 	}

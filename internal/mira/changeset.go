@@ -85,10 +85,15 @@ type recreation struct {
 	withoutClaim []rollout.Pod
 }
 
-// claimChanges are the existing claims for which a StatefulSet asks for more storage.
+// claimChanges is what becomes of existing claims with the change of a StatefulSet.
 type claimChanges struct {
-	growing  []ClaimGrowth // those that the server allows to grow
+	growing  []ClaimGrowth // those that are to grow, and that the server allows to
 	tooSmall []ClaimGrowth // those that it does not: they are not bound
+	// found are those that a new StatefulSet finds and that are not recorded of the client.
+	found []string
+	// atRisk: the live StatefulSet goes or shrinks, and has Kubernetes delete its claims
+	// then. They are made safe first. These are the fields of its policy that say so.
+	atRisk []string
 }
 
 // newObjectChange returns the change that applies an object of the manifest. It is

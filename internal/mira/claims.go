@@ -3,11 +3,8 @@ package mira
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -16,41 +13,13 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
-const (
-	retentionPolicyKey  = "persistentVolumeClaimRetentionPolicy"
-	claimTemplatesField = "spec.volumeClaimTemplates"
-)
-
-// checkClaimPolicy refuses a StatefulSet that lets Kubernetes delete claims, see
-// https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention.
-func checkClaimPolicy(object *unstructured.Unstructured, deleteData bool) error {
-	if deleteData || !isStatefulSet(object) {
-		return nil
-	}
-	for _, policy := range []string{"whenDeleted", "whenScaled"} {
-		if value, _, _ := unstructured.NestedString(object.Object, "spec", retentionPolicyKey, policy); value == "Delete" {
-			return &ClaimPolicyError{Ref: kube.RefOf(object), Policy: policy, Live: object.GetUID() != ""}
-		}
-	}
-	return nil
-}
-
-// cutClaimName takes the name of a StatefulSet's claim apart:
-// `<template>-<StatefulSet>-<ordinal>`. It returns false for a claim of another one.
-func cutClaimName(claim, statefulSet string) (template, ordinal string, ok bool) {
-	i := strings.LastIndex(claim, "-"+statefulSet+"-")
-	if i <= 0 {
-		return "", "", false
-	}
-	return claim[:i], claim[i+len(statefulSet)+2:], true
-}
+const claimTemplatesField = "spec.volumeClaimTemplates"
 
 // claimTemplateOf returns the claim template of a StatefulSet's claim; false for a claim
 // of another one.
 func claimTemplateOf(claim, statefulSet string) (string, bool) {
-	template, ordinal, ok := cutClaimName(claim, statefulSet)
-	_, err := strconv.ParseUint(ordinal, 10, 32)
-	return template, ok && err == nil
+	template, _, ok := kube.CutClaimName(claim, statefulSet)
+	return template, ok
 }
 
 // checkClaims compares the claim templates of a StatefulSet before and after its
@@ -68,7 +37,7 @@ func (p *planner) checkClaims(ctx context.Context, c *objectChange) (refusal, er
 	}
 	lost, shrunk := make(map[string][]string), make(map[string][]*kube.Claim)
 	for _, claim := range claims {
-		template, _, _ := cutClaimName(claim.Name, ref.Name)
+		template, _ := claimTemplateOf(claim.Name, ref.Name)
 		size, isKept := gets[template]
 		former, wasUsed := had[template]
 		switch {
@@ -95,41 +64,43 @@ func (p *planner) checkClaims(ctx context.Context, c *objectChange) (refusal, er
 }
 
 // existingClaims reads the claims of a StatefulSet: those of its replicas, those recorded,
-// and those of replicas that are no more, whose ordinals follow.
+// and those of replicas that are no more. Where claims may not be listed, the last are
+// those recorded only.
 func (p *planner) existingClaims(ctx context.Context, c *objectChange) ([]*kube.Claim, error) {
 	ref := kube.RefOf(c.live)
 	names := slices.Concat(kube.ClaimNames(c.live), kube.ClaimNames(c.dryRun))
+	templates := slices.Concat(kube.ClaimTemplates(c.live), kube.ClaimTemplates(c.dryRun))
 	if p.prior != nil {
-		names = append(names, p.prior.Claims...)
+		for _, name := range p.prior.Claims {
+			if template, ok := claimTemplateOf(name, ref.Name); ok {
+				names, templates = append(names, name), append(templates, template)
+			}
+		}
+	}
+	found, err := p.claims.List(ctx, kube.ListClaims{Namespace: ref.Namespace, StatefulSet: ref.Name, Templates: templates})
+	if _, ok := errors.AsType[*kube.ForbiddenError](err); err != nil && !ok {
+		return nil, err
+	}
+	for _, claim := range found {
+		names = append(names, claim.Name)
 	}
 	slices.Sort(names)
-	names = slices.Compact(names)
+	return p.getClaims(ctx, ref.Namespace, slices.Compact(names))
+}
+
+// getClaims reads those of the named claims that are there. A plan reads them together
+// with those of other clients.
+func (p *planner) getClaims(ctx context.Context, namespace string, names []string) ([]*kube.Claim, error) {
+	if p.batched {
+		return p.claims.GetAll(ctx, namespace, names)
+	}
 	var claims []*kube.Claim
-	next := make(map[string]int)
 	for _, name := range names {
-		template, ordinal, ok := cutClaimName(name, ref.Name)
-		number, err := strconv.Atoi(ordinal)
-		if !ok || err != nil {
-			continue
-		}
-		next[template] = max(next[template], number+1)
-		claim, err := p.claims.Get(ctx, ref.Namespace, name)
+		claim, err := p.claims.Get(ctx, namespace, name)
 		if err != nil {
 			return nil, err
 		}
 		if claim != nil {
-			claims = append(claims, claim)
-		}
-	}
-	for _, template := range slices.Sorted(maps.Keys(next)) {
-		for ordinal := next[template]; ; ordinal++ {
-			claim, err := p.claims.Get(ctx, ref.Namespace, fmt.Sprintf("%s-%s-%d", template, ref.Name, ordinal))
-			if err != nil {
-				return nil, err
-			}
-			if claim == nil {
-				break
-			}
 			claims = append(claims, claim)
 		}
 	}
@@ -150,29 +121,36 @@ func (p *planner) planGrowth(ctx context.Context, c *objectChange, claim *kube.C
 	return nil
 }
 
-// planGrowthOfKept notes the claims that are smaller than a new StatefulSet asks for. They
-// were kept when the client, or its StatefulSet, was deleted.
-func (p *planner) planGrowthOfKept(ctx context.Context, c *objectChange) error {
+// planKeptClaims finds the claims that a new StatefulSet will use, and notes those that
+// are smaller than it asks for. They were kept when the client, or its StatefulSet, was
+// deleted. A create does not need the right to read claims: without, nothing is noted.
+func (p *planner) planKeptClaims(ctx context.Context, c *objectChange) error {
 	names := kube.ClaimNames(c.dryRun)
+	var recorded []string
 	if p.prior != nil {
-		names = append(names, p.prior.Claims...)
-		slices.Sort(names)
+		recorded = p.prior.Claims
 	}
 	sizes := kube.ClaimSizes(c.dryRun)
-	for _, name := range slices.Compact(names) {
+	for _, name := range recorded {
 		template, ok := claimTemplateOf(name, c.dryRun.GetName())
-		size := sizes[template]
-		if !ok || size.IsZero() {
-			continue
+		if _, isUsed := sizes[template]; ok && isUsed {
+			names = append(names, name)
 		}
-		claim, err := p.claims.Get(ctx, c.dryRun.GetNamespace(), name)
-		var forbidden *kube.ForbiddenError
-		switch {
-		case errors.As(err, &forbidden):
-			return nil // a create does not need the right to read claims
-		case err != nil:
-			return err
-		case claim != nil && claim.Requested.Cmp(size) < 0:
+	}
+	slices.Sort(names)
+	claims, err := p.getClaims(ctx, c.dryRun.GetNamespace(), slices.Compact(names))
+	if _, ok := errors.AsType[*kube.ForbiddenError](err); ok {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, claim := range claims {
+		if !slices.Contains(recorded, claim.Name) {
+			c.claims.found = append(c.claims.found, claim.Name)
+		}
+		template, _ := claimTemplateOf(claim.Name, c.dryRun.GetName())
+		if size := sizes[template]; claim.Requested.Cmp(size) < 0 {
 			if err := p.planGrowth(ctx, c, claim, size); err != nil {
 				return err
 			}

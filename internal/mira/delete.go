@@ -67,7 +67,7 @@ func (d *deletion) run(ctx context.Context) (*Deleted, error) {
 		if live[ref.Key()] == nil {
 			continue
 		}
-		kept, err := d.deleteOwn(ctx, ref, d.client)
+		kept, err := d.deleteOwn(ctx, ref, d.client, d.deleteData)
 		if err != nil {
 			return nil, err
 		}
@@ -82,20 +82,18 @@ func (d *deletion) run(ctx context.Context) (*Deleted, error) {
 	return &d.result, nil
 }
 
-// readAll reads the recorded objects, by their keys, and refuses to delete a StatefulSet
-// that would take its claims with it.
+// readAll reads the recorded objects, by their keys.
 func (d *deletion) readAll(ctx context.Context) (map[string]*unstructured.Unstructured, error) {
 	live := make(map[string]*unstructured.Unstructured, len(d.recorded.Refs))
-	var refused []error
+	var failed []error
 	for _, ref := range d.recorded.Refs {
 		object, err := d.kube.Get(ctx, ref)
-		if err == nil && object != nil {
-			err = checkClaimPolicy(object, d.deleteData)
+		if object != nil {
 			live[ref.Key()] = object
 		}
-		refused = append(refused, err)
+		failed = append(failed, err)
 	}
-	return live, errors.Join(refused...)
+	return live, errors.Join(failed...)
 }
 
 // findClaims finds the claims of the recorded StatefulSets. If one of these is gone by
@@ -137,8 +135,10 @@ func (d *deletion) findClaims(ctx context.Context, live map[string]*unstructured
 	return claims, nil
 }
 
-// deleteClaims deletes the claims if the data is to be deleted, and lists them if not.
+// deleteClaims deletes the claims if the data is to be deleted, and lists them if not. All
+// are tried: the error names those that stay.
 func (d *deletion) deleteClaims(ctx context.Context) error {
+	var failed []error
 	for _, key := range slices.Sorted(maps.Keys(d.found)) {
 		for _, claim := range d.found[key] {
 			if !d.deleteData {
@@ -146,10 +146,11 @@ func (d *deletion) deleteClaims(ctx context.Context) error {
 				continue
 			}
 			if err := d.kube.Delete(ctx, claim); err != nil {
-				return err
+				failed = append(failed, err)
+				continue
 			}
 			d.result.DeletedClaims = append(d.result.DeletedClaims, claim.Name)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }

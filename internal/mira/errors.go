@@ -64,17 +64,34 @@ func (e *ForeignObjectError) Error() string {
 	return fmt.Sprintf("%s belongs to client %q", e.Ref, e.Owner)
 }
 
-// ClaimPolicyError says that deleting or scaling a StatefulSet would delete
-// claims, which the configuration does not allow.
+// ClaimPolicyError says that a template asks Kubernetes to delete claims when their
+// StatefulSet is deleted or shrinks, which the configuration does not allow.
 type ClaimPolicyError struct {
 	Ref    kube.Ref
 	Policy string // whenDeleted or whenScaled
-	Live   bool   // it is the object in the cluster that does so, and not the template
 }
 
 func (e *ClaimPolicyError) Error() string {
-	return fmt.Sprintf("%s asks Kubernetes to delete its claims (spec.%s.%s is Delete)", e.Ref, retentionPolicyKey, e.Policy)
+	return fmt.Sprintf("%s asks Kubernetes to delete its claims (spec.persistentVolumeClaimRetentionPolicy.%s is Delete)", e.Ref, e.Policy)
 }
+
+// ClaimsNotSafeError says that a live StatefulSet has Kubernetes delete its claims when it
+// goes or shrinks, and that this could not be changed. The StatefulSet was left alone.
+type ClaimsNotSafeError struct {
+	Ref      kube.Ref
+	Policies []string // whenDeleted, whenScaled; none where claims are left from such a policy
+	Err      error
+}
+
+func (e *ClaimsNotSafeError) Error() string {
+	policy := "an earlier spec.persistentVolumeClaimRetentionPolicy"
+	if len(e.Policies) > 0 {
+		policy = fmt.Sprintf("its live spec.persistentVolumeClaimRetentionPolicy (%s: Delete)", strings.Join(e.Policies, ", "))
+	}
+	return fmt.Sprintf("%s would take its claims with it, by %s, and that could not be prevented: %v", e.Ref, policy, e.Err)
+}
+
+func (e *ClaimsNotSafeError) Unwrap() error { return e.Err }
 
 // SelectorError says that a StatefulSet's new selector does not match pods that it
 // runs.

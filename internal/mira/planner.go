@@ -48,7 +48,11 @@ func (p *planner) dryRunAll(ctx context.Context, m *manifest) (changeSet, error)
 		}
 		changes = append(changes, c)
 	}
-	return changes.withDeletions(p.prior), errors.Join(refused...)
+	changes = changes.withDeletions(p.prior)
+	if len(refused) > 0 {
+		return changes, errors.Join(refused...)
+	}
+	return changes, p.planKeeping(ctx, changes)
 }
 
 // priorOf returns what is recorded of an object.
@@ -87,7 +91,7 @@ func (p *planner) dryRunObject(ctx context.Context, c *objectChange) error {
 		return err
 	}
 	if c.live == nil && isStatefulSet(c.manifest) {
-		return p.planGrowthOfKept(ctx, c)
+		return p.planKeptClaims(ctx, c)
 	}
 	if p.prior != nil && c.live != nil {
 		p.keepIfSame(c)

@@ -15,7 +15,7 @@ func (o *operation) prune(ctx context.Context) error {
 	defer o.lock.Unlock()
 	for _, c := range slices.Backward(o.changes.deletions()) {
 		logging.Debug(ctx, "Deleting an object that the template does not have any more", "client", o.spec.Name, "object", c.ref)
-		kept, err := o.deleteOwn(ctx, c.ref, o.spec.Name)
+		kept, err := o.deleteOwn(ctx, c.ref, o.spec.Name, false)
 		if err != nil {
 			return err
 		}
@@ -27,8 +27,9 @@ func (o *operation) prune(ctx context.Context) error {
 }
 
 // deleteOwn deletes a recorded object if it still is the client's. Otherwise it leaves it
-// alone and returns a warning.
-func (s *services) deleteOwn(ctx context.Context, ref kube.Ref, client string) (Warning, error) {
+// alone and returns a warning. A StatefulSet leaves its claims unless deleteData says
+// otherwise.
+func (s *services) deleteOwn(ctx context.Context, ref kube.Ref, client string, deleteData bool) (Warning, error) {
 	live, err := s.kube.Get(ctx, ref)
 	if err != nil || live == nil {
 		return nil, err
@@ -38,5 +39,8 @@ func (s *services) deleteOwn(ctx context.Context, ref kube.Ref, client string) (
 	if owner != client && owner != "" || isRecreated {
 		return ObjectKeptWarning{Client: client, Object: ref, Owner: owner}, nil
 	}
-	return nil, s.kube.Delete(ctx, kube.RefOf(live))
+	if deleteData {
+		return nil, s.kube.Delete(ctx, kube.RefOf(live))
+	}
+	return nil, s.deleteKeepingClaims(ctx, live)
 }

@@ -26,7 +26,7 @@ func (w *writer) undo(ctx context.Context, partial *PartialWriteError) {
 	defer cancel()
 	for _, ref := range slices.Backward(w.progress.created()) {
 		logging.Debug(ctx, "Deleting an object again, as its create failed", "client", w.planner.spec.Name, "object", ref)
-		if err := w.kube.Delete(ctx, ref); err != nil {
+		if err := w.deleteCreatedObject(ctx, ref); err != nil {
 			partial.Err = errors.Join(partial.Err, fmt.Errorf("taking back what was created: %w", err))
 			continue
 		}
@@ -93,7 +93,11 @@ func (o *operation) restore(
 ) *unstructured.Unstructured {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recreateTimeout)
 	defer cancel()
-	restored, err := o.kube.Restore(ctx, before, after)
+	err := o.keepClaimsRestoring(ctx, before, after)
+	var restored *unstructured.Unstructured
+	if err == nil {
+		restored, err = o.kube.Restore(ctx, before, after)
+	}
 	if err != nil {
 		report.Left = append(report.Left, LeftError{Ref: kube.RefOf(after), Err: err})
 		return nil
@@ -107,7 +111,7 @@ func (w *writer) deleteCreated(ctx context.Context, c *objectChange, report *Rol
 	ref := kube.RefOf(c.stored)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	if err := w.kube.Delete(ctx, ref); err != nil {
+	if err := w.deleteCreatedObject(ctx, ref); err != nil {
 		report.Left = append(report.Left, LeftError{Ref: ref, Created: true, Err: err})
 		return
 	}

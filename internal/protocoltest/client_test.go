@@ -46,38 +46,6 @@ func newClient(t *testing.T, s *acctest.Sandbox) (c *protocoltest.Core, acme map
 	return c, acme
 }
 
-// A StatefulSet by whose policy Kubernetes deletes claims is not deleted, even if the
-// policy is not in the template: the claims would go with it. Nothing else is deleted
-// either.
-func TestCore_deleteKeepsClaimsOfAPolicy(t *testing.T) {
-	t.Parallel()
-	s := acctest.NewSandbox(t)
-	c, _ := newClient(t, s)
-	s.Patch(t, "StatefulSet", "mira-acme", "kubectl-edit", `{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Delete"}}}`)
-	before := s.Snapshot(t)
-	_, err := c.Apply(t.Context(), nil)
-	wayOut := "kubectl patch statefulset -n " + s.Namespace + " mira-acme"
-	if err == nil || !strings.Contains(err.Error(), "Kubernetes Would Delete Claims") || !strings.Contains(err.Error(), wayOut) {
-		t.Errorf("error %v, want a refusal with the way out", err)
-	}
-	if c.State == nil {
-		t.Error("the client is not in the state any more")
-	}
-	if after := s.Snapshot(t); len(after) != len(before) {
-		t.Errorf("objects were %v and are %v", before, after)
-	}
-	s.Patch(t, "StatefulSet", "mira-acme", "kubectl-patch", `{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain"}}}`)
-	if _, err := c.Apply(t.Context(), nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.CheckNoClients(t); err != nil {
-		t.Error(err)
-	}
-	if !s.Exists(t, "PersistentVolumeClaim", acctest.ClaimName) {
-		t.Error("the claim is gone")
-	}
-}
-
 // What somebody deletes between the plan of a destroy and the destroy itself counts as
 // done.
 func TestCore_deleteOfWhatIsGone(t *testing.T) {

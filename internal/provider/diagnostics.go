@@ -102,6 +102,21 @@ var failures = []failure{
 		advice: " The claim's StorageClass must have allowVolumeExpansion: true, and the Role must allow to patch persistentvolumeclaims. " +
 			"Otherwise take the new size back.",
 	},
+	failureOf[*mira.ClaimsNotSafeError]{
+		title: "Kubernetes Would Delete Claims",
+		when:  func(e *mira.ClaimsNotSafeError) bool { return holds[*kube.ForbiddenError](e) },
+		adviceFor: func(e *mira.ClaimsNotSafeError) string {
+			return " The StatefulSet was left alone. The Role must allow to patch statefulsets, and to list and patch " +
+				"persistentvolumeclaims. Or take the policy off by hand:\n" + retainByHand(e.Ref) +
+				"\nApply again once no claim names the StatefulSet or one of its pods in metadata.ownerReferences."
+		},
+	},
+	failureOf[*mira.ClaimsNotSafeError]{
+		title: "Kubernetes Would Delete Claims",
+		adviceFor: func(e *mira.ClaimsNotSafeError) string {
+			return " The StatefulSet was left alone. Apply again, or take the policy off by hand first:\n" + retainByHand(e.Ref)
+		},
+	},
 	failureOf[*kube.RecreationError]{title: "StatefulSet Not Recreated", adviceFor: recreationOutcome},
 	failureOf[*kube.ChangedError]{
 		title:  "StatefulSet Changes Too Often",
@@ -166,17 +181,6 @@ var failures = []failure{
 		title: "Object Belongs To Another Client",
 		advice: " Two clients cannot share an object: check that the template makes the names of the objects differ. " +
 			"If the other client no longer exists, remove the label mira-cluster.io/client from the object.",
-	},
-	failureOf[*mira.ClaimPolicyError]{
-		title: "Kubernetes Would Delete Claims",
-		when:  func(e *mira.ClaimPolicyError) bool { return e.Live },
-		adviceFor: func(e *mira.ClaimPolicyError) string {
-			return " They would go with the StatefulSet, and the client's data with them. Nothing was deleted. " +
-				"To keep them, take the policy off the live object, and destroy again:\n" +
-				fmt.Sprintf("  kubectl patch statefulset -n %s %s -p '{\"spec\":{\"persistentVolumeClaimRetentionPolicy\":{\"%s\":\"Retain\"}}}'\n",
-					e.Ref.Namespace, e.Ref.Name, e.Policy) +
-				"To delete them, too, apply `delete_data = true` first."
-		},
 	},
 	failureOf[*mira.ClaimPolicyError]{
 		title:  "Kubernetes Would Delete Claims",

@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"github.com/hashicorp/terraform-plugin-framework/path"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -222,14 +223,25 @@ func adviceCases() []diagnosticCase {
 				"If the other client no longer exists, remove the label mira-cluster.io/client from the object.",
 		},
 		{
-			name:    "a live object that deletes claims says how to keep them",
-			err:     &mira.ClaimPolicyError{Ref: statefulSet, Policy: "whenDeleted", Live: true},
+			name: "a live object that deletes claims says which right is missing",
+			err: &mira.ClaimsNotSafeError{
+				Ref: statefulSet, Policies: []string{kube.WhenDeleted},
+				Err: &kube.ForbiddenError{Ref: claim, Verb: "patch", Err: apierrors.NewForbidden(schema.GroupResource{}, "", nil)},
+			},
 			summary: "Kubernetes Would Delete Claims",
-			detail: client + "ERROR. They would go with the StatefulSet, and the client's data with them. Nothing was deleted. " +
-				"To keep them, take the policy off the live object, and destroy again:\n" +
-				`  kubectl patch statefulset -n default mira-acme -p ` +
-				`'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain"}}}'` + "\n" +
-				"To delete them, too, apply `delete_data = true` first.",
+			detail: client + "ERROR. The StatefulSet was left alone. The Role must allow to patch statefulsets, and to list and patch " +
+				"persistentvolumeclaims. Or take the policy off by hand:\n" +
+				`kubectl patch statefulset -n default mira-acme -p ` +
+				`'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain","whenScaled":"Retain"}}}'` +
+				"\nApply again once no claim names the StatefulSet or one of its pods in metadata.ownerReferences.",
+		},
+		{
+			name:    "a live object that deletes claims says how to keep them",
+			err:     &mira.ClaimsNotSafeError{Ref: statefulSet, Policies: []string{kube.WhenDeleted}, Err: reason},
+			summary: "Kubernetes Would Delete Claims",
+			detail: client + "ERROR. The StatefulSet was left alone. Apply again, or take the policy off by hand first:\n" +
+				`kubectl patch statefulset -n default mira-acme -p ` +
+				`'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain","whenScaled":"Retain"}}}'`,
 		},
 		{
 			name:    "a template that deletes claims says how to allow it",

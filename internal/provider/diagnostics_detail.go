@@ -81,6 +81,12 @@ func recreationOutcome(e *kube.RecreationError) string {
 		"nothing restarts them until the next apply creates it around them.", e.Ref)
 }
 
+// retainByHand is the command that has Kubernetes keep the claims of a StatefulSet.
+func retainByHand(ref kube.Ref) string {
+	return fmt.Sprintf("kubectl patch statefulset -n %s %s -p "+
+		`'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain","whenScaled":"Retain"}}}'`, ref.Namespace, ref.Name)
+}
+
 // isNameAtFault reports whether nothing is wrong with a template but what the
 // client's name makes of it.
 func isNameAtFault(err *mira.TemplateError) bool {
