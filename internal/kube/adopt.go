@@ -51,7 +51,10 @@ func managersOf(object *unstructured.Unstructured) []string {
 	return slices.Compact(managers)
 }
 
-// patchManagedFields writes who owns what, and nothing else.
+// patchManagedFields writes who owns what, and nothing else. The patch is bound to the
+// object's resourceVersion. If its answer got lost, it is sent again, and may be refused
+// with a conflict although it was carried out: the callers read the object then, and find
+// that nothing is left to do.
 func (c *Client) patchManagedFields(
 	ctx context.Context, live *unstructured.Unstructured, entries []metav1.ManagedFieldsEntry,
 ) (*unstructured.Unstructured, error) {
@@ -69,7 +72,7 @@ func (c *Client) patchManagedFields(
 	if err != nil {
 		return nil, err
 	}
-	patched, err := resource.Patch(ctx, ref.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: c.fields.Name()})
+	patched, err := resource.Patch(looksAfter(ctx), ref.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: c.fields.Name()})
 	if err != nil {
 		return nil, c.errors.translate("adopt", ref, err)
 	}

@@ -134,7 +134,7 @@ func TestBatcher_failedList(t *testing.T) {
 			return errors.As(err, &unreachable) && errors.Is(err, lost)
 		}},
 		{"not JSON", func(r *http.Request) (*http.Response, error) {
-			return answer(r, 200, []byte("{")), nil
+			return answer(r, 200, []byte("{not JSON}")), nil // half an answer would be asked for again
 		}, func(err error) bool { return err != nil }},
 		{"nameless", func(r *http.Request) (*http.Response, error) {
 			return answer(r, 200, []byte(`{"items":[{"metadata":{}}]}`)), nil

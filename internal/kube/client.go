@@ -47,16 +47,17 @@ type Client struct {
 
 // New returns a client for a connection. It does not talk to the server.
 func New(conn *connection.Connection, options Options) (*Client, error) {
-	httpClient, err := rest.HTTPClientFor(logRequests(conn.Config))
+	httpClient, err := newHTTPClient(conn)
 	if err != nil {
 		return nil, conn.Explain(err)
 	}
 	config := dynamic.ConfigFor(conn.Config)
 	config.APIPath = "/"
-	requests, err := rest.UnversionedRESTClientForConfigAndClient(config, httpClient)
+	repeating, err := rest.UnversionedRESTClientForConfigAndClient(config, httpClient)
 	if err != nil {
 		return nil, conn.Explain(err)
 	}
+	requests := sentOnce{repeating}
 	fields := options.Manager
 	if fields == nil {
 		fields = managedfields.NewManager("", "")

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/cache"
@@ -18,6 +19,12 @@ import (
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
+
+// deletePauses are those between deletes that the server refuses with a conflict although
+// the object is the one that is meant: about six seconds.
+func deletePauses() wait.Backoff {
+	return wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: pauseJitter, Steps: 6}
+}
 
 // Delete removes an object and waits until it is gone, and with it, as the
 // deletion propagates in the foreground, what it owns: the pods of a
@@ -28,20 +35,8 @@ func (c *Client) Delete(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return err
 	}
-	propagation := metav1.DeletePropagationForeground
-	err = resource.Delete(ctx, ref.Name, metav1.DeleteOptions{
-		PropagationPolicy: &propagation,
-		Preconditions:     ref.deletePreconditions(),
-	})
-	if apierrors.IsConflict(err) && ref.UID != "" {
-		logging.Debug(ctx, "Left alone an object that took the name of a deleted one", "object", ref)
-		return nil
-	}
-	if err != nil {
-		err = c.errors.translate("delete", ref, err)
-		if _, ok := errors.AsType[*NotFoundError](err); ok {
-			return nil
-		}
+	isGone, err := c.requestDelete(ctx, resource, ref)
+	if err != nil || isGone {
 		return err
 	}
 	begun := time.Now()
@@ -50,6 +45,49 @@ func (c *Client) Delete(ctx context.Context, ref Ref) error {
 	}
 	logging.Debug(ctx, "Deleted an object", "object", ref, "waited", time.Since(begun))
 	return nil
+}
+
+// requestDelete asks for the deletion of an object. It believes neither a conflict nor an
+// answer that got lost, but looks at the object. It reports whether the object is gone
+// already; otherwise, without an error, it is on its way.
+func (c *Client) requestDelete(ctx context.Context, resource dynamic.ResourceInterface, ref Ref) (isGone bool, err error) {
+	propagation := metav1.DeletePropagationForeground
+	options := metav1.DeleteOptions{PropagationPolicy: &propagation, Preconditions: ref.deletePreconditions()}
+	for pauses := deletePauses(); ; {
+		err := resource.Delete(ctx, ref.Name, options)
+		if err == nil {
+			return false, nil
+		}
+		failure := c.errors.translate("delete", ref, err)
+		if _, ok := errors.AsType[*NotFoundError](failure); ok {
+			return true, nil
+		}
+		if !apierrors.IsConflict(err) && !IsOutcomeUnknown(err) {
+			return false, failure
+		}
+		live, lookErr := c.Get(ctx, ref)
+		switch {
+		case lookErr != nil:
+			return false, errors.Join(failure, lookErr)
+		case live == nil:
+			return true, nil
+		case ref.UID != "" && live.GetUID() != ref.UID:
+			logging.Debug(ctx, "Left alone an object that took the name of a deleted one", "object", ref)
+			return true, nil
+		case live.GetDeletionTimestamp() != nil:
+			return false, nil
+		}
+		if _, isDenied := errors.AsType[*DeniedError](failure); isDenied || !apierrors.IsConflict(err) || pauses.Steps == 0 {
+			return false, failure
+		}
+		timer := time.NewTimer(pauses.Step())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return false, failure
+		}
+	}
 }
 
 // WaitGone waits until an object that is being deleted is gone. The error is a

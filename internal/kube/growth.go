@@ -58,7 +58,8 @@ func (c *Claims) grow(ctx context.Context, ref Ref, size resource.Quantity, opti
 		return err
 	}
 	options.FieldManager = c.client.fields.Name()
-	if _, err := claims.Patch(ctx, ref.Name, types.MergePatchType, patch, options); err != nil {
+	// Asking twice for the same size changes nothing.
+	if _, err := claims.Patch(looksAfter(ctx), ref.Name, types.MergePatchType, patch, options); err != nil {
 		return c.client.errors.translate("grow", ref, err)
 	}
 	return nil

@@ -31,6 +31,7 @@ func newKinds(conn *connection.Connection, httpClient *http.Client) *kinds {
 			if err != nil {
 				return nil, err
 			}
+			client = discovery.NewDiscoveryClient(sentOnce{client.RESTClient()})
 			return restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client)), nil
 		}),
 	}

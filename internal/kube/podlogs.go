@@ -49,5 +49,9 @@ func (c *Client) Logs(ctx context.Context, namespace, pod, container string, pre
 func coreClient(conn *connection.Connection, shared *http.Client) (rest.Interface, error) {
 	config := dynamic.ConfigFor(conn.Config)
 	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
-	return rest.RESTClientForConfigAndClient(config, shared)
+	client, err := rest.RESTClientForConfigAndClient(config, shared)
+	if err != nil {
+		return nil, err
+	}
+	return sentOnce{client}, nil
 }

@@ -3,6 +3,7 @@ package kube
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -22,19 +23,27 @@ import (
 // deleted: a quota, for one, takes notice of the delete late.
 const recreateRetry = 30 * time.Second
 
+// lateWriteTries is how often, a second apart, an object is looked at whose write got no
+// answer, before the write counts as not carried out.
+const lateWriteTries = 3
+
 // RecreationError says that an object was deleted and not created again as it was
 // meant to be. What it owned goes on.
 type RecreationError struct {
 	Ref Ref
 	// Restored says that the object is there again as it was before. Created says
 	// that it is there as it should be, but that fields of other managers are ours
-	// now. Otherwise it is gone.
-	Restored, Created bool
-	Err               error
+	// now. Unknown says that the server did not tell whether it has deleted the object.
+	// Otherwise it is gone.
+	Restored, Created, Unknown bool
+	Err                        error
 }
 
 // Error names the object and says what went wrong.
 func (e *RecreationError) Error() string {
+	if e.Unknown {
+		return fmt.Sprintf("%s was to be deleted and created again, and whether it was deleted is not known: %v", e.Ref, e.Err)
+	}
 	return fmt.Sprintf("%s was deleted to be created again, and that failed: %v", e.Ref, e.Err)
 }
 
@@ -67,7 +76,7 @@ func (c *Client) Recreate(
 	if err != nil {
 		return nil, err
 	}
-	r := &recreator{client: c, resource: resource, former: live.GetUID()}
+	r := &recreator{client: c, resource: resource, name: ref.Name, former: live.GetUID()}
 	if err := r.delete(ctx, live); err != nil {
 		return nil, err
 	}
@@ -93,10 +102,13 @@ func (c *Client) Recreate(
 type recreator struct {
 	client   *Client
 	resource dynamic.ResourceInterface
+	name     string
 	former   types.UID // of the object that is deleted
 }
 
-// delete leaves alone what the object owns.
+// delete leaves alone what the object owns. If the server refuses it with a conflict, or
+// its answer got lost, the object tells whether it was carried out: the first of two
+// attempts may have been.
 func (r *recreator) delete(ctx context.Context, live *unstructured.Unstructured) error {
 	ref := RefOf(live)
 	orphan := metav1.DeletePropagationOrphan
@@ -106,32 +118,88 @@ func (r *recreator) delete(ctx context.Context, live *unstructured.Unstructured)
 		preconditions = ref.deletePreconditions() // its deletion has begun already
 	}
 	err := r.resource.Delete(ctx, ref.Name, metav1.DeleteOptions{PropagationPolicy: &orphan, Preconditions: preconditions})
+	if err == nil || apierrors.IsNotFound(err) {
+		return nil
+	}
+	failure := r.client.errors.translate("delete", ref, err)
+	if !apierrors.IsConflict(err) && !IsOutcomeUnknown(err) {
+		return failure
+	}
+	isDeleted, lookErr := r.wasDeleted(ctx, apierrors.IsConflict(err))
 	switch {
+	case lookErr != nil:
+		return &RecreationError{Ref: ref, Unknown: true, Err: errors.Join(failure, lookErr)}
+	case isDeleted:
+		return nil
 	case apierrors.IsConflict(err):
 		return &ChangedError{Ref: ref, Err: err}
-	case err != nil && !apierrors.IsNotFound(err):
-		return r.client.errors.translate("delete", ref, err)
 	}
-	return nil
+	return failure
+}
+
+// wasDeleted reports whether the object is deleted, or being deleted, without what it owns.
+// Unless the server has answered already, a delete that is still on its way gets a moment.
+func (r *recreator) wasDeleted(ctx context.Context, isAnswered bool) (bool, error) {
+	var isDeleted bool
+	look := func() error {
+		now, err := r.resource.Get(ctx, r.name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			isDeleted = true
+			return nil
+		case err != nil:
+			return err
+		}
+		isDeleted = now.GetUID() != r.former ||
+			now.GetDeletionTimestamp() != nil && slices.Contains(now.GetFinalizers(), metav1.FinalizerOrphanDependents)
+		return nil
+	}
+	tries := 1
+	if !isAnswered {
+		tries = lateWriteTries
+	}
+	for try := 1; ; try++ {
+		if err := persist(ctx, look); err != nil || isDeleted || try == tries {
+			return isDeleted, err
+		}
+		timer := time.NewTimer(time.Second)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return false, context.Cause(ctx)
+		}
+	}
 }
 
 // create creates an object that was deleted, and hands its fields to their owners.
-// It returns the object with an error, too, when it is there.
+// It returns the object with an error, too, when it is there. While the server cannot
+// answer, it goes on until the context ends: the pods run without their StatefulSet.
 func (r *recreator) create(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	body := asNew(object)
 	var created *unstructured.Unstructured
 	var failure error
-	err := wait.PollUntilContextTimeout(ctx, time.Second, recreateRetry, true, func(ctx context.Context) (bool, error) {
-		created, failure = r.resource.Create(ctx, body, metav1.CreateOptions{FieldManager: r.client.fields.Name()})
-		if !apierrors.IsAlreadyExists(failure) {
+	var refused time.Time // since when the server has refused it
+	err := wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
+		created, failure = r.resource.Create(looksAfter(ctx), body, metav1.CreateOptions{FieldManager: r.client.fields.Name()})
+		if apierrors.IsAlreadyExists(failure) {
+			// An earlier try may have got no answer.
+			now, err := r.resource.Get(ctx, r.name, metav1.GetOptions{})
+			if err != nil {
+				return false, nil //nolint:nilerr // the next try finds out
+			}
+			if now.GetUID() != r.former && r.client.fields.WroteAlone(now) {
+				created, failure = now, nil
+			}
+			return true, nil
+		}
+		if failure == nil || isOutage(failure) {
 			return failure == nil, nil
 		}
-		// An earlier try may have got no answer.
-		now, err := r.resource.Get(ctx, body.GetName(), metav1.GetOptions{})
-		if err == nil && now.GetUID() != r.former && r.client.fields.WroteAlone(now) {
-			created, failure = now, nil
+		if refused.IsZero() {
+			refused = time.Now()
 		}
-		return true, nil
+		return time.Since(refused) > recreateRetry, nil
 	})
 	if err := cmp.Or(failure, err); err != nil {
 		return nil, err
@@ -146,7 +214,8 @@ func (r *recreator) setOwners(
 ) (*unstructured.Unstructured, error) {
 	isStatus := func(entry metav1.ManagedFieldsEntry) bool { return entry.Subresource == "status" }
 	backoff := wait.Backoff{Duration: 10 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 12, Cap: 5 * time.Second}
-	err := retry.OnError(backoff, apierrors.IsConflict, func() error {
+	isPassing := func(err error) bool { return apierrors.IsConflict(err) || isOutage(err) && ctx.Err() == nil }
+	err := retry.OnError(backoff, isPassing, func() error {
 		owners := slices.DeleteFunc(slices.Clone(entries), isStatus)
 		for _, entry := range created.GetManagedFields() {
 			if isStatus(entry) {

@@ -25,11 +25,12 @@ import (
 // is a [*NotFoundError].
 func (c *Client) Restore(ctx context.Context, prior, written *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	r := &restorer{client: c, restoration: c.fields.Restoration(prior, written), ref: RefOf(written)}
-	result, err := r.restoreFields(ctx)
+	var result *unstructured.Unstructured
+	err := persist(ctx, func() (err error) { result, err = r.restoreFields(ctx); return err })
 	if err != nil {
 		return nil, err
 	}
-	result, err = r.restoreOwners(ctx, result)
+	err = persist(ctx, func() (err error) { result, err = r.restoreOwners(ctx, result); return err })
 	logging.Debug(ctx, "Restored an object", "object", r.ref, "hasOwners", err == nil)
 	return result, err
 }
