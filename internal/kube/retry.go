@@ -62,8 +62,8 @@ const (
 //	valid, a credential plugin that fails            |
 //
 // A pause is at least as long as the server asks for in Retry-After. If that is longer
-// than what is left of retryFor, the answer is returned at once. Watches are not
-// repeated here: informers do that.
+// than what is left of retryFor, the answer is returned at once. The lists and watches of
+// informers are not repeated here, but by the informers.
 //
 // Others, for comparison: client-go repeats 429 and 5xx only with Retry-After, ten times, and
 // lost connections only for GET. Helm 4 repeats once, for two texts of etcd. kapp repeats
@@ -90,7 +90,7 @@ func newHTTPClient(conn *connection.Connection) (*http.Client, error) {
 
 // RoundTrip sends a request until it has an answer that counts.
 func (r *retrier) RoundTrip(request *http.Request) (*http.Response, error) {
-	if isStream(request) {
+	if isOfInformer(request) {
 		response, err := r.next.RoundTrip(request)
 		a := attempt{response: response, err: err}
 		a.outcome = judge(a)

@@ -170,11 +170,13 @@ func isCutShort(response *http.Response, data []byte) bool {
 	return len(data) == 0 || data[len(data)-1] != '}' && data[len(data)-1] != ']'
 }
 
-// isStream reports whether the answer to a request is read as it comes.
-func isStream(request *http.Request) bool {
+// isOfInformer reports whether a request is one of an informer: a watch, or the list before
+// it, which names a resourceVersion. Informers repeat them, and have to hear of each failure:
+// a rollout that was not seen is no rollout that failed.
+func isOfInformer(request *http.Request) bool {
 	query := request.URL.Query()
-	isTrue := func(name string) bool { value, err := strconv.ParseBool(query.Get(name)); return err == nil && value }
-	return isTrue("watch") || isTrue("follow")
+	isWatch, _ := strconv.ParseBool(query.Get("watch"))
+	return isWatch || query.Has("resourceVersion")
 }
 
 // mayRepeat reports whether a request may be carried out twice:

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -382,16 +383,29 @@ func TestRetry_unauthorized(t *testing.T) {
 	}
 }
 
-// Watches are left to informers: they are sent once, and their answers are not read ahead.
-func TestRetry_watches(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		server := newFakeServer()
-		client, sent := server.client(t), 0
-		server.before = func(r *http.Request) (*http.Response, error) { sent++; return faults["503"](r) }
-		if _, err := client.dynamic.Resource(services).Namespace("default").Watch(t.Context(), metav1.ListOptions{}); err == nil || sent != 1 {
-			t.Errorf("sent %d times: %v", sent, err)
-		}
-	})
+// The lists and watches of informers are left to these, which have to hear of each failure.
+func TestRetry_informers(t *testing.T) {
+	for name, send := range map[string]func(context.Context, dynamic.ResourceInterface) error{
+		"watch": func(ctx context.Context, of dynamic.ResourceInterface) error {
+			_, err := of.Watch(ctx, metav1.ListOptions{})
+			return err
+		},
+		"list": func(ctx context.Context, of dynamic.ResourceInterface) error {
+			_, err := of.List(ctx, metav1.ListOptions{ResourceVersion: "0"})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := newFakeServer()
+				client, sent := server.client(t), 0
+				server.before = func(r *http.Request) (*http.Response, error) { sent++; return faults["503"](r) }
+				if err := send(t.Context(), client.dynamic.Resource(services).Namespace("default")); err == nil || sent != 1 {
+					t.Errorf("sent %d times: %v", sent, err)
+				}
+			})
+		})
+	}
 }
 
 var services = schema.GroupVersionResource{Version: "v1", Resource: "services"}
