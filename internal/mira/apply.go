@@ -2,18 +2,25 @@ package mira
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
-// lateWriteTimeout bounds the search for a write that got no answer.
-const lateWriteTimeout = 10 * time.Second
+const (
+	// lateWriteTimeout bounds the search for a write that got no answer.
+	lateWriteTimeout = 15 * time.Second
+	// lateWriteSettle is how long such a write may still be on its way.
+	lateWriteSettle = 2 * time.Second
+)
 
 // Outcome is what an apply did. It comes with an error, too, if something was written.
 type Outcome struct {
@@ -62,7 +69,7 @@ func (w *writer) writeAll(ctx context.Context, changes changeSet) error {
 			w.progress.written = append(w.progress.written, c)
 		}
 		if err != nil {
-			return &PartialWriteError{Written: w.progress.all(), Err: err}
+			return &PartialWriteError{Written: w.progress.all(), Uncertain: w.progress.uncertain, Err: err}
 		}
 	}
 	return nil
@@ -113,37 +120,65 @@ func (w *writer) applyObject(ctx context.Context, c *objectChange) error {
 		object.SetUID(c.live.GetUID())
 	}
 	stored, err := w.kube.Apply(ctx, object)
-	if err != nil {
-		var answer apierrors.APIStatus
-		if c.live == nil && !errors.As(err, &answer) {
-			w.findLateWrite(ctx, c)
-		}
-		return err
+	if kube.IsOutcomeUnknown(err) {
+		stored, err = w.findLostWrite(ctx, c, err)
 	}
-	c.stored = stored
-	return nil
+	if stored != nil {
+		c.stored = stored
+	}
+	return err
 }
 
-// findLateWrite finds out whether a create that got no answer was carried out all the
-// same: the time may have run out, or the operator may have interrupted it.
-func (w *writer) findLateWrite(ctx context.Context, c *objectChange) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateWriteTimeout)
+// findLostWrite finds out whether an apply whose answer was lost was carried out all the
+// same: something on the way may have given up, the time may have run out, or the operator
+// may have interrupted it. If so, it returns the object, and no error unless the context
+// has ended.
+func (w *writer) findLostWrite(ctx context.Context, c *objectChange, lost error) (*unstructured.Unstructured, error) {
+	looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateWriteTimeout)
 	defer cancel()
-	_ = wait.PollUntilContextTimeout(ctx, time.Second, 2*time.Second, true, func(ctx context.Context) (bool, error) {
+	var stored *unstructured.Unstructured
+	isKnown := false
+	begun := time.Now()
+	_ = wait.PollUntilContextCancel(looking, time.Second, true, func(ctx context.Context) (bool, error) {
 		live, err := w.kube.Get(ctx, c.ref)
-		if err != nil || live == nil || !w.fields.Applied(live) || live.GetLabels()[ClientLabel] != c.manifest.GetLabels()[ClientLabel] {
-			return false, err
+		if err != nil {
+			return false, nil //nolint:nilerr // what is not seen is not known
 		}
-		c.stored = live
-		return true, nil
+		isKnown = true
+		if live != nil && w.isCarriedOut(c, live) {
+			stored = live
+			return true, nil
+		}
+		return time.Since(begun) >= lateWriteSettle, nil
 	})
+	logging.Debug(ctx, "Looked for a write whose answer was lost",
+		"client", w.planner.spec.Name, "object", c.ref, "isKnown", isKnown, "isFound", stored != nil)
+	switch {
+	case !isKnown:
+		w.progress.uncertain = append(w.progress.uncertain, c.ref)
+	case stored != nil && ctx.Err() == nil:
+		return stored, nil
+	}
+	return stored, lost
+}
+
+// isCarriedOut reports whether a live object is as the apply of a change leaves it.
+func (w *writer) isCarriedOut(c *objectChange, live *unstructured.Unstructured) bool {
+	if c.live == nil {
+		return w.fields.Applied(live) && live.GetLabels()[ClientLabel] == c.manifest.GetLabels()[ClientLabel]
+	}
+	return live.GetUID() == c.live.GetUID() && managedfields.FieldsEqual(w.fields.Owned(live), w.fields.Owned(c.dryRun))
 }
 
 // adopt takes over the fields of former managers. A controller that updates the status
-// at the same moment is no reason to fail.
+// at the same moment is no reason to fail. Neither is an answer that was lost, as the object
+// tells whether there is anything left to take over.
 func (w *writer) adopt(ctx context.Context, c *objectChange) error {
-	isFirst := true
-	return retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
+	isFirst, isUncertain := true, false
+	isPassing := func(err error) bool {
+		return apierrors.IsConflict(err) || kube.IsOutcomeUnknown(err) && ctx.Err() == nil
+	}
+	err := retry.OnError(retry.DefaultBackoff, isPassing, func() error {
 		if !isFirst {
 			live, err := w.kube.Get(ctx, c.ref)
 			if err != nil {
@@ -155,7 +190,21 @@ func (w *writer) adopt(ctx context.Context, c *objectChange) error {
 			c.live = live
 		}
 		isFirst = false
-		_, err := w.kube.Adopt(ctx, c.live, c.dryRun, c.prior)
+		adopted, err := w.kube.Adopt(ctx, c.live, c.dryRun, c.prior)
+		if err == nil && adopted != c.live {
+			c.stored = adopted // its owners are others by now, even if nothing else is written
+		}
+		isUncertain = kube.IsOutcomeUnknown(err)
 		return err
 	})
+	if isUncertain {
+		w.progress.uncertain = append(w.progress.uncertain, c.ref)
+	}
+	return err
+}
+
+// maybeWritten names the objects that were written, and those that may have been.
+func (p *progress) maybeWritten() []kube.Ref {
+	uncertain := slices.DeleteFunc(slices.Clone(p.uncertain), func(ref kube.Ref) bool { return ref.GroupVersionKind() == kube.ClaimKind })
+	return union(p.objects(), uncertain)
 }

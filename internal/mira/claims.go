@@ -165,6 +165,9 @@ func (p *planner) planKeptClaims(ctx context.Context, c *objectChange) error {
 func (w *writer) growClaims(ctx context.Context, c *objectChange) error {
 	for _, growth := range c.claims.growing {
 		if err := w.claims.Grow(ctx, growth.Claim, growth.To); err != nil {
+			if kube.IsOutcomeUnknown(err) {
+				w.progress.uncertain = append(w.progress.uncertain, growth.Claim)
+			}
 			return &ClaimGrowthError{ClaimGrowth: growth, Err: err}
 		}
 		w.progress.grown = append(w.progress.grown, growth.Claim)

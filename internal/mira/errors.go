@@ -176,7 +176,10 @@ func (e *OutdatedPlanError) Error() string {
 type PartialWriteError struct {
 	Written []kube.Ref // in the order they were written; still there
 	Undone  []kube.Ref // created by this call and deleted again
-	Err     error
+	// Uncertain are the objects of which it is not known whether they were written, as the
+	// server did not say and could not be asked.
+	Uncertain []kube.Ref
+	Err       error
 }
 
 func (e *PartialWriteError) Error() string { return e.Err.Error() }

@@ -67,6 +67,9 @@ type progress struct {
 	existed []kube.Ref      // objects that were there before, whoever managed them
 	grown   []kube.Ref      // claims that were asked to grow
 	serving []string        // StatefulSets whose rollouts were seen through
+	// uncertain are objects and claims of which the server did not say whether it has
+	// written them.
+	uncertain []kube.Ref
 }
 
 // objects names the objects that were written.
@@ -307,5 +310,5 @@ func (o *operation) partialOutcome(err error) *Outcome {
 	if _, ok := errors.AsType[*PartialWriteError](err); !ok {
 		return nil
 	}
-	return &Outcome{State: State{Refs: union(o.prior.Refs, o.progress.objects()), Journal: o.journalOfWrites(err)}}
+	return &Outcome{State: State{Refs: union(o.prior.Refs, o.progress.maybeWritten()), Journal: o.journalOfWrites(err)}}
 }

@@ -94,7 +94,8 @@ func unknownOutcome(err error) string {
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// hasBegunRollout reports whether a change was written that replaces pods.
+// hasBegunRollout reports whether a change was written that replaces pods, or may have been.
 func (p *progress) hasBegunRollout() bool {
-	return slices.ContainsFunc(p.written, func(c *objectChange) bool { return isStatefulSet(c.stored) && c.startsRollout() })
+	isStatefulSetRef := func(ref kube.Ref) bool { return ref.Kind == statefulSetKind }
+	return slices.ContainsFunc(p.uncertain, isStatefulSetRef) || slices.ContainsFunc(p.written, func(c *objectChange) bool { return isStatefulSet(c.stored) && c.startsRollout() })
 }

@@ -118,8 +118,12 @@ func whatIsThere(partial *mira.PartialWriteError) string {
 	switch {
 	case len(partial.Written) > 0:
 		parts = append(parts, "Written before the error, and still there: "+list(partial.Written)+".")
-	case len(partial.Undone) == 0:
+	case len(partial.Undone) == 0 && len(partial.Uncertain) == 0:
 		parts = append(parts, "Nothing was written.")
+	}
+	if len(partial.Uncertain) > 0 {
+		parts = append(parts, "Whether this was written is not known, as the API server gave no answer and could not be asked afterwards: "+
+			list(partial.Uncertain)+".")
 	}
 	return strings.Join(append(parts, "The next apply starts from what is there."), " ")
 }

@@ -141,6 +141,16 @@ func TestDiagnostics(t *testing.T) {
 				"Deleted again, as this apply had created it: Service default/mira-acme. The next apply starts from what is there.",
 		},
 		{
+			name: "a write that may have been carried out is not denied",
+			err: &mira.PartialWriteError{
+				Uncertain: []kube.Ref{service}, Err: fmt.Errorf("apply %s: %w", service, errors.New("something")),
+			},
+			summary: "Client Operation Failed",
+			detail: "Client \"acme\": apply Service default/mira-acme: something.\n\n" +
+				"Whether this was written is not known, as the API server gave no answer and could not be asked afterwards: " +
+				"Service default/mira-acme. The next apply starts from what is there.",
+		},
+		{
 			name:    "time that ran out says how to give more",
 			err:     fmt.Errorf("get %s: %w", service, context.DeadlineExceeded),
 			summary: "Operation Timed Out",
