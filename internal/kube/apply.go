@@ -96,6 +96,10 @@ func (c *Client) apply(
 	ctx context.Context, object *unstructured.Unstructured, options metav1.ApplyOptions,
 ) (*unstructured.Unstructured, error) {
 	ref := RefOf(object)
+	// What is applied must be in a version that the server serves.
+	if _, err := c.kinds.resource(ref.GroupVersionKind()); err != nil {
+		return nil, err
+	}
 	endpoint := c.writable
 	if len(options.DryRun) > 0 {
 		endpoint = c.readable

@@ -127,10 +127,11 @@ func (b *Batcher) Get(ctx context.Context, owner string, ref Ref) (*unstructured
 	if b.ownerLabel() == "" || owner == "" || len(validation.IsValidLabelValue(owner)) > 0 {
 		return b.client.Get(ctx, ref)
 	}
-	resource, err := b.client.kinds.resource(ref.GroupVersionKind())
+	resource, err := b.client.kinds.served(ref.GroupVersionKind())
 	if err != nil {
 		return nil, err
 	}
+	ref.APIVersion = resource.GroupVersion().String()
 	return b.read(ctx, owner, ref, batchedKey{objectKey: objectKey{resource: resource, namespace: ref.Namespace, name: ref.Name}})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 
@@ -32,6 +33,7 @@ type Options struct {
 // use; one serves all clients of a fleet. [Batcher] and [Claims] stand on it.
 type Client struct {
 	connection *connection.Connection
+	http       *http.Client
 	requests   rest.Interface    // that dynamic stands on
 	dynamic    dynamic.Interface // both share one HTTP client and its connection
 	core       func() (rest.Interface, error)
@@ -64,6 +66,7 @@ func New(conn *connection.Connection, options Options) (*Client, error) {
 	}
 	return &Client{
 		connection: conn,
+		http:       httpClient,
 		requests:   requests,
 		dynamic:    dynamic.New(requests),
 		core:       sync.OnceValues(func() (rest.Interface, error) { return coreClient(conn, httpClient) }),
@@ -87,7 +90,7 @@ func (c *Client) Explain(err error) error { return c.connection.Explain(err) }
 
 // readable returns the endpoint of an object for requests that do not change it.
 func (c *Client) readable(ref Ref) (dynamic.ResourceInterface, error) {
-	resource, err := c.kinds.resource(ref.GroupVersionKind())
+	resource, err := c.kinds.served(ref.GroupVersionKind())
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +100,7 @@ func (c *Client) readable(ref Ref) (dynamic.ResourceInterface, error) {
 // writable returns the endpoint of an object that is about to be changed. What a
 // [Batcher] has read of the object is not used any more.
 func (c *Client) writable(ref Ref) (dynamic.ResourceInterface, error) {
-	resource, err := c.kinds.resource(ref.GroupVersionKind())
+	resource, err := c.kinds.served(ref.GroupVersionKind())
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -55,6 +56,21 @@ func usualKinds() meta.RESTMapper {
 		mapper.Add(gvk, meta.RESTScopeNamespace)
 	}
 	return mapper
+}
+
+// served returns the endpoint of a namespaced kind: in the version of the reference, or,
+// where the server does not serve that any more, in the version that it prefers. An object
+// is the same in all of them.
+func (k *kinds) served(gvk schema.GroupVersionKind) (schema.GroupVersionResource, error) {
+	resource, err := k.resource(gvk)
+	if _, isUnknown := errors.AsType[*KindError](err); !isUnknown || gvk.Version == "" {
+		return resource, err
+	}
+	gvk.Version = ""
+	if served, other := k.resource(gvk); other == nil {
+		return served, nil
+	}
+	return resource, err
 }
 
 // resource returns the endpoint of a namespaced kind. The error is a [*KindError]
