@@ -35,6 +35,7 @@ type Outcome struct {
 // settings say otherwise: [*RolledBackError]. Otherwise a [*RolloutError] comes with an
 // outcome.
 func (f *Fleet) Create(ctx context.Context, spec Spec, options ApplyOptions) (*Outcome, error) {
+	f.clients.begin(spec.Namespace, spec.Name)
 	return newOperation(f.services, spec, nil, options).create(ctx)
 }
 
@@ -45,6 +46,7 @@ func (f *Fleet) Create(ctx context.Context, spec Spec, options ApplyOptions) (*O
 // back, unless the settings say otherwise: a [*RolledBackError] comes with an outcome
 // that holds the references of what is there.
 func (f *Fleet) Update(ctx context.Context, spec Spec, prior *State, options ApplyOptions) (*Outcome, error) {
+	f.clients.begin(spec.Namespace, spec.Name)
 	return newOperation(f.services, spec, prior, options).update(ctx)
 }
 

@@ -23,6 +23,7 @@ type Deleted struct {
 // client, or took the name of a recorded object, is left alone and reported. Claims stay
 // unless deleteData says otherwise.
 func (f *Fleet) Delete(ctx context.Context, namespace, name string, recorded *State, deleteData bool) (*Deleted, error) {
+	f.clients.begin(namespace, name)
 	lock := f.locks.of(namespace, name)
 	lock.Lock()
 	defer lock.Unlock()

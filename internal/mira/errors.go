@@ -202,7 +202,54 @@ type DuplicateClientError struct {
 }
 
 func (e *DuplicateClientError) Error() string {
-	return fmt.Sprintf("client %q of namespace %q was created by another resource in this run", e.Name, e.Namespace)
+	return fmt.Sprintf("client %q of namespace %q is declared by more than one resource", e.Name, e.Namespace)
+}
+
+// RenamedClientError says that one resource deletes a client, and another one creates
+// it in the same run.
+type RenamedClientError struct {
+	Namespace, Name string
+}
+
+func (e *RenamedClientError) Error() string {
+	return fmt.Sprintf("client %q of namespace %q is destroyed by one resource and created by another", e.Name, e.Namespace)
+}
+
+// SharedClientError says that one resource deletes a client that another one keeps.
+type SharedClientError struct {
+	Namespace, Name string
+}
+
+func (e *SharedClientError) Error() string {
+	return fmt.Sprintf("client %q of namespace %q is destroyed by one resource and kept by another", e.Name, e.Namespace)
+}
+
+// ExistingClientError says that an object of a client that is to be created exists, and
+// that the settings do not allow to adopt it.
+type ExistingClientError struct {
+	Namespace, Name string
+	Object          kube.Ref // the first that was found
+	// IsLabelled: the object carries the client's label, so that a mira_client manages it.
+	IsLabelled bool
+}
+
+func (e *ExistingClientError) Error() string {
+	if e.IsLabelled {
+		return fmt.Sprintf("%s exists and carries the label %s=%s, but this state does not have the client", e.Object, ClientLabel, e.Name)
+	}
+	return fmt.Sprintf("%s exists", e.Object)
+}
+
+// AnotherClusterError says that nothing recorded of a client is there, and that the
+// cluster is not the one in which the client was recorded.
+type AnotherClusterError struct {
+	Namespace, Name string
+	Recorded, Found string // identities of clusters
+}
+
+func (e *AnotherClusterError) Error() string {
+	return fmt.Sprintf("none of the objects of client %q that the state has is in namespace %q of this cluster, "+
+		"which is another cluster than the one in which they were written", e.Name, e.Namespace)
 }
 
 // NoSuchClientError says that no object of a client was found.

@@ -26,6 +26,8 @@ type services struct {
 	owners   objectOwners
 	locks    clientLocks
 	told     onceEach
+	clients  clientRegister
+	cluster  loadCache[string] // the identity of the cluster
 }
 
 // NewFleet makes a fleet on a cluster.

@@ -23,9 +23,7 @@ type Plan struct {
 func (f *Fleet) Plan(ctx context.Context, spec Spec, prior *State) (*Plan, error) {
 	o := newOperation(f.services, spec, prior, ApplyOptions{})
 	o.planner.batched = true
-	// A client that is to be created and has objects of its own is most often a tainted
-	// one: they will be deleted first.
-	o.planner.allowRefusal = prior == nil
+	o.planner.allowRefusal = o.planner.replacesOwn()
 	return o.plan(ctx)
 }
 
@@ -60,7 +58,7 @@ func (o *operation) warnOfChanges(ctx context.Context) error {
 	o.warn(o.unprobedContainers()...)
 	o.warn(o.changes.takeovers(o.fields, client)...)
 	o.warn(o.changes.removals(client)...)
-	o.warn(o.changes.recreations(client, o.prior == nil)...)
+	o.warn(o.changes.recreations(client, o.planner.replacesOwn())...)
 	o.warn(o.changes.admissionChanges(o.fields, client)...)
 	o.warn(o.changes.sharedFields(o.fields, client)...)
 	o.warn(o.changes.renamedStatefulSets(client, o.prior)...)

@@ -93,15 +93,14 @@ func (s changeSet) removals(client string) []Warning {
 }
 
 // recreations warns of the StatefulSets that are recreated, and of the claims that
-// grow. What a create recreates of the client's own objects is left of a tainted
-// client: it will be deleted first.
-func (s changeSet) recreations(client string, isCreate bool) []Warning {
+// grow. What a replacement of the client would recreate is deleted first.
+func (s changeSet) recreations(client string, isReplaced bool) []Warning {
 	var warnings []Warning
 	for _, c := range s {
 		switch {
 		case c.refusal() != nil:
 			warnings = append(warnings, ReplaceRequiredWarning{Client: client, Err: c.refusal()})
-		case c.action == actionRecreate && (!isCreate || !c.isOwn(client)):
+		case c.action == actionRecreate && (!isReplaced || !c.isOwn(client)):
 			recreated := RecreationWarning{
 				Client: client, StatefulSet: kube.RefOf(c.live), Fields: c.recreation.Fields, NewRevision: !c.keepsPodTemplate(),
 			}
@@ -179,18 +178,27 @@ func (s changeSet) renamedStatefulSets(client string, prior *State) []Warning {
 }
 
 // adoptions warns of the existing objects that the apply takes over, and of what it
-// changes on them: the plan of a create shows only what will be. For an update these
-// are objects that others have created again since the last apply.
+// changes on them: the plan of a create shows only what will be. For an update these are
+// objects that others have created again since the last apply, or those of a client that
+// was imported; of these the plan shows the changes. What goes that others have set is
+// told apart.
 func (p *planner) adoptions(ctx context.Context, changes changeSet) ([]Warning, error) {
+	if p.replacesOwn() {
+		return nil, nil // they are deleted first
+	}
 	adopted := AdoptionWarning{Client: p.spec.Name, Origin: AdoptedLabelled}
 	if p.prior != nil {
 		adopted.Origin = AdoptedRecreated
 	}
+	removed := AdoptionRemovesWarning{Client: p.spec.Name}
 	for _, c := range changes {
 		if c.live == nil || p.prior != nil && (c.action == actionNone || p.fields.Adopted(c.live)) {
 			continue
 		}
-		adopted.Objects = append(adopted.Objects, kube.RefOf(c.live))
+		isImported := p.prior != nil && p.prior.hasRef(kube.RefOf(c.live))
+		if !isImported {
+			adopted.Objects = append(adopted.Objects, kube.RefOf(c.live))
+		}
 		if p.prior == nil && !c.isOwn(p.spec.Name) {
 			adopted.Origin = AdoptedUnlabelled
 		}
@@ -199,13 +207,22 @@ func (p *planner) adoptions(ctx context.Context, changes changeSet) ([]Warning, 
 			return nil, err
 		}
 		for _, change := range fieldChanges(c.ref.Key(), had, p.fields.Owned(c.dryRun)) {
-			if line := change.String(); !strings.Contains(line, managedByLabel) && !strings.Contains(line, ClientLabel) {
+			line := change.String()
+			switch {
+			case strings.Contains(line, managedByLabel) || strings.Contains(line, ClientLabel):
+			case change.Kind == FieldRemoved && !p.fields.Applied(c.live):
+				removed.Changes = append(removed.Changes, change)
+			case !isImported:
 				adopted.Changes = append(adopted.Changes, change)
 			}
 		}
 	}
-	if len(adopted.Objects) == 0 {
-		return nil, nil
+	var warnings []Warning
+	if len(adopted.Objects) > 0 {
+		warnings = append(warnings, adopted)
 	}
-	return []Warning{adopted}, nil
+	if len(removed.Changes) > 0 {
+		warnings = append(warnings, removed)
+	}
+	return warnings, nil
 }

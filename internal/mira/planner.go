@@ -68,7 +68,8 @@ func (p *planner) priorOf(object *unstructured.Unstructured) objectState {
 func isHopeless(ctx context.Context, err error) bool {
 	var unreachable *connection.UnreachableError
 	var noNamespace *kube.NamespaceNotFoundError
-	return ctx.Err() != nil || errors.As(err, &unreachable) || errors.As(err, &noNamespace)
+	var exists *ExistingClientError
+	return ctx.Err() != nil || errors.As(err, &unreachable) || errors.As(err, &noNamespace) || errors.As(err, &exists)
 }
 
 // dryRunObject finds out what an apply would do to one object.
@@ -81,6 +82,9 @@ func (p *planner) dryRunObject(ctx context.Context, c *objectChange) error {
 	}
 	if c.live != nil {
 		if err := checkOwner(c.live, p.spec.Name); err != nil {
+			return err
+		}
+		if err := p.checkAdoption(c.live); err != nil {
 			return err
 		}
 	}

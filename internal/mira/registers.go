@@ -29,6 +29,102 @@ func (l *clientLocks) of(namespace, name string) *clientLock {
 	return lock
 }
 
+// Declaration says how a resource of the configuration or of the state stands to a client,
+// as its plan has it.
+type Declaration int
+
+const (
+	// DeclaresNew plans the client as a new one: the resource has none in the state, or a
+	// tainted one, which is deleted first.
+	DeclaresNew Declaration = iota + 1
+	// DeclaresKept plans the client that the resource has in the state.
+	DeclaresKept
+	// DeclaresReplaced plans the client once more, as a new one, after it was planned as
+	// [DeclaresKept]: the CLI has decided to replace it.
+	DeclaresReplaced
+	// DeclaresGone plans to delete the client that the resource has in the state: the
+	// resource is gone from the configuration, or is about another client.
+	DeclaresGone
+)
+
+// clientRegister knows which clients the state of this run has, and what the resources
+// of this run plan for each. The protocol does not say which resource a call is about.
+// In one walk each resource is planned once, and a replaced one twice in a row, so that
+// counting tells resources apart; docs/decisions/0009-ownership.md has the details.
+type clientRegister struct {
+	mu      sync.Mutex
+	clients map[string]*clientRecord // by namespace/name
+}
+
+// clientRecord is what is known of one client in this run.
+type clientRecord struct {
+	isInState           bool
+	created, kept, gone int // the resources that plan so
+}
+
+// of returns the record of a client. The caller holds the lock.
+func (r *clientRegister) of(namespace, name string) *clientRecord {
+	key := namespace + "/" + name
+	if r.clients == nil {
+		r.clients = make(map[string]*clientRecord)
+	}
+	if r.clients[key] == nil {
+		r.clients[key] = &clientRecord{}
+	}
+	return r.clients[key]
+}
+
+// addState notes that the state has a client.
+func (r *clientRegister) addState(namespace, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.of(namespace, name).isInState = true
+}
+
+// isInState reports whether the state has a client, as far as the CLI has shown it.
+func (r *clientRegister) isInState(namespace, name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.of(namespace, name).isInState
+}
+
+// declare notes what a resource plans for a client, and refuses it where another
+// resource has planned something that does not go with it.
+func (r *clientRegister) declare(namespace, name string, as Declaration) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.of(namespace, name)
+	switch {
+	case as == DeclaresKept:
+		c.kept++
+	case as == DeclaresGone:
+		c.gone++
+	case as == DeclaresReplaced && c.kept > 0:
+		// It was counted when it was planned the first time.
+	default:
+		c.created++
+	}
+	switch {
+	case c.gone > 0 && c.created > 0:
+		return &RenamedClientError{Namespace: namespace, Name: name}
+	case c.gone > 0 && c.kept > 0:
+		return &SharedClientError{Namespace: namespace, Name: name}
+	case c.created+c.kept > 1:
+		return &DuplicateClientError{Namespace: namespace, Name: name}
+	}
+	return nil
+}
+
+// begin notes that the apply of a client begins. What was planned for it so far does not
+// count any more: the CLI plans the destruction of a replaced client right before it, also
+// when the new one is there already.
+func (r *clientRegister) begin(namespace, name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.of(namespace, name)
+	c.created, c.kept, c.gone = 0, 0, 0
+}
+
 // objectOwners knows which client of this run an object belongs to.
 type objectOwners struct {
 	clients sync.Map // names of clients, by kube.Ref without version and UID

@@ -2,6 +2,7 @@ package mira
 
 import (
 	"errors"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -164,5 +165,85 @@ func TestClientLocks(t *testing.T) {
 	}
 	if lock == locks.of("other", "acme") {
 		t.Error("one lock for clients of two namespaces")
+	}
+}
+
+// declared is a plan of a resource for a client, or what the state is found to have.
+type declared struct {
+	client string
+	as     Declaration
+}
+
+// The plans of a walk are told apart by what they do, whatever their order: each resource
+// is planned once, and a replaced one twice in a row.
+func TestClientRegister(t *testing.T) {
+	created, kept := declared{"acme", DeclaresNew}, declared{"acme", DeclaresKept}
+	replaced, gone := declared{"acme", DeclaresReplaced}, declared{"acme", DeclaresGone}
+	other := declared{"globex", DeclaresNew}
+	for _, test := range []struct {
+		name  string
+		plans []declared // all but the last one pass
+		want  error
+	}{
+		{"one that is new", []declared{created}, nil},
+		{"one that stays", []declared{kept}, nil},
+		{"one that goes", []declared{gone}, nil},
+		{"one that is replaced", []declared{kept, replaced}, nil},
+		{"two clients", []declared{created, other}, nil},
+		{"one that replaces another client", []declared{{"globex", DeclaresGone}, replaced}, nil},
+		{"two addresses are destroyed", []declared{gone, gone}, nil},
+		{"two are new", []declared{created, created}, &DuplicateClientError{}},
+		{"a new one and one that stays", []declared{created, kept}, &DuplicateClientError{}},
+		{"one that stays and a new one", []declared{kept, created}, &DuplicateClientError{}},
+		{"two that stay", []declared{kept, kept}, &DuplicateClientError{}},
+		{"one that is replaced and a new one", []declared{kept, replaced, created}, &DuplicateClientError{}},
+		{"a new one and one that another client becomes", []declared{created, replaced}, &DuplicateClientError{}},
+		{"a destroy and a create", []declared{gone, created}, &RenamedClientError{}},
+		{"a create and a destroy", []declared{created, gone}, &RenamedClientError{}},
+		{"one that goes where another client becomes it", []declared{gone, replaced}, &RenamedClientError{}},
+		{"one that goes and one that stays", []declared{gone, kept}, &SharedClientError{}},
+		{"one that stays and one that goes", []declared{kept, gone}, &SharedClientError{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var r clientRegister
+			for i, plan := range test.plans {
+				err := r.declare("default", plan.client, plan.as)
+				want := test.want
+				if i < len(test.plans)-1 {
+					want = nil
+				}
+				if reflect.TypeOf(err) != reflect.TypeOf(want) {
+					t.Errorf("plan %d: got %v, want %T", i, err, want)
+				}
+			}
+			if err := r.declare("other", "acme", DeclaresNew); err != nil {
+				t.Errorf("the client of another namespace: %v", err)
+			}
+		})
+	}
+}
+
+// What was planned before an apply of the client does not count after it: the CLI may plan
+// the destruction of a replaced client right before or after its create.
+func TestClientRegister_begin(t *testing.T) {
+	for _, plans := range [][2]Declaration{{DeclaresNew, DeclaresGone}, {DeclaresGone, DeclaresNew}} {
+		var r clientRegister
+		for _, as := range plans {
+			if err := r.declare("default", "acme", as); err != nil {
+				t.Error(err)
+			}
+			r.begin("default", "acme")
+		}
+	}
+}
+
+func TestClientRegister_state(t *testing.T) {
+	var r clientRegister
+	if r.isInState("default", "acme") {
+		t.Error("a client is in a state that has not been seen")
+	}
+	r.addState("default", "acme")
+	if !r.isInState("default", "acme") || r.isInState("other", "acme") {
+		t.Error("the client of the state is not known, or that of another namespace is")
 	}
 }

@@ -20,7 +20,7 @@ import (
 const undoTimeout = time.Minute
 
 // undo deletes what a failed create has created. Adopted objects were there before: they
-// stay.
+// stay, without the client's label, as no state will have them.
 func (w *writer) undo(ctx context.Context, partial *PartialWriteError) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
@@ -32,6 +32,10 @@ func (w *writer) undo(ctx context.Context, partial *PartialWriteError) {
 		}
 		partial.Undone = append(partial.Undone, ref)
 		partial.Written = slices.DeleteFunc(partial.Written, ref.SameObject)
+	}
+	left := slices.DeleteFunc(w.progress.objects(), func(ref kube.Ref) bool { return slices.ContainsFunc(partial.Undone, ref.SameObject) })
+	if err := w.release(ctx, w.planner.spec.Name, left); err != nil {
+		partial.Err = errors.Join(partial.Err, fmt.Errorf("taking the client's label off what was adopted: %w", err))
 	}
 }
 

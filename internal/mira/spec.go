@@ -74,6 +74,8 @@ type Settings struct {
 	ClusterDomain string
 	// Variables are placeholders beyond the three built-in ones, by name.
 	Variables map[string]string
+	// Adopt says which existing objects a create adopts.
+	Adopt AdoptPolicy
 	// AllowedKinds are those that a template may hold.
 	AllowedKinds []schema.GroupKind
 	// Rollout says how changes of pods spread over the fleet.

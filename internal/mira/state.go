@@ -30,6 +30,9 @@ type State struct {
 	// Fingerprints are those of the objects that the last apply left as the template wants
 	// them, by `Kind/name`. Nil says nothing: what was recorded before holds.
 	Fingerprints map[string]managedfields.Fingerprint
+	// Cluster is the identity of the cluster that the client was last written to; empty
+	// where it is not known.
+	Cluster string
 	// PinnedRevision is the one to which the configuration pinned the client, if any.
 	PinnedRevision string
 	// Journal is what an apply has begun and not seen through; nil if there is nothing.
@@ -46,6 +49,11 @@ func (s *State) journaled(ref kube.Ref) *unstructured.Unstructured {
 		return nil
 	}
 	return s.Journal.former(ref)
+}
+
+// hasRef reports whether a very object, by its UID, is recorded.
+func (s *State) hasRef(ref kube.Ref) bool {
+	return slices.ContainsFunc(s.Refs, func(recorded kube.Ref) bool { return recorded.SameObject(ref) && recorded.UID == ref.UID })
 }
 
 // SameClient reports whether both show the same of a client's objects: what a plan

@@ -63,8 +63,9 @@ type AdoptionOrigin int
 const (
 	// AdoptedUnlabelled objects are not all known to be the client's.
 	AdoptedUnlabelled AdoptionOrigin = iota
-	// AdoptedLabelled objects all carry the client's label: they are left of a
-	// tainted client, or are managed under another address or in another state.
+	// AdoptedLabelled objects all carry the client's label: they are managed under another
+	// address or in another state, or an interrupted create has left them. Only
+	// [AdoptAny] adopts them.
 	AdoptedLabelled
 	// AdoptedRecreated objects were created again by others since the last apply.
 	AdoptedRecreated
@@ -76,7 +77,14 @@ type AdoptionWarning struct {
 	Client  string
 	Origin  AdoptionOrigin
 	Objects []kube.Ref
-	Changes []FieldChange // but for the labels of ownership
+	Changes []FieldChange // but for the labels of ownership, and what is removed
+}
+
+// AdoptionRemovesWarning names the fields that others have set on objects which an apply
+// adopts, and that go, as the template does not have them.
+type AdoptionRemovesWarning struct {
+	Client  string
+	Changes []FieldChange
 }
 
 // OwnedField is a field of an object, and who owns it.
@@ -230,6 +238,7 @@ func (NoReadinessProbeWarning) isWarning()   {}
 func (TemplatePendingWarning) isWarning()    {}
 func (NamespacePendingWarning) isWarning()   {}
 func (AdoptionWarning) isWarning()           {}
+func (AdoptionRemovesWarning) isWarning()    {}
 func (TakeoverWarning) isWarning()           {}
 func (ManualFieldsWarning) isWarning()       {}
 func (SharedFieldsWarning) isWarning()       {}

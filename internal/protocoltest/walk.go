@@ -58,6 +58,19 @@ func failure(diagnostics []*tfprotov6.Diagnostic, err error) error {
 
 // refresh reads the state file, and then the resource.
 func (w *walk) refresh(ctx context.Context) (tftypes.Value, error) {
+	current, err := w.upgrade(ctx)
+	if err != nil || current.IsNull() {
+		return current, err
+	}
+	read, err := w.read(ctx, current)
+	if err != nil {
+		return tftypes.NewValue(w.typ, nil), err
+	}
+	return w.keep(w.typ, read)
+}
+
+// upgrade reads the state file.
+func (w *walk) upgrade(ctx context.Context) (tftypes.Value, error) {
 	null := tftypes.NewValue(w.typ, nil)
 	if w.State == nil {
 		return null, nil
@@ -68,17 +81,14 @@ func (w *walk) refresh(ctx context.Context) (tftypes.Value, error) {
 	if err != nil {
 		return null, err
 	}
-	current, err := upgraded.state.Unmarshal(w.typ)
-	if err != nil {
-		return null, err
-	}
-	read, err := w.readResource(ctx, &tfprotov6.ReadResourceRequest{
+	return upgraded.state.Unmarshal(w.typ)
+}
+
+// read reads the resource.
+func (w *walk) read(ctx context.Context, current tftypes.Value) (answer, error) {
+	return w.readResource(ctx, &tfprotov6.ReadResourceRequest{
 		TypeName: w.Resource, CurrentState: dynamic(current), Private: w.Private, CurrentIdentity: w.identity,
 	})
-	if err != nil {
-		return null, err
-	}
-	return w.keep(w.typ, read)
 }
 
 // plan validates and plans, and checks the answer as core does. A plan that replaces

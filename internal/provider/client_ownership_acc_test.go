@@ -3,9 +3,9 @@ package provider
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
@@ -81,14 +81,13 @@ func TestAccClient_collision(t *testing.T) {
 	})
 }
 
-// A client declared twice is refused, and a resource that is renamed without a
-// `moved` block, or replaced by creation before destruction, keeps its objects.
+// A client declared twice is refused at plan, whether it is in the state or not. A resource
+// that is renamed needs a `moved` block, and keeps its objects then.
 func TestAccClient_oneClientTwoAddresses(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	lines := []string{`name = "acme"`, `admin_email = "admin@acme.example"`}
-	first := append(slices.Clone(lines), "lifecycle {\n    create_before_destroy = true\n  }")
 	var sets map[string]types.UID
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
@@ -96,21 +95,30 @@ func TestAccClient_oneClientTwoAddresses(t *testing.T) {
 		Steps: []resource.TestStep{
 			{
 				Config:      s.Provider() + client("one", lines...) + client("two", lines...),
+				PlanOnly:    true,
 				ExpectError: acctest.Message("Client Declared Twice"),
 			},
-			{Config: s.Provider() + client("one", first...)},
+			{Config: s.Provider() + client("one", lines...)},
 			{
-				PreConfig: func() { sets = s.UIDs(t, "StatefulSet") },
-				Taint:     []string{"mira_client.one"},
-				Config:    s.Provider() + client("one", first...),
+				// The new one may be planned before the CLI has shown that the state has the client.
+				PreConfig:   func() { sets = s.UIDs(t, "StatefulSet") },
+				Config:      s.Provider() + client("one", lines...) + client("two", lines...),
+				PlanOnly:    true,
+				ExpectError: regexp.MustCompile("Client Declared Twice|Client Exists Already"),
+			},
+			{
+				Config:      s.Provider() + client("new", lines...),
+				PlanOnly:    true,
+				ExpectError: regexp.MustCompile(`(?s)(Client Destroyed And Created|Client Exists Already).*moved {`),
+			},
+			{
+				Config: s.Provider() + client("new", lines...) + "moved {\n  from = mira_client.one\n  to   = mira_client.new\n}\n",
 				ConfigPlanChecks: resource.ConfigPlanChecks{
-					PreApply: []plancheck.PlanCheck{plancheck.ExpectResourceAction("mira_client.one",
-						plancheck.ResourceActionCreateBeforeDestroy)},
-					PostApplyPostRefresh: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
+					PreApply: []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()},
 				},
 				Check: func(*terraform.State) error {
-					if now := s.UIDs(t, "StatefulSet"); len(now) != 1 || now["mira-acme"] != sets["mira-acme"] {
-						return fmt.Errorf("StatefulSets were %v and are %v", sets, now)
+					if diff := cmp.Diff(sets, s.UIDs(t, "StatefulSet")); diff != "" {
+						return fmt.Errorf("StatefulSets (-before +after):\n%s", diff)
 					}
 					return nil
 				},

@@ -11,8 +11,14 @@ import (
 )
 
 func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	if req.Plan.Raw.IsNull() || r.provider == nil {
-		return // a destroy: the state has all that it needs
+	if r.provider == nil {
+		return
+	}
+	if req.Plan.Raw.IsNull() { // a destroy: the state has all that it needs
+		state, diags := readClient(req.State.Raw)
+		resp.Diagnostics.Append(diags...)
+		resp.Diagnostics.Append(r.declareGone(&state)...)
+		return
 	}
 	plan, diags := readClient(req.Plan.Raw)
 	resp.Diagnostics.Append(diags...)
@@ -40,11 +46,20 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		resp.RequiresReplace = append(resp.RequiresReplace, path.Root("namespace"))
 	}
 	var before *mira.State
-	if prior != nil && plan.identity() == prior.identity() {
+	switch {
+	case prior == nil:
+	case plan.identity() == prior.identity():
 		private, diags := loadClientPrivate(ctx, req.Private)
 		resp.Diagnostics.Append(diags...)
 		before = prior.state(private)
+		if private.Refs == nil {
+			// The next plan of this resource, if the client is replaced, is known by them.
+			resp.Diagnostics.Append(clientPrivate{Refs: before.Refs}.save(ctx, resp.Private)...)
+		}
+	default:
+		resp.Diagnostics.Append(r.declareGone(prior)...)
 	}
+	declares := declarationOf(ctx, req, before != nil)
 	timeout, diags := timeout("read", plan.Timeouts.get().Read, defaultReadTimeout)
 	resp.Diagnostics.Append(diags...)
 	if resp.Diagnostics.HasError() {
@@ -53,9 +68,9 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if r.provider.fleet == nil || !plan.isKnown() {
-		resp.Diagnostics.Append(r.planPartial(ctx, &plan, before)...)
+		resp.Diagnostics.Append(r.planPartial(ctx, &plan, before, declares)...)
 	} else {
-		resp.Diagnostics.Append(r.plan(ctx, &plan, prior, before)...)
+		resp.Diagnostics.Append(r.plan(ctx, &plan, prior, before, declares)...)
 	}
 	if !resp.Diagnostics.HasError() {
 		resp.Plan.Raw = plan.encode()
@@ -63,14 +78,18 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 }
 
 // plan asks the server what an apply would do.
-func (r *clientResource) plan(ctx context.Context, plan, prior *clientModel, before *mira.State) diag.Diagnostics {
+func (r *clientResource) plan(
+	ctx context.Context, plan, prior *clientModel, before *mira.State, declares mira.Declaration,
+) diag.Diagnostics {
 	spec, _, diags := plan.spec(r.provider.template)
 	if diags.HasError() {
 		return diags
 	}
 	// Where it is not known whether claims may be deleted, the apply checks.
 	spec.DeleteData = spec.DeleteData || plan.DeleteData.isUnknown()
-	planned, err := resultOr(ctx, func() (*mira.Plan, error) { return r.provider.fleet.Plan(ctx, spec, before) })
+	planned, err := resultOr(ctx, func() (*mira.Plan, error) {
+		return planDeclared(ctx, r.provider.fleet, spec, before, declares)
+	})
 	if err != nil {
 		addErrors(&diags, r.subject(spec.Name), err)
 		return diags
@@ -100,10 +119,15 @@ func (r *clientResource) plan(ctx context.Context, plan, prior *clientModel, bef
 
 // planPartial plans what follows from the values that are known, and leaves the rest to
 // the apply.
-func (r *clientResource) planPartial(ctx context.Context, plan *clientModel, before *mira.State) diag.Diagnostics {
+func (r *clientResource) planPartial(
+	ctx context.Context, plan *clientModel, before *mira.State, declares mira.Declaration,
+) diag.Diagnostics {
 	plan.setUnknown()
-	if r.provider.fleet == nil || !plan.Namespace.isKnown() || !plan.Name.isKnown() || !plan.hasKnownTemplate() {
+	if r.provider.fleet == nil || !plan.Namespace.isKnown() || !plan.Name.isKnown() {
 		return nil
+	}
+	if diags := r.declare(plan, declares); diags.HasError() || !plan.hasKnownTemplate() {
+		return diags
 	}
 	spec, unknown, diags := plan.spec(r.provider.template)
 	if diags.HasError() {

@@ -83,9 +83,7 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 		// State and an error together would taint the client, and the next apply
 		// would delete one that served before. Without state it is adopted again.
 		addErrors(&resp.Diagnostics, r.subject(spec.Name), err)
-		resp.Diagnostics.AddError("Adopted Client Not In State",
-			fmt.Sprintf("Client %q existed before this apply and stays as it is now, but it is not in the state. "+
-				"The next apply adopts it again.", spec.Name))
+		addNotInState(&resp.Diagnostics, spec, r.provider.fleet.Release(ctx, spec.Name, outcome.Refs))
 		return
 	}
 	if outcome != nil {

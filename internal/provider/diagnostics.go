@@ -182,6 +182,15 @@ var failures = []failure{
 		advice: " Two clients cannot share an object: check that the template makes the names of the objects differ. " +
 			"If the other client no longer exists, remove the label mira-cluster.io/client from the object.",
 	},
+	failureOf[*mira.ExistingClientError]{
+		title:     "Client Exists Already",
+		adviceFor: existingClientAdvice,
+		at:        path.Root("name"),
+	},
+	failureOf[*mira.DuplicateClientError]{title: "Client Declared Twice", detail: duplicateDetail, at: path.Root("name")},
+	failureOf[*mira.RenamedClientError]{title: "Client Destroyed And Created", detail: renamedDetail},
+	failureOf[*mira.SharedClientError]{title: "Client Destroyed And Kept", detail: sharedDetail},
+	failureOf[*mira.AnotherClusterError]{title: "Another Cluster Than Recorded", detail: anotherClusterDetail},
 	failureOf[*mira.ClaimPolicyError]{
 		title:  "Kubernetes Would Delete Claims",
 		advice: " That would delete the client's data. Remove the policy from the template, or set `delete_data = true`.",
@@ -242,13 +251,6 @@ var failures = []failure{
 		title:  "Unknown Field In Template",
 		when:   (*kube.RejectedError).IsUnknownField,
 		advice: " Check the spelling and the indentation in the template, and whether this version of the server has the field.",
-	},
-	failureOf[*mira.DuplicateClientError]{
-		title: "Client Declared Twice",
-		detail: func(_ subject, err error, _ *mira.DuplicateClientError) string {
-			return sentence(err.Error()) + " A client can be declared once only."
-		},
-		at: path.Root("name"),
 	},
 	failureOf[error]{
 		title:  "Operation Timed Out",

@@ -281,8 +281,63 @@ func adviceCases() []diagnosticCase {
 			name:    "a client that is declared twice is named by the error",
 			err:     &mira.DuplicateClientError{Namespace: "default", Name: "acme"},
 			summary: "Client Declared Twice",
-			detail:  `Client "acme" of namespace "default" was created by another resource in this run. A client can be declared once only.`,
-			at:      path.Root("name"),
+			detail: `Client "acme" of namespace "default" is declared by more than one resource. ` +
+				"A client can be declared once only: give one of them another name or namespace, or remove it.",
+			at: path.Root("name"),
+		},
+		{
+			name:    "a client that is destroyed and created gets the block that renames its resource",
+			err:     &mira.RenamedClientError{Namespace: "default", Name: "acme"},
+			summary: "Client Destroyed And Created",
+			detail: `Client "acme" of namespace "default" is destroyed by one resource and created by another. ` +
+				"Both have the same objects. If the resource was renamed or moved in the configuration, say so, and nothing is destroyed:\n" +
+				"moved {\n  from = mira_client.OLD\n  to   = mira_client.NEW\n}\n" +
+				"If a replacement with `create_before_destroy` has failed before, the state has a deposed object that is the client. " +
+				"Take it out of the state, and import the client:\nterraform state rm ADDRESS\nterraform import ADDRESS default/acme\n" +
+				"To begin anew, destroy the client first, and create it in a second run.",
+		},
+		{
+			name:    "a client that is destroyed and kept gets the way out of the state",
+			err:     &mira.SharedClientError{Namespace: "default", Name: "acme"},
+			summary: "Client Destroyed And Kept",
+			detail: `Client "acme" of namespace "default" is destroyed by one resource and kept by another. ` +
+				"Both have the same objects, so that destroying the one would stop the other. Take the one that goes out of the state without " +
+				"destroying anything: `terraform state rm ADDRESS`, or a `removed` block with `destroy = false`.",
+		},
+		{
+			name:    "a client of another cluster",
+			err:     &mira.AnotherClusterError{Namespace: "default", Name: "acme"},
+			summary: "Another Cluster Than Recorded",
+			detail: `None of the objects of client "acme" that the state has is in namespace "default" of this cluster, which is another ` +
+				"cluster than the one in which they were written. Nothing was changed. " +
+				"Check `kubernetes` in the provider's configuration, the KUBE_* variables, and the kubeconfig with its context.\n\n" +
+				"If the former cluster is gone for good and the client is to be created on this one, plan and apply with `-refresh=false`. " +
+				"If its objects were restored here from a backup, take the client out of the state and import it again:\n" +
+				"terraform state rm ADDRESS\nterraform import ADDRESS default/acme",
+		},
+		{
+			name:    "a client that exists and may not be adopted is to be imported",
+			err:     &mira.ExistingClientError{Namespace: "default", Name: "acme", Object: service},
+			summary: "Client Exists Already",
+			detail: client + "ERROR. Nothing was changed: the provider's `adopt` is \"never\", so that a create takes over nothing. " +
+				"To bring the client under this state, import it:\nterraform import ADDRESS default/acme",
+			at: path.Root("name"),
+		},
+		{
+			name:    "a client that is managed elsewhere has three ways out",
+			err:     &mira.ExistingClientError{Namespace: "default", Name: "acme", Object: service, IsLabelled: true},
+			summary: "Client Exists Already",
+			detail: client + "ERROR. Another state or another resource manages it, or an interrupted create has left it. Nothing was changed." +
+				"\n\nIf another state manages the client, leave it there: two states would undo each other's changes, and a destroy of one takes " +
+				"down the client of the other.\n" +
+				"If no state has it, import it:\nterraform import ADDRESS default/acme\n" +
+				"If the resource was renamed or moved in this configuration, say so:\n" +
+				"moved {\n  from = mira_client.OLD\n  to   = mira_client.NEW\n}\n" +
+				"If this is the apply of a replacement with `create_before_destroy`, whose create finds the objects of the client that it " +
+				"replaces, take the client out of the state before the import:\nterraform state rm ADDRESS\n" +
+				"To take over such clients without an import, and to allow such replacements, set `adopt = \"any\"` in the provider's " +
+				"configuration.",
+			at: path.Root("name"),
 		},
 		{
 			name:    "a kind that cannot be handled is named",

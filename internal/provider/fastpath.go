@@ -140,7 +140,7 @@ func (f *fastPath) plan(
 	}
 	timed, cancel := context.WithTimeout(ctx, client.readTimeout)
 	defer cancel()
-	planned, err := data.fleet.Plan(timed, spec, client.prior)
+	planned, err := planDeclared(timed, data.fleet, spec, client.prior, mira.DeclaresKept)
 	ctx = withResult(ctx, planned, err)
 	if err != nil {
 		return ctx, nil, requestFailed

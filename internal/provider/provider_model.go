@@ -23,6 +23,7 @@ type providerModel struct {
 	AllowedKinds   types.Set    `tfsdk:"allowed_kinds"`
 	FieldManager   types.String `tfsdk:"field_manager"`
 	ForceConflicts types.Bool   `tfsdk:"force_conflicts"`
+	Adopt          types.String `tfsdk:"adopt"`
 	Rollout        types.Object `tfsdk:"rollout"`
 	Kubernetes     types.Object `tfsdk:"kubernetes"`
 }
@@ -87,7 +88,11 @@ func (m providerTemplateModel) source() mira.TemplateSource {
 }
 
 func (m *providerModel) settings(ctx context.Context, domainFromEnvironment string) (mira.Settings, diag.Diagnostics) {
-	settings := mira.Settings{ClusterDomain: m.ClusterDomain.ValueString(), AllowedKinds: mira.DefaultAllowedKinds()}
+	settings := mira.Settings{
+		ClusterDomain: m.ClusterDomain.ValueString(),
+		AllowedKinds:  mira.DefaultAllowedKinds(),
+		Adopt:         mira.AdoptPolicy(m.Adopt.ValueString()),
+	}
 	if settings.ClusterDomain == "" {
 		settings.ClusterDomain = domainFromEnvironment
 	}

@@ -81,8 +81,23 @@ func providerSchema() schema.Schema {
 				MarkdownDescription: fmt.Sprintf("Whether to take over fields that another manager has set to another value. Defaults to `%t`. "+
 					"With `false` such a field is an error that names the manager.", defaultForceConflicts),
 			},
+			"adopt":      adoptAttribute(),
 			"rollout":    rolloutSchema(),
 			"kubernetes": kubernetesAttribute(),
+		},
+	}
+}
+
+func adoptAttribute() schema.StringAttribute {
+	return schema.StringAttribute{
+		Optional: true,
+		MarkdownDescription: fmt.Sprintf("Which existing objects the create of a client takes over. With `%[1]s`, the default, those that "+
+			"no `mira_client` manages, such as the clients of the Django controller. Objects with the client's label `%[4]s` "+
+			"are refused at plan: another state or another resource address manages them, or an interrupted create has left them. "+
+			"`%[2]s` takes over these, too. `%[3]s` refuses all that exist. An import takes over what it names, whatever is set here.",
+			mira.AdoptUnmanaged, mira.AdoptAny, mira.AdoptNever, mira.ClientLabel),
+		Validators: []validator.String{
+			stringvalidator.OneOf(string(mira.AdoptUnmanaged), string(mira.AdoptAny), string(mira.AdoptNever)),
 		},
 	}
 }

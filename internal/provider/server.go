@@ -31,6 +31,7 @@ func NewFrameworkServer(version string) func() tfprotov6.ProviderServer {
 
 func newServer(provider *miraProvider) *server {
 	return &server{
+		provider:        provider,
 		frameworkServer: providerserver.NewProtocol6(provider)().(frameworkServer),
 		logsDebug:       logsDebug(),
 	}
@@ -47,6 +48,7 @@ type frameworkServer interface {
 
 type server struct {
 	frameworkServer
+	provider *miraProvider
 	// fastPath is nil for a server that has none. noFastPath is why, where it should
 	// have one.
 	fastPath   *fastPath
@@ -89,6 +91,7 @@ func (s *server) UpgradeResourceState(
 	ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest,
 ) (*tfprotov6.UpgradeResourceStateResponse, error) {
 	ctx = s.withLogger(ctx)
+	s.provider.noteState(req)
 	if s.fastPath != nil {
 		resp, reason := s.fastPath.upgrade(req)
 		s.logFastPath(ctx, "UpgradeResourceState", reason)

@@ -107,6 +107,13 @@ var warningTexts = []warningText{
 			w.Client, w.StatefulSet, strings.Join(w.Claims, ", "))
 	}),
 	warns("Existing Objects Will Be Adopted", adoptionDetail),
+	warnsEach("Adoption Removes Fields", func(w mira.AdoptionRemovesWarning) string { return w.Client },
+		func(w mira.AdoptionRemovesWarning) string {
+			return fmt.Sprintf("Client %q: the template does not have these fields, which the Django controller or somebody with kubectl has "+
+				"set. They go when the client is adopted:", w.Client) + changeLines(w.Changes) +
+				"\n\nTo keep a field, add it to the template, or give it to a field manager of its own before the apply: " +
+				"the guide \"Move from the Django controller\" says how."
+		}),
 
 	warns("Server Changed Applied Fields", func(w mira.StoredValuesWarning) string {
 		return "The server stored other values than its dry run had returned. An admission webhook can cause this:" + changeLines(w.Changes)
@@ -211,9 +218,8 @@ func adoptionDetail(w mira.AdoptionWarning) string {
 		detail = fmt.Sprintf("Objects of client %q were created again by others since the last apply, and will be adopted: %s.",
 			w.Client, objects)
 	case mira.AdoptedLabelled:
-		detail += " They have the client's label already: they are left of a tainted client, which this plan replaces, " +
-			"or they are managed under another address or in another state. If the resource was renamed in the configuration, use a `moved` " +
-			"block instead."
+		detail += " They have the client's label already: another state or another resource manages them, or an interrupted create has " +
+			"left them. They are adopted as `adopt` is \"any\". If another state has the client, take it out there: a destroy would stop it."
 	case mira.AdoptedUnlabelled:
 	}
 	switch {

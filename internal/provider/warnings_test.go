@@ -190,9 +190,17 @@ func TestWarnings(t *testing.T) {
 			"objects adopted that are the client's", mira.AdoptionWarning{Client: "acme", Origin: mira.AdoptedLabelled, Objects: []kube.Ref{set}},
 			"Existing Objects Will Be Adopted",
 			`Objects of client "acme" exist already and will be adopted: StatefulSet default/mira-acme. ` +
-				"They have the client's label already: they are left of a tainted client, which this plan replaces, or they are managed under " +
-				"another address or in another state. " +
-				"If the resource was renamed in the configuration, use a `moved` block instead.",
+				"They have the client's label already: another state or another resource manages them, or an interrupted create has left " +
+				"them. They are adopted as `adopt` is \"any\". If another state has the client, take it out there: a destroy would stop it.",
+		},
+		{
+			"fields that go with an adoption", mira.AdoptionRemovesWarning{Client: "acme", Changes: changes},
+			`Adoption Removes Fields (Client "acme")`,
+			`Client "acme": the template does not have these fields, which the Django controller or somebody with kubectl has set. ` +
+				"They go when the client is adopted:" +
+				"\n  + Service/mira-acme spec.a: \"1\"\n  ~ Service/mira-acme spec.b: \"1\" -> \"2\"\n  - Service/mira-acme spec.c: \"2\"" +
+				"\n\nTo keep a field, add it to the template, or give it to a field manager of its own before the apply: " +
+				"the guide \"Move from the Django controller\" says how.",
 		},
 		{
 			"a StatefulSet that gets another name",
