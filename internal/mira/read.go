@@ -13,6 +13,9 @@ import (
 // Read returns what is recorded of a client, brought up to date with the live objects; nil
 // if none of them is left. It needs no template. References keep the objects that are gone:
 // a later delete or update must still know of them.
+//
+// Where not one of the recorded objects is left, this may be another cluster than the one
+// recorded, although it may have objects of these names: [*AnotherClusterError].
 func (f *Fleet) Read(ctx context.Context, namespace, name string, prior *State) (*State, error) {
 	state := &State{
 		Objects:  make(map[string]managedfields.Fields, len(prior.Refs)),
@@ -24,6 +27,11 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, prior *State) 
 	objects, err := f.batcher.GetAll(ctx, name, prior.Refs)
 	if err != nil {
 		return nil, err
+	}
+	if !hasRecorded(prior.Refs, objects) {
+		if err := f.checkCluster(ctx, namespace, name, prior); err != nil {
+			return nil, err
+		}
 	}
 	for i, ref := range prior.Refs {
 		object := objects[i]

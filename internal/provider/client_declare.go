@@ -38,7 +38,7 @@ func (r *clientResource) declare(client *clientModel, as mira.Declaration) diag.
 		return diags
 	}
 	if err := r.provider.fleet.Declare(client.Namespace.get(), client.Name.get(), as); err != nil {
-		addErrors(&diags, clientSubject(client.Name.get()), err)
+		addErrors(&diags, r.subject(client.Name.get()), err)
 	}
 	return diags
 }

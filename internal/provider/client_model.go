@@ -170,6 +170,7 @@ func (m *clientModel) state(private clientPrivate) *mira.State {
 		URL:             m.URL.get(),
 		Revision:        m.TemplateRevision.get(),
 		Fingerprints:    private.Fingerprints,
+		Cluster:         private.Cluster,
 		PinnedRevision:  m.Template.get().Revision.get(),
 		Journal:         private.Journal,
 		IgnoresRollouts: m.WaitForRollout.isKnown() && !m.WaitForRollout.get(),
@@ -202,7 +203,8 @@ func (m *clientModel) save(
 	m.setState(state)
 	to.Raw = m.encode()
 	identity.Raw = m.identity().encode()
-	return clientPrivate{Refs: state.Refs, Fingerprints: state.Fingerprints, Journal: state.Journal}.save(ctx, private)
+	kept := clientPrivate{Refs: state.Refs, Fingerprints: state.Fingerprints, Journal: state.Journal, Cluster: state.Cluster}
+	return kept.save(ctx, private)
 }
 
 // saveAsPlanned puts the rollout into a state as the plan had it. The CLI refuses anything

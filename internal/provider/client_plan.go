@@ -54,7 +54,8 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		before = prior.state(private)
 		if private.Refs == nil {
 			// The next plan of this resource, if the client is replaced, is known by them.
-			resp.Diagnostics.Append(clientPrivate{Refs: before.Refs}.save(ctx, resp.Private)...)
+			private.Refs = before.Refs
+			resp.Diagnostics.Append(private.save(ctx, resp.Private)...)
 		}
 	default:
 		resp.Diagnostics.Append(r.declareGone(prior)...)

@@ -21,6 +21,8 @@ type clientPrivate struct {
 	Fingerprints map[string]managedfields.Fingerprint
 	// Journal is that of [mira.State].
 	Journal *mira.Journal
+	// Cluster is that of [mira.State].
+	Cluster string
 }
 
 // The keys of the parts.
@@ -28,6 +30,7 @@ const (
 	refsKey         = "objects"
 	fingerprintsKey = "marks"
 	journalKey      = "journal"
+	clusterKey      = "cluster"
 )
 
 // privateReader reads the private state of a resource. All of the framework's types for
@@ -55,6 +58,12 @@ func loadClientPrivate(ctx context.Context, private privateReader) (clientPrivat
 	if len(data) > 0 && json.Unmarshal(data, &loaded.Fingerprints) != nil {
 		loaded.Fingerprints = nil
 	}
+	data, more = private.GetKey(ctx, clusterKey)
+	diags.Append(more...)
+	// Without the cluster nothing is known of it.
+	if len(data) > 0 && json.Unmarshal(data, &loaded.Cluster) != nil {
+		loaded.Cluster = ""
+	}
 	data, more = private.GetKey(ctx, journalKey)
 	diags.Append(more...)
 	if len(data) > 0 {
@@ -65,12 +74,15 @@ func loadClientPrivate(ctx context.Context, private privateReader) (clientPrivat
 	return loaded, diags
 }
 
-// save keeps the former fingerprints where there are no new ones. Without a journal the
-// former one goes.
+// save keeps the former fingerprints, and the former cluster, where there are no new ones.
+// Without a journal the former one goes.
 func (p clientPrivate) save(ctx context.Context, private privateWriter) diag.Diagnostics {
 	diags := saveKey(ctx, private, refsKey, p.Refs)
 	if p.Fingerprints != nil {
 		diags.Append(saveKey(ctx, private, fingerprintsKey, p.Fingerprints)...)
+	}
+	if p.Cluster != "" {
+		diags.Append(saveKey(ctx, private, clusterKey, p.Cluster)...)
 	}
 	if p.Journal == nil {
 		diags.Append(private.SetKey(ctx, journalKey, nil)...)

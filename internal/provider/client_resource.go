@@ -87,6 +87,7 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 		return
 	}
 	if outcome != nil {
+		outcome.Cluster = r.provider.fleet.ClusterID(ctx)
 		addWarnings(&resp.Diagnostics, outcome.Warnings)
 		if err != nil && !isInterrupted {
 			// The delete that replaces a tainted client reads the state, and the claims
@@ -181,6 +182,7 @@ func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest,
 		return
 	}
 	if outcome != nil {
+		outcome.Cluster = r.provider.fleet.ClusterID(ctx)
 		addWarnings(&resp.Diagnostics, outcome.Warnings)
 		resp.Diagnostics.Append(plan.save(ctx, outcome.State, &resp.State, resp.Identity, resp.Private)...)
 	}
@@ -247,6 +249,7 @@ func (r *clientResource) ImportState(ctx context.Context, req resource.ImportSta
 		addErrors(&resp.Diagnostics, r.subject(spec.Name), err)
 		return
 	}
+	imported.Cluster = r.provider.fleet.ClusterID(ctx)
 	addWarnings(&resp.Diagnostics, imported.Warnings)
 	model, err := importedClient(ctx, identity, imported)
 	if err != nil {
