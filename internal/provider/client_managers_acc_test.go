@@ -236,7 +236,8 @@ func TestAccClient_adoptionFromEveryManager(t *testing.T) {
 		drops = append(drops, objectChanges("mira_client."+name, droppedFields(name)...))
 	}
 	s.PutTemplate(t, rich)
-	config := s.Provider() + clients(names)
+	// One of them was left by this provider under another name, in no state.
+	config := s.Provider(`adopt = "any"`) + clients(names)
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		CheckDestroy:             noneLeft(t, s),
