@@ -130,6 +130,29 @@ func (m *Manager) AllEndWithAdoption(live *unstructured.Unstructured, managers [
 	return !slices.ContainsFunc(managers, func(manager string) bool { return !ends[manager] })
 }
 
+// WroteLast reports whether nobody has changed the spec of a live object after our last
+// change, in so far as the times of the managed fields tell: they count seconds.
+func (m *Manager) WroteLast(live *unstructured.Unstructured) bool {
+	var ours, others time.Time
+	for _, entry := range live.GetManagedFields() {
+		switch {
+		case entry.Time == nil || entry.Subresource != "":
+		case m.isOurs(entry):
+			ours = later(ours, entry.Time.Time)
+		default:
+			others = later(others, entry.Time.Time)
+		}
+	}
+	return !ours.IsZero() && !others.After(ours)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
 // WroteAlone reports whether no manager but ours, by an update, has written an
 // object. Writers of the status do not count.
 func (m *Manager) WroteAlone(object *unstructured.Unstructured) bool {

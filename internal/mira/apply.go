@@ -96,18 +96,9 @@ func (w *writer) writeObject(ctx context.Context, c *objectChange) error {
 		w.progress.existed = append(w.progress.existed, kube.RefOf(c.live))
 	}
 	if c.action == actionRecreate {
-		if err := w.recreate(ctx, c); err != nil {
-			return err
-		}
-		return w.replacePods(ctx, c.stored)
+		return w.recreate(ctx, c)
 	}
-	if err := w.applyObject(ctx, c); err != nil {
-		return err
-	}
-	if c.live == nil && w.planner.prior != nil && isStatefulSet(c.stored) {
-		return w.replacePods(ctx, c.stored) // there may be pods left of the former StatefulSet
-	}
-	return nil
+	return w.applyObject(ctx, c)
 }
 
 // applyObject adopts an object that exists, and applies it.

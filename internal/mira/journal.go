@@ -132,8 +132,8 @@ func (o *operation) journalOfRollBack(report *RolledBackError) *Journal {
 }
 
 // refreshJournal brings a client's journal up to date with its live objects: what the cluster
-// shows to be done goes, and a rollout counts as pending that has begun and not ended,
-// whoever began it. A pod that merely restarts changes nothing.
+// shows to be done goes, and a rollout counts as pending that our last write has begun and
+// that has not ended. A pod that merely restarts changes nothing.
 func (s *services) refreshJournal(ctx context.Context, prior *State, live []*unstructured.Unstructured) *Journal {
 	if prior.IgnoresRollouts {
 		return nil
@@ -175,11 +175,10 @@ func (s *services) pendingRollout(ctx context.Context, journal *Journal, object 
 			return &pending
 		}
 	}
-	if rollout.IsUnfinished(statefulSet) || s.runsOlderRevision(ctx, statefulSet, object) {
-		return &PendingRollout{
-			StatefulSet: object.GetName(),
-			Reason:      "its rollout has begun and not ended: " + rollout.StatusOf(statefulSet, nil, nil).Message,
-		}
+	// A rollout that somebody else has begun is theirs to see through.
+	if s.fields.WroteLast(object) && (rollout.IsUnfinished(statefulSet) || s.runsOlderRevision(ctx, statefulSet, object)) {
+		// How far it is changes from one refresh to the next, and would be a change of the state.
+		return &PendingRollout{StatefulSet: object.GetName(), Reason: "its rollout has begun and not ended"}
 	}
 	return nil
 }

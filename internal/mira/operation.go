@@ -117,9 +117,7 @@ func (o *operation) create(ctx context.Context) (*Outcome, error) {
 		o.reportUnfinished(ctx, err)
 		return nil, err
 	}
-	if o.options.Wait {
-		err = o.wait(bounded)
-	}
+	err = o.follow(bounded)
 	o.reportRollout(ctx, err)
 	if o.rollsBack(err) {
 		return nil, o.rollBack(ctx, err)
@@ -157,10 +155,7 @@ func (o *operation) update(ctx context.Context) (*Outcome, error) {
 	}
 	// What is not pruned yet is still the client's.
 	o.state.Refs = union(o.state.Refs, o.prior.Refs)
-	if o.options.Wait {
-		err = o.wait(bounded)
-	}
-	if err != nil {
+	if err = o.follow(bounded); err != nil {
 		o.reportRollout(ctx, err)
 		if o.rollsBack(err) {
 			report := o.rollBack(ctx, err)
@@ -194,6 +189,14 @@ func (o *operation) writeAdmitted(
 			return bounded, cancel, err
 		}
 	}
+}
+
+// follow sees the rollouts through, if the operation waits for them.
+func (o *operation) follow(ctx context.Context) error {
+	if o.options.Wait {
+		return o.wait(ctx)
+	}
+	return o.replaceAllPods(ctx)
 }
 
 // updateObjects runs the phases up to the last write.

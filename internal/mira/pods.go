@@ -63,11 +63,22 @@ func (p *planner) podsWithoutClaim(ctx context.Context, c *objectChange) ([]roll
 
 // replacePods deletes the pods of a StatefulSet that lack a claim which it has, one after
 // the other: its controller cannot change them, and would try for ever. They are left of a
-// StatefulSet that did not have the claim yet.
+// StatefulSet that did not have the claim yet. The error is a [*RolloutError].
 func (s *services) replacePods(ctx context.Context, statefulSet *unstructured.Unstructured) error {
+	without, err := s.podsToReplace(ctx, statefulSet)
+	if err == nil && len(without) > 0 {
+		err = s.watcher.Replace(ctx, targetOf(statefulSet), without, s.settings.Rollout.options())
+	}
+	if err != nil {
+		return &RolloutError{Err: s.kube.Explain(err)}
+	}
+	return nil
+}
+
+func (s *services) podsToReplace(ctx context.Context, statefulSet *unstructured.Unstructured) ([]rollout.Pod, error) {
 	templates := kube.ClaimTemplates(statefulSet)
 	if len(templates) == 0 {
-		return nil
+		return nil, nil
 	}
 	var without []rollout.Pod
 	for _, name := range podNames(statefulSet) {
@@ -75,18 +86,15 @@ func (s *services) replacePods(ctx context.Context, statefulSet *unstructured.Un
 		var forbidden *kube.ForbiddenError
 		switch {
 		case errors.As(err, &forbidden):
-			return nil // the wait tells what is missing
+			return nil, nil // the wait tells what is missing
 		case err != nil:
-			return err
+			return nil, err
 		case pod == nil || pod.GetDeletionTimestamp() != nil || hasClaims(pod, templates):
 		case metav1.GetControllerOf(pod) == nil || metav1.IsControlledBy(pod, statefulSet):
 			without = append(without, rollout.Pod{Name: name, UID: pod.GetUID()})
 		}
 	}
-	if err := rollout.Replace(ctx, s.kube.Dynamic(), statefulSet.GetNamespace(), without); err != nil {
-		return s.kube.Explain(err)
-	}
-	return nil
+	return without, nil
 }
 
 // hasClaims reports whether a pod mounts the claims of all templates.

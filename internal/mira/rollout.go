@@ -49,17 +49,39 @@ func (o *operation) waitFor(ctx context.Context, c *objectChange) error {
 	return err
 }
 
-// awaitRollout follows the rollout of one StatefulSet.
-func (s *services) awaitRollout(ctx context.Context, statefulSet *unstructured.Unstructured, options rollout.Options) error {
-	settings := s.settings.Rollout
-	options.Grace, options.UnschedulableGrace, options.Soak = settings.Grace, settings.UnschedulableGrace, settings.Soak
-	target := rollout.Target{
-		Namespace: statefulSet.GetNamespace(), Name: statefulSet.GetName(), UID: statefulSet.GetUID(), MinGeneration: statefulSet.GetGeneration(),
+// replaceAllPods replaces the pods that the StatefulSets' controller cannot change, of an
+// apply that does not wait for rollouts.
+func (o *operation) replaceAllPods(ctx context.Context) error {
+	for _, c := range o.progress.written {
+		if isStatefulSet(c.stored) && (c.action == actionRecreate || c.live == nil && o.prior != nil) {
+			if err := o.replacePods(ctx, c.stored); err != nil {
+				return err
+			}
+		}
 	}
-	if _, err := s.watcher.Wait(ctx, target, options); err != nil {
+	return nil
+}
+
+// awaitRollout follows the rollout of one StatefulSet. The error is a [*RolloutError].
+func (s *services) awaitRollout(ctx context.Context, statefulSet *unstructured.Unstructured, options rollout.Options) error {
+	common := s.settings.Rollout.options()
+	options.Grace, options.UnschedulableGrace, options.Soak = common.Grace, common.UnschedulableGrace, common.Soak
+	if _, err := s.watcher.Wait(ctx, targetOf(statefulSet), options); err != nil {
 		return &RolloutError{Err: s.kube.Explain(err)}
 	}
 	return nil
+}
+
+// targetOf is the StatefulSet as a write has left it.
+func targetOf(statefulSet *unstructured.Unstructured) rollout.Target {
+	return rollout.Target{
+		Namespace: statefulSet.GetNamespace(), Name: statefulSet.GetName(), UID: statefulSet.GetUID(), MinGeneration: statefulSet.GetGeneration(),
+	}
+}
+
+// options are those of every wait.
+func (s RolloutSettings) options() rollout.Options {
+	return rollout.Options{Grace: s.Grace, UnschedulableGrace: s.UnschedulableGrace, Soak: s.Soak}
 }
 
 // rolloutFailure reports whether a rollout has failed, and why, in a line: a pod cannot

@@ -78,9 +78,17 @@ func (w *walk) ask(ctx context.Context, rpc string, call func(context.Context, t
 		w.fastAnswers[rpc]++
 	}
 	if diff := w.compare(served, call(ctx, w.reference)); diff != "" {
-		return served, fmt.Errorf("%s, answered by %s, differs from the reference (-under test +reference):\n%s", rpc, by, diff)
+		return served, &differenceError{rpc: rpc, by: by, diff: diff}
 	}
 	return served, failure(served.diagnostics, served.err)
+}
+
+// differenceError says that the server under test has answered otherwise than the
+// reference.
+type differenceError struct{ rpc, by, diff string }
+
+func (e *differenceError) Error() string {
+	return fmt.Sprintf("%s, answered by %s, differs from the reference (-under test +reference):\n%s", e.rpc, e.by, e.diff)
 }
 
 // compare returns how two answers differ; "" for equal ones.

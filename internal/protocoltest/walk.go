@@ -20,6 +20,9 @@ type walk struct {
 	typ   tftypes.Type
 }
 
+// maxRefreshes bounds how often a refresh begins again.
+const maxRefreshes = 5
+
 // start starts both servers and configures them.
 func (c *Core) start(ctx context.Context) (*walk, error) {
 	w := &walk{Core: c, served: c.Served(), reference: c.Reference()}
@@ -56,8 +59,23 @@ func failure(diagnostics []*tfprotov6.Diagnostic, err error) error {
 	return errors.Join(failed...)
 }
 
-// refresh reads the state file, and then the resource.
+// refresh reads the state file, and then the resource. Whether a rollout is pending depends
+// on the moment: where it ended between two answers, both servers start and read again.
 func (w *walk) refresh(ctx context.Context) (tftypes.Value, error) {
+	for try := 1; ; try++ {
+		value, err := w.refreshOnce(ctx)
+		var differs *differenceError
+		if !errors.As(err, &differs) || try == maxRefreshes {
+			return value, err
+		}
+		w.served, w.reference = w.Served(), w.Reference()
+		if err := errors.Join(w.configure(ctx, w.reference), w.configure(ctx, w.served)); err != nil {
+			return value, err
+		}
+	}
+}
+
+func (w *walk) refreshOnce(ctx context.Context) (tftypes.Value, error) {
 	current, err := w.upgrade(ctx)
 	if err != nil || current.IsNull() {
 		return current, err

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -47,21 +48,52 @@ func (e *ReplaceError) Unwrap() error { return e.Err }
 // The controller does not replace a pod that lacks a claim which the StatefulSet has by
 // now. It tries to change the pod, which the server refuses, and stops there. The pods
 // must be given in the order of their ordinals, because the controller uses it, too.
-func Replace(ctx context.Context, client dynamic.Interface, namespace string, pods []Pod) error {
-	resource := client.Resource(podResource).Namespace(namespace)
+//
+// The error is a [*ReplaceError]. It wraps a [*FailedError] if a new pod fails for longer
+// than the grace of the options.
+func (w *Watcher) Replace(ctx context.Context, target Target, pods []Pod, options Options) error {
+	resource := w.client.Resource(podResource).Namespace(target.Namespace)
 	for i, pod := range pods {
 		err := resource.Delete(ctx, pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}})
 		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-			return &ReplaceError{Namespace: namespace, Remaining: pods[i:], Err: err}
+			return &ReplaceError{Namespace: target.Namespace, Remaining: pods[i:], Err: err}
 		}
 		if i == len(pods)-1 {
 			break
 		}
-		if err := awaitSuccessor(ctx, resource, pod); err != nil {
-			return &ReplaceError{Namespace: namespace, Remaining: pods[i+1:], Err: fmt.Errorf("waiting for the new pod %s: %w", pod.Name, err)}
+		if err := w.awaitSuccessorOrFailure(ctx, target, pod, options); err != nil {
+			return &ReplaceError{
+				Namespace: target.Namespace, Remaining: pods[i+1:], Err: fmt.Errorf("waiting for the new pod %s: %w", pod.Name, err),
+			}
 		}
 	}
 	return nil
+}
+
+// awaitSuccessorOrFailure waits until another pod of the same name is ready, or until the
+// rollout has failed.
+func (w *Watcher) awaitSuccessorOrFailure(ctx context.Context, target Target, former Pod, options Options) error {
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := w.Wait(watching, target, options)
+		var failed *FailedError
+		if errors.As(err, &failed) {
+			cancel()
+		}
+		ended <- err
+	}()
+	err := awaitSuccessor(watching, w.client.Resource(podResource).Namespace(target.Namespace), former)
+	cancel()
+	var failed *FailedError
+	if waited := <-ended; err != nil && errors.As(waited, &failed) {
+		return waited
+	}
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // awaitSuccessor waits until another pod of the same name is ready.
