@@ -91,3 +91,29 @@ func TestCore_rollout_podsNotCreated(t *testing.T) {
 	}
 	r.destroy()
 }
+
+// A new version that comes with a further claim has its pods replaced one after the other.
+// The first that fails ends that, and the client is rolled back.
+func TestCore_rollout_newClaimFails(t *testing.T) {
+	t.Parallel()
+	sample := acctest.Edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
+	r := newRollout(t, sample, nil)
+	r.attributes["timeouts"] = map[string]any{"update": "5m"}
+	r.succeed()
+	claims := r.s.UIDs(t, "PersistentVolumeClaim")
+	r.s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1",
+		"          subPath: caddy\n", "          subPath: caddy\n        - name: backup\n          mountPath: /backup\n",
+		"  volumeClaimTemplates:\n", "  volumeClaimTemplates:\n  - metadata:\n      name: backup\n    spec:\n"+
+			"      accessModes: [ReadWriteOnce]\n      resources: {requests: {storage: 1Gi}}\n"))
+	r.fail("Rollout Failed And Was Rolled Back", "ImagePullBackOff", "The former revision serves again")
+	r.s.WantImages(t, "mira:3.0")
+	after := r.s.UIDs(t, "PersistentVolumeClaim")
+	for name, uid := range claims {
+		if after[name] != uid {
+			t.Errorf("claim %s is another one", name)
+		}
+	}
+	r.s.PutTemplate(t, sample)
+	r.succeed()
+	r.destroy()
+}
