@@ -17,75 +17,76 @@ import (
 // operation has no pass yet. Nothing was written.
 var errNotAdmitted = errors.New("the gate has not admitted this change of pods")
 
-// admit lets an update wait for its turn whose plan already says that it concerns running
-// pods: what the update reads after the wait is not out of date then.
-func (o *operation) admit(ctx context.Context) error {
-	if !needsGate(o.prior, o.options.Planned) {
-		return nil
-	}
-	return o.enterGate(ctx)
+// turn is a client's place at the gate, and the pass that it has got there, if any.
+type turn struct {
+	gate   *rollout.Gate
+	client string
+	pass   *rollout.Pass
 }
 
-// enterGate waits for the operation's turn.
-func (o *operation) enterGate(ctx context.Context) error {
-	pass, err := o.gate.Enter(ctx, o.spec.Name)
+// take waits for the client's turn.
+func (t *turn) take(ctx context.Context) error {
+	pass, err := t.gate.Enter(ctx, t.client)
 	var closed *rollout.GateClosedError
 	if err != nil && !errors.As(err, &closed) {
 		return &NotBegunError{Err: err}
 	}
-	o.pass = pass
+	t.pass = pass
 	return err
 }
 
+// leave ends the turn.
+func (t *turn) leave(ctx context.Context) { t.pass.Leave(ctx) }
+
 // checkAdmitted refuses to write what concerns running pods without a pass.
-func (o *operation) checkAdmitted(ctx context.Context) error {
+func (t *turn) checkAdmitted(ctx context.Context, changes changeSet, isUpdate bool) error {
 	switch {
-	case o.pass != nil:
+	case t.pass != nil:
 		return nil
-	case o.changes.disruptPods(o.prior != nil):
+	case changes.disruptPods(isUpdate):
 		return errNotAdmitted
 	}
-	logging.Debug(ctx, "Passed by the gate, as no running pods are concerned", "client", o.spec.Name)
+	logging.Debug(ctx, "Passed by the gate, as no running pods are concerned", "client", t.client)
 	return nil
 }
 
-// reportRollout tells the gate how a rollout ended. The error is that of the wait for it.
-func (o *operation) reportRollout(ctx context.Context, waited error) {
+// report tells the gate how a rollout ended. The error is that of the wait for it.
+func (t *turn) report(ctx context.Context, waited error) {
 	reason, isFailed := rolloutFailure(waited)
 	unknown := unknownOutcome(waited)
 	switch {
-	case isFailed && o.pass != nil:
-		o.pass.Fail(ctx, reason)
+	case isFailed && t.pass != nil:
+		t.pass.Fail(ctx, reason)
 	case isFailed:
-		o.gate.Fail(ctx, o.spec.Name, reason)
-	case unknown != "" && o.pass != nil:
-		o.pass.Unknown(ctx, unknown)
+		t.gate.Fail(ctx, t.client, reason)
+	case unknown != "" && t.pass != nil:
+		t.pass.Unknown(ctx, unknown)
 	case unknown != "":
-		o.gate.Unknown(ctx, o.spec.Name, unknown)
+		t.gate.Unknown(ctx, t.client, unknown)
 	default:
-		o.pass.Succeed()
+		t.pass.Succeed()
 	}
 }
 
-// reportUnfinished tells the gate of writes that stopped half-way, if they may have begun a
+// reportWrites tells the gate of writes that stopped half-way, if they may have begun a
 // rollout.
-func (o *operation) reportUnfinished(ctx context.Context, err error) {
-	if o.progress.hasBegunRollout() {
-		o.pass.Unknown(ctx, "its apply stopped half-way: "+oneLine(err))
+func (t *turn) reportWrites(ctx context.Context, done *progress, err error) {
+	if done.hasBegunRollout() {
+		t.pass.Unknown(ctx, "its apply stopped half-way: "+oneLine(err))
 	}
 }
 
 // reportPruning tells the gate that the new revision serves but what the template does
 // not have any more is still there: the next client would most likely meet the same.
-func (o *operation) reportPruning(ctx context.Context, err error) {
-	o.pass.Fail(ctx, "what the template does not have any more could not be deleted: "+oneLine(err))
+func (t *turn) reportPruning(ctx context.Context, err error) {
+	t.pass.Fail(ctx, "what the template does not have any more could not be deleted: "+oneLine(err))
 }
 
 // needsGate reports whether the plan of an update says that it replaces, stops or removes
 // pods: a pod template changes, a StatefulSet gets fewer replicas, is recreated, or comes
 // beside those that are there, or an object goes. A rollout that was not seen through
 // counts, too. What is planned may be nil: not known. What a plan does not show, the dry
-// runs do, see [operation.checkAdmitted].
+// runs do, see [turn.checkAdmitted].
 func needsGate(prior *State, planned map[string]managedfields.Fields) bool {
 	if planned == nil || prior.Journal.IsPending() {
 		return true

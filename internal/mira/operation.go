@@ -7,19 +7,17 @@ import (
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
-	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // operation is one plan, create or update of one client: what is asked, what it has
 // found out, and what it has done. Its phases are methods, in this order:
 //
-//  1. admit: an update whose plan concerns running pods waits for its turn at the gate
+//  1. turn.take: an update whose plan concerns running pods waits for its turn at the gate
 //     (gate.go).
 //  2. render: the template gives the manifest (render.go).
 //  3. dryRun: what is there is read, and the server dry-runs each object (planner.go).
 //  4. checkPlan: the dry runs must give what the operator agreed to.
-//  5. checkAdmitted: if the dry runs show that running pods are concerned, and the plan did
+//  5. turn.checkAdmitted: if the dry runs show that running pods are concerned, and the plan did
 //     not, the operation goes to the gate and begins again (gate.go).
 //  6. writeAll: the objects are written, in template order (apply.go). Claims grow, objects
 //     are adopted, and StatefulSets are recreated on the way (claims.go, recreate.go).
@@ -50,7 +48,7 @@ type operation struct {
 
 	// What is done.
 
-	pass     *rollout.Pass // of the gate; nil while the operation needs none
+	turn     turn // at the gate
 	progress progress
 
 	// What comes out.
@@ -103,6 +101,7 @@ func newOperation(s *services, spec Spec, prior *State, options ApplyOptions) *o
 		spec:     spec,
 		prior:    prior,
 		options:  options,
+		turn:     turn{gate: s.gate, client: spec.Name},
 	}
 	o.writer = writer{services: s, planner: &o.planner, progress: &o.progress}
 	return o
@@ -110,15 +109,15 @@ func newOperation(s *services, spec Spec, prior *State, options ApplyOptions) *o
 
 // create runs the phases of a create.
 func (o *operation) create(ctx context.Context) (*Outcome, error) {
-	defer func() { o.pass.Leave(ctx) }()
+	defer func() { o.turn.leave(ctx) }()
 	bounded, cancel, err := o.writeAdmitted(ctx, o.createObjects)
 	defer cancel()
 	if err != nil {
-		o.reportUnfinished(ctx, err)
+		o.turn.reportWrites(ctx, &o.progress, err)
 		return nil, err
 	}
 	err = o.follow(bounded)
-	o.reportRollout(ctx, err)
+	o.turn.report(ctx, err)
 	if o.rollsBack(err) {
 		return nil, o.rollBack(ctx, err)
 	}
@@ -143,33 +142,36 @@ func (o *operation) createObjects(ctx context.Context) error {
 
 // update runs the phases of an update.
 func (o *operation) update(ctx context.Context) (*Outcome, error) {
-	defer func() { o.pass.Leave(ctx) }()
-	if err := o.admit(ctx); err != nil {
-		return nil, err
+	defer func() { o.turn.leave(ctx) }()
+	// What is read after the wait for the turn is not out of date.
+	if needsGate(o.prior, o.options.Planned) {
+		if err := o.turn.take(ctx); err != nil {
+			return nil, err
+		}
 	}
 	bounded, cancel, err := o.writeAdmitted(ctx, o.updateObjects)
 	defer cancel()
 	if err != nil {
-		o.reportUnfinished(ctx, err)
+		o.turn.reportWrites(ctx, &o.progress, err)
 		return o.partialOutcome(err), err
 	}
 	// What is not pruned yet is still the client's.
 	o.state.Refs = union(o.state.Refs, o.prior.Refs)
 	if err = o.follow(bounded); err != nil {
-		o.reportRollout(ctx, err)
+		o.turn.report(ctx, err)
 		if o.rollsBack(err) {
 			report := o.rollBack(ctx, err)
-			return &Outcome{State: State{Refs: report.refs(o.prior.Refs), Journal: o.journalOfRollBack(report)}}, report
+			return &Outcome{State: State{Refs: report.refs(o.prior.Refs), Journal: o.journal().ofRollBack(report)}}, report
 		}
 		return o.outcome(err), err
 	}
 	if err := o.prune(bounded); err != nil {
 		err = &PartialWriteError{Written: o.progress.all(), Err: err}
-		o.reportPruning(ctx, err)
+		o.turn.reportPruning(ctx, err)
 		return o.outcome(nil), err
 	}
 	o.state.Refs = o.changes.refs()
-	o.pass.Succeed()
+	o.turn.report(ctx, nil)
 	return o.outcome(nil), nil
 }
 
@@ -185,7 +187,7 @@ func (o *operation) writeAdmitted(
 			return bounded, cancel, err
 		}
 		cancel()
-		if err = o.enterGate(ctx); err != nil {
+		if err = o.turn.take(ctx); err != nil {
 			return bounded, cancel, err
 		}
 	}
@@ -218,7 +220,7 @@ func (o *operation) write(ctx context.Context) error {
 	if err := o.checkPlan(); err != nil {
 		return err
 	}
-	if err := o.checkAdmitted(ctx); err != nil {
+	if err := o.turn.checkAdmitted(ctx, o.changes, o.prior != nil); err != nil {
 		return err
 	}
 	if err := o.writer.writeAll(ctx, o.changes); err != nil {
@@ -235,30 +237,7 @@ func (o *operation) render(ctx context.Context) error {
 		return err
 	}
 	o.warn(o.manifest.warnings...)
-	return o.checkWorkload()
-}
-
-// checkWorkload refuses a template without any workload for a client that has one.
-func (o *operation) checkWorkload() error {
-	if o.prior == nil || slices.ContainsFunc(o.manifest.objects, func(object *unstructured.Unstructured) bool {
-		return isWorkload(kube.RefOf(object))
-	}) {
-		return nil
-	}
-	had := slices.DeleteFunc(slices.Clone(o.prior.Refs), func(ref kube.Ref) bool { return !isWorkload(ref) })
-	if len(had) == 0 {
-		return nil
-	}
-	return &NoWorkloadError{Source: o.spec.Template, Client: o.spec.Name, Had: had}
-}
-
-// isWorkload reports whether an object runs pods.
-func isWorkload(ref kube.Ref) bool {
-	switch ref.Kind {
-	case statefulSetKind, "Deployment", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob":
-		return true
-	}
-	return false
+	return checkWorkload(o.manifest, o.spec, o.prior)
 }
 
 // dryRun finds out what to do to each object.
@@ -303,7 +282,7 @@ func (o *operation) warn(warnings ...Warning) { o.warnings = append(o.warnings, 
 // outcome is what the operation has done, once its objects are written. The error is that
 // of the wait for its rollouts.
 func (o *operation) outcome(waited error) *Outcome {
-	o.state.Journal = o.journalOfWait(waited)
+	o.state.Journal = o.journal().ofWait(waited)
 	return &Outcome{State: o.state, Existed: o.progress.existed, Warnings: o.warnings}
 }
 
@@ -313,5 +292,5 @@ func (o *operation) partialOutcome(err error) *Outcome {
 	if _, ok := errors.AsType[*PartialWriteError](err); !ok {
 		return nil
 	}
-	return &Outcome{State: State{Refs: union(o.prior.Refs, o.progress.maybeWritten()), Journal: o.journalOfWrites(err)}}
+	return &Outcome{State: State{Refs: union(o.prior.Refs, o.progress.maybeWritten()), Journal: o.journal().ofWrites(err)}}
 }

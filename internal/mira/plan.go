@@ -55,7 +55,7 @@ func (o *operation) warnOfChanges(ctx context.Context) error {
 	client := o.spec.Name
 	o.warn(pendingRollouts(client, o.prior)...)
 	o.warn(o.changes.leavingObjects(client)...)
-	o.warn(o.unprobedContainers()...)
+	o.warn(o.changes.unprobedContainers(o.manifest.revision, &o.told)...)
 	o.warn(o.changes.takeovers(o.fields, client)...)
 	o.warn(o.changes.removals(client)...)
 	o.warn(o.changes.recreations(client, o.planner.replacesOwn())...)

@@ -51,15 +51,15 @@ func (s changeSet) leavingObjects(client string) []Warning {
 
 // unprobedContainers warns of the containers of new pods that have no readiness probe, once
 // for each template.
-func (o *operation) unprobedContainers() []Warning {
+func (s changeSet) unprobedContainers(revision string, told *onceEach) []Warning {
 	var containers []string
-	for _, c := range o.changes.withManifest() {
+	for _, c := range s.withManifest() {
 		if c.action == actionNone || !isStatefulSet(c.manifest) || c.live != nil && c.keepsPodTemplate() {
 			continue
 		}
 		containers = append(containers, withoutReadinessProbe(c.manifest)...)
 	}
-	if len(containers) == 0 || !o.told.isFirst("readinessProbe "+o.manifest.revision) {
+	if len(containers) == 0 || !told.isFirst("readinessProbe "+revision) {
 		return nil
 	}
 	return []Warning{NoReadinessProbeWarning{Containers: containers}}

@@ -52,7 +52,7 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, prior *State) 
 	if len(live) == 0 && !isLeaving {
 		return nil, nil
 	}
-	state.Journal = f.refreshJournal(ctx, prior, live)
+	state.Journal = journalReader{f.services}.read(ctx, prior, live)
 	state.Images = imagesOf(state.Objects)
 	state.Claims = f.claimsOf(ctx, namespace, name, live, prior.Claims)
 	if slices.ContainsFunc(live, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Ingress" }) {

@@ -252,3 +252,26 @@ func urlOf(objects []*unstructured.Unstructured) string {
 	}
 	return ""
 }
+
+// checkWorkload refuses a template without any workload for a client that has one.
+func checkWorkload(m *manifest, spec Spec, prior *State) error {
+	if prior == nil || slices.ContainsFunc(m.objects, func(object *unstructured.Unstructured) bool {
+		return isWorkload(kube.RefOf(object))
+	}) {
+		return nil
+	}
+	had := slices.DeleteFunc(slices.Clone(prior.Refs), func(ref kube.Ref) bool { return !isWorkload(ref) })
+	if len(had) == 0 {
+		return nil
+	}
+	return &NoWorkloadError{Source: spec.Template, Client: spec.Name, Had: had}
+}
+
+// isWorkload reports whether an object runs pods.
+func isWorkload(ref kube.Ref) bool {
+	switch ref.Kind {
+	case statefulSetKind, "Deployment", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob":
+		return true
+	}
+	return false
+}

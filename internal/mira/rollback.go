@@ -65,7 +65,7 @@ func (o *operation) rollBack(ctx context.Context, cause error) *RolledBackError 
 			o.writer.deleteCreated(ctx, c, report)
 			continue
 		}
-		if restored := o.restore(ctx, cmp.Or(o.formerOf(c), c.live), c.stored, report); restored != nil && isStatefulSet(restored) {
+		if restored := o.restore(ctx, cmp.Or(o.journal().formerOf(c), c.live), c.stored, report); restored != nil && isStatefulSet(restored) {
 			former = append(former, restored)
 		}
 	}

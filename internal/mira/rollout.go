@@ -17,7 +17,7 @@ import (
 // a client of which some rollout was not seen through.
 func (o *operation) wait(ctx context.Context) error {
 	for _, c := range o.changes.withManifest() {
-		if isStatefulSet(c.result()) && o.awaits(c) {
+		if isStatefulSet(c.result()) && awaits(c, o.prior) {
 			if err := o.waitFor(ctx, c); err != nil {
 				return err
 			}
@@ -27,9 +27,9 @@ func (o *operation) wait(ctx context.Context) error {
 	return nil
 }
 
-// awaits reports whether the operation must see the rollout of a StatefulSet.
-func (o *operation) awaits(c *objectChange) bool {
-	return o.prior == nil || o.prior.Journal.IsPending() || c.startsRollout()
+// awaits reports whether an operation must see the rollout of a StatefulSet.
+func awaits(c *objectChange, prior *State) bool {
+	return prior == nil || prior.Journal.IsPending() || c.startsRollout()
 }
 
 // waitFor waits until a StatefulSet serves and its claims have grown.
