@@ -87,11 +87,11 @@ func TestCore_journal_interrupt(t *testing.T) {
 	}
 	r.fail("Rollout Failed And Was Rolled Back", "ImagePullBackOff") // the plan has the change again
 
-	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira:3.2"))
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-slow:3.2"))
 	r.interruptWait()
 	s.WaitReady(t)
 	r.succeed()
-	s.WantImages(t, "mira:3.2")
+	s.WantImages(t, "mira-slow:3.2")
 	r.destroy()
 }
 
