@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -57,4 +58,55 @@ func TestClaims_shareTheList(t *testing.T) {
 			t.Errorf("found %d claims when the list is old", found)
 		}
 	})
+}
+
+// A few new clients have their claims read one by one, many have them listed once. Only
+// what is there is read.
+func TestClaims_getAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients, there = 1000, 7
+		server := newFakeServer()
+		for i := range there {
+			server.put("persistentvolumeclaims", fmt.Sprintf("data-mira-%s-0", clientName(i*100)), "")
+		}
+		claims := NewClaims(server.client(t))
+		found := 0
+		for i := range clients {
+			got, err := claims.GetAll(t.Context(), "default", []string{fmt.Sprintf("data-mira-%s-0", clientName(i))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			found += len(got)
+			if i == 2 && len(server.log) != 3 {
+				t.Errorf("three claims took %v", server.log)
+			}
+		}
+		if found != there {
+			t.Errorf("found %d claims, want %d", found, there)
+		}
+		if lists := server.requests("list"); lists != 1 || len(server.log) > singleClaims+there+1 {
+			t.Errorf("%d clients took %d requests, %d of them lists", clients, len(server.log), lists)
+		}
+	})
+}
+
+// A server that refuses to list claims is asked for each.
+func TestClaims_getAllWithoutList(t *testing.T) {
+	server := newFakeServer()
+	server.before = func(r *http.Request) (*http.Response, error) {
+		if isList(r) {
+			return status(r, http.StatusForbidden, "Forbidden"), nil
+		}
+		return nil, nil
+	}
+	var names []string
+	for i := range 3 * singleClaims {
+		name := fmt.Sprintf("data-mira-%s-0", clientName(i))
+		server.put("persistentvolumeclaims", name, "")
+		names = append(names, name)
+	}
+	found, err := NewClaims(server.client(t)).GetAll(t.Context(), "default", names)
+	if err != nil || len(found) != len(names) {
+		t.Errorf("found %d of %d claims, error %v", len(found), len(names), err)
+	}
 }

@@ -41,6 +41,7 @@ type deletion struct {
 	client     string
 	recorded   *State
 	deleteData bool
+	isPlan     bool // nothing is deleted
 
 	// found are the claims of the recorded StatefulSets, by the keys of these. Recorded claims
 	// of no recorded StatefulSet, which a template leaves that renames it, stand under the
@@ -116,7 +117,7 @@ func (d *deletion) findClaims(ctx context.Context, live map[string]*unstructured
 			}
 		}
 		found, err := d.claims.List(ctx, kube.ListClaims{
-			Namespace: d.namespace, StatefulSet: ref.Name, Templates: templates, Fresh: d.deleteData,
+			Namespace: d.namespace, StatefulSet: ref.Name, Templates: templates, Fresh: d.deleteData && !d.isPlan,
 		})
 		if err != nil {
 			return nil, err

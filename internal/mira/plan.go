@@ -62,6 +62,7 @@ func (o *operation) warnOfChanges(ctx context.Context) error {
 	o.warn(o.changes.admissionChanges(o.fields, client)...)
 	o.warn(o.changes.sharedFields(o.fields, client)...)
 	o.warn(o.changes.renamedStatefulSets(client, o.prior)...)
+	o.warn(o.changes.claims(client)...)
 	adoption, err := o.planner.adoptions(ctx, o.changes)
 	o.warn(adoption...)
 	return err

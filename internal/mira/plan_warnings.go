@@ -177,6 +177,21 @@ func (s changeSet) renamedStatefulSets(client string, prior *State) []Warning {
 	return warnings
 }
 
+// claims warns of the claims that new StatefulSets find, and of the policies that are taken
+// back so that claims stay.
+func (s changeSet) claims(client string) []Warning {
+	var warnings []Warning
+	for _, c := range s {
+		if len(c.claims.found) > 0 {
+			warnings = append(warnings, ClaimsFoundWarning{Client: client, Namespace: c.ref.Namespace, Claims: c.claims.found})
+		}
+		if len(c.claims.atRisk) > 0 {
+			warnings = append(warnings, ClaimPolicyWarning{Client: client, StatefulSet: c.ref, Policies: c.claims.atRisk})
+		}
+	}
+	return warnings
+}
+
 // adoptions warns of the existing objects that the apply takes over, and of what it
 // changes on them: the plan of a create shows only what will be. For an update these are
 // objects that others have created again since the last apply, or those of a client that

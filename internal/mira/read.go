@@ -16,6 +16,9 @@ import (
 //
 // Where not one of the recorded objects is left, this may be another cluster than the one
 // recorded, although it may have objects of these names: [*AnotherClusterError].
+//
+// A client whose data is deleted with it is there as long as one of its claims is: a delete
+// that came as far as that must be able to go on.
 func (f *Fleet) Read(ctx context.Context, namespace, name string, prior *State) (*State, error) {
 	state := &State{
 		Objects:  make(map[string]managedfields.Fields, len(prior.Refs)),
@@ -49,12 +52,14 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, prior *State) 
 		state.Objects[ref.Key()] = f.fields.Observe(object, prior.Objects[ref.Key()])
 		live = append(live, object)
 	}
-	if len(live) == 0 && !isLeaving {
+	if prior.DeletesData || len(live) > 0 || isLeaving {
+		state.Claims = f.claimsOf(ctx, namespace, name, live, prior.Claims)
+	}
+	if len(live) == 0 && !isLeaving && len(state.Claims) == 0 {
 		return nil, nil
 	}
 	state.Journal = journalReader{f.services}.read(ctx, prior, live)
 	state.Images = imagesOf(state.Objects)
-	state.Claims = f.claimsOf(ctx, namespace, name, live, prior.Claims)
 	if slices.ContainsFunc(live, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Ingress" }) {
 		state.URL = urlOf(live)
 	}

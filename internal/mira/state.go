@@ -37,6 +37,9 @@ type State struct {
 	PinnedRevision string
 	// Journal is what an apply has begun and not seen through; nil if there is nothing.
 	Journal *Journal
+	// DeletesData: the client is deleted with its claims. It is not gone as long as one of
+	// them is there.
+	DeletesData bool
 	// IgnoresRollouts: the configuration does not wait for rollouts, so that none counts as
 	// pending.
 	IgnoresRollouts bool

@@ -194,6 +194,41 @@ type RenamedStatefulSetWarning struct {
 	Claims      []string
 }
 
+// ClaimPolicyWarning says that a StatefulSet has Kubernetes delete its claims when it goes
+// or shrinks, as the plan has it do, and that this policy is taken back first.
+type ClaimPolicyWarning struct {
+	Client      string
+	StatefulSet kube.Ref
+	Policies    []string // whenDeleted, whenScaled
+}
+
+// ClaimsFoundWarning names the claims that are there already under the names that a new
+// StatefulSet will use.
+type ClaimsFoundWarning struct {
+	Client, Namespace string
+	Claims            []string
+}
+
+// DataDeletedWarning names the claims that a plan deletes with their client.
+type DataDeletedWarning struct {
+	Client, Namespace string
+	Claims            []string
+}
+
+// DataKeptWarning names the claims that stay when their client is deleted.
+type DataKeptWarning struct {
+	Client, Namespace string
+	Claims            []string
+}
+
+// DataLeftWarning names the claims of a client that another one replaces, as its name or
+// its namespace changes. The other one does not find them.
+type DataLeftWarning struct {
+	Client, Namespace string
+	Claims            []string
+	Next              ClientName
+}
+
 // UnknownValuesWarning names the placeholders whose values the live objects of an
 // imported client do not tell.
 type UnknownValuesWarning struct {
@@ -250,6 +285,11 @@ func (ClaimGrowthWarning) isWarning()        {}
 func (ClaimsTooSmallWarning) isWarning()     {}
 func (ClaimNotGrownWarning) isWarning()      {}
 func (FileSystemPendingWarning) isWarning()  {}
+func (ClaimPolicyWarning) isWarning()        {}
+func (ClaimsFoundWarning) isWarning()        {}
+func (DataDeletedWarning) isWarning()        {}
+func (DataKeptWarning) isWarning()           {}
+func (DataLeftWarning) isWarning()           {}
 func (RenamedStatefulSetWarning) isWarning() {}
 func (UnknownValuesWarning) isWarning()      {}
 func (ConflictingValuesWarning) isWarning()  {}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -178,7 +179,8 @@ func wantOwnersOfPolicy(t *testing.T, s *acctest.Sandbox) {
 	t.Helper()
 	live := s.Get(t, "StatefulSet", "mira-acme")
 	for _, entry := range live.GetManagedFields() {
-		if strings.HasPrefix(entry.Manager, "terraform-provider-mira") && strings.Contains(string(entry.FieldsV1.GetRawBytes()), "RetentionPolicy") {
+		isOurs := strings.HasPrefix(entry.Manager, "terraform-provider-mira")
+		if isOurs && strings.Contains(string(entry.FieldsV1.GetRawBytes()), "RetentionPolicy") {
 			t.Errorf("the policy is owned by %s (%s)", entry.Manager, entry.Operation)
 		}
 	}
@@ -268,7 +270,7 @@ func TestCore_claimsStay_withoutRights(t *testing.T) {
 	restore := s.Rights.Suspend(t, "", "persistentvolumeclaims", "patch")
 	s.PutTemplate(t, renamed(t, sample))
 	says := []string{"Kubernetes Would Delete Claims", "StatefulSet " + s.Namespace + "/mira-acme", "whenDeleted", "patch"}
-	for name, attributes := range map[string]map[string]any{"prune": r.attributes} {
+	for name, attributes := range map[string]map[string]any{"prune": r.attributes, "destroy": nil} {
 		_, err := r.Plan(t.Context(), attributes)
 		for _, word := range says {
 			if err == nil || !strings.Contains(err.Error(), word) {
@@ -282,6 +284,62 @@ func TestCore_claimsStay_withoutRights(t *testing.T) {
 	restore()
 	r.succeed()
 	r.destroy()
+}
+
+// A destroy with delete_data that could not delete a claim goes on with it the next time:
+// the client is in the state as long as its data is there.
+func TestCore_deleteGoesOnWithClaims(t *testing.T) {
+	t.Parallel()
+	sample := acctest.Edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
+	r := newRollout(t, sample, nil)
+	r.attributes["delete_data"] = true
+	r.succeed()
+	restore := r.s.Rights.Suspend(t, "", "persistentvolumeclaims", "delete")
+	_, err := r.Apply(t.Context(), nil)
+	for _, word := range []string{"may not delete persistentvolumeclaims", "mira-data-mira-acme-0", "mira-data-mira-acme-1"} {
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("the error does not have %q: %v", word, err)
+		}
+	}
+	if err := r.s.CheckNoClients(t); err != nil {
+		t.Error(err)
+	}
+	restore()
+	if _, err := r.Plan(t.Context(), r.attributes); err != nil {
+		t.Error(err)
+	}
+	if r.State == nil {
+		t.Fatal("the client is not in the state any more")
+	}
+	r.destroy()
+	if claims := r.s.Names(t, "PersistentVolumeClaim"); len(claims) > 0 {
+		t.Errorf("claims %v are left", claims)
+	}
+	if r.State != nil {
+		t.Error("the client is in the state")
+	}
+	r.succeed()
+	r.destroy()
+}
+
+// A client whose data goes with it, and whose objects somebody has deleted, comes back
+// around its data.
+func TestCore_deletedByHandWithData(t *testing.T) {
+	t.Parallel()
+	r := newRollout(t, acctest.SampleTemplate(t), nil)
+	r.attributes["delete_data"] = true
+	r.succeed()
+	claims := r.s.UIDs(t, "PersistentVolumeClaim")
+	for _, kind := range []string{"Service", "Ingress", "StatefulSet"} {
+		r.s.DeleteWith(t, kind, "mira-acme", metav1.DeletePropagationForeground)
+	}
+	r.s.WaitFor(t, "StatefulSet", "it is gone", func(sets []*unstructured.Unstructured) bool { return len(sets) == 0 })
+	r.succeed()
+	wantClaims(t, r.s, claims)
+	r.destroy()
+	if claims := r.s.Names(t, "PersistentVolumeClaim"); len(claims) > 0 {
+		t.Errorf("claims %v are left", claims)
+	}
 }
 
 // More storage reaches a claim that only its name tells, of a replica that is no more,

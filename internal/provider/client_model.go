@@ -172,6 +172,7 @@ func (m *clientModel) state(private clientPrivate) *mira.State {
 		Fingerprints:    private.Fingerprints,
 		Cluster:         private.Cluster,
 		PinnedRevision:  m.Template.get().Revision.get(),
+		DeletesData:     m.DeleteData.get(),
 		Journal:         private.Journal,
 		IgnoresRollouts: m.WaitForRollout.isKnown() && !m.WaitForRollout.get(),
 	}

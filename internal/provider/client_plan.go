@@ -14,10 +14,10 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if r.provider == nil {
 		return
 	}
-	if req.Plan.Raw.IsNull() { // a destroy: the state has all that it needs
+	if req.Plan.Raw.IsNull() {
 		state, diags := readClient(req.State.Raw)
 		resp.Diagnostics.Append(diags...)
-		resp.Diagnostics.Append(r.declareGone(&state)...)
+		resp.Diagnostics.Append(r.planDelete(ctx, req.Private, &state, nil)...)
 		return
 	}
 	plan, diags := readClient(req.Plan.Raw)
@@ -58,7 +58,8 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 			resp.Diagnostics.Append(private.save(ctx, resp.Private)...)
 		}
 	default:
-		resp.Diagnostics.Append(r.declareGone(prior)...)
+		next := mira.ClientName{Namespace: plan.Namespace.get(), Name: plan.Name.get()}
+		resp.Diagnostics.Append(r.planDelete(ctx, req.Private, prior, &next)...)
 	}
 	declares := declarationOf(ctx, req, before != nil)
 	timeout, diags := timeout("read", plan.Timeouts.get().Read, defaultReadTimeout)

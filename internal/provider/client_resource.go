@@ -219,7 +219,7 @@ func (r *clientResource) Delete(ctx context.Context, req resource.DeleteRequest,
 	}
 	addWarnings(&resp.Diagnostics, deleted.Warnings)
 	if len(deleted.DeletedClaims) > 0 {
-		resp.Diagnostics.AddWarning("Client Data Deleted",
+		resp.Diagnostics.AddWarning(fmt.Sprintf("Client Data Deleted (Client %q)", name),
 			fmt.Sprintf("Client %q is deleted, and with it, as delete_data was set, PersistentVolumeClaim %s in namespace %q.",
 				name, strings.Join(deleted.DeletedClaims, ", "), namespace))
 	}

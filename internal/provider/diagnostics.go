@@ -87,7 +87,7 @@ var failures = []failure{
 	failureOf[*mira.ClaimLostError]{
 		title: "Claim Would Be Lost",
 		advice: " Keep the claim template under its name. To begin with other claims all the same, `terraform taint ADDRESS` and apply: " +
-			"that stops the client and creates it again. Its present claims stay.",
+			"that stops the client and creates it again. Its present claims stay, unless `delete_data` is true.",
 	},
 	failureOf[*mira.ClaimShrinksError]{
 		title: "Claim Cannot Shrink",

@@ -118,7 +118,7 @@ func adviceCases() []diagnosticCase {
 			summary: "Claim Would Be Lost",
 			detail: client + "ERROR. Keep the claim template under its name. To begin with other claims all the same, `terraform taint ADDRESS` " +
 				"and apply: " +
-				"that stops the client and creates it again. Its present claims stay.",
+				"that stops the client and creates it again. Its present claims stay, unless `delete_data` is true.",
 		},
 		{
 			name: "a claim that would shrink says the least size",

@@ -103,9 +103,21 @@ var warningTexts = []warningText{
 	}),
 	warns("Renamed StatefulSet Starts Without Its Data", func(w mira.RenamedStatefulSetWarning) string {
 		return fmt.Sprintf("Client %q: the template does not have %s any more: it will be deleted. Its PersistentVolumeClaims stay (%s), "+
-			"but a StatefulSet of another name does not find them: it starts with empty ones.",
+			"but a StatefulSet of another name does not find them.",
 			w.Client, w.StatefulSet, strings.Join(w.Claims, ", "))
 	}),
+	warns("Claims Will Be Kept", func(w mira.ClaimPolicyWarning) string {
+		return fmt.Sprintf("Client %q: %s, which goes, shrinks or is recreated, has Kubernetes delete claims then (%s). Its "+
+			"persistentVolumeClaimRetentionPolicy is set to Retain first, so that they stay.",
+			w.Client, w.StatefulSet, joined(w.Policies, func(policy string) string { return policy + ": Delete" }))
+	}),
+	warnsEach("New Client Finds Earlier Data", func(w mira.ClaimsFoundWarning) string { return w.Client },
+		func(w mira.ClaimsFoundWarning) string {
+			return fmt.Sprintf("Client %q will use what is there already in namespace %q under the names of its claims: "+
+				"PersistentVolumeClaim %s. That is the data of an earlier client of this name, or was put there by hand. "+
+				"To begin empty, save what is needed and delete them first:\nkubectl delete pvc -n %s %s",
+				w.Client, w.Namespace, strings.Join(w.Claims, ", "), w.Namespace, strings.Join(w.Claims, " "))
+		}),
 	warns("Existing Objects Will Be Adopted", adoptionDetail),
 	warnsEach("Adoption Removes Fields", func(w mira.AdoptionRemovesWarning) string { return w.Client },
 		func(w mira.AdoptionRemovesWarning) string {
@@ -127,6 +139,17 @@ var warningTexts = []warningText{
 			w.Client, w.Claim.Claim.Name, w.Claim.To.String())
 	}),
 
+	warnsEach("Client Data Will Be Deleted", func(w mira.DataDeletedWarning) string { return w.Client },
+		func(w mira.DataDeletedWarning) string {
+			return fmt.Sprintf("Client %q of namespace %q is deleted with its data, as delete_data is true in the state: "+
+				"PersistentVolumeClaim %s. That cannot be undone. To keep the data, apply `delete_data = false` first.",
+				w.Client, w.Namespace, strings.Join(w.Claims, ", "))
+		}),
+	warns("Client Data Stays", func(w mira.DataKeptWarning) string {
+		return fmt.Sprintf("Client %q is deleted; its data stays in namespace %q, in PersistentVolumeClaim %s. Creating the client again "+
+			"finds it.", w.Client, w.Namespace, strings.Join(w.Claims, ", "))
+	}),
+	warnsEach("Client Starts Without Its Data", func(w mira.DataLeftWarning) string { return w.Client }, dataLeftDetail),
 	warns("Object Not Deleted", func(w mira.ObjectKeptWarning) string {
 		reason := fmt.Sprintf("it belongs to client %q now", w.Owner)
 		if w.Owner == "" {
@@ -229,6 +252,16 @@ func adoptionDetail(w mira.AdoptionWarning) string {
 		detail += " They match the template; only the ownership labels are added, and no pod restarts."
 	}
 	return detail
+}
+
+func dataLeftDetail(w mira.DataLeftWarning) string {
+	next := "a client of another namespace or name"
+	if w.Next.Namespace != "" && w.Next.Name != "" {
+		next = fmt.Sprintf("client %q of namespace %q", w.Next.Name, w.Next.Namespace)
+	}
+	return fmt.Sprintf("Client %q of namespace %q is replaced by %s. Its data does not go along: it stays in namespace %[2]q, in "+
+		"PersistentVolumeClaim %[4]s. If that is not meant, take back the change of `name` or `namespace`, also that of the provider.",
+		w.Client, w.Namespace, next, strings.Join(w.Claims, ", "))
 }
 
 func admittedField(f mira.AdmittedField) string {

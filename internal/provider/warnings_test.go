@@ -207,7 +207,56 @@ func TestWarnings(t *testing.T) {
 			mira.RenamedStatefulSetWarning{Client: "acme", StatefulSet: set, Claims: []string{"data-mira-acme-0"}},
 			"Renamed StatefulSet Starts Without Its Data",
 			`Client "acme": the template does not have StatefulSet default/mira-acme any more: it will be deleted. ` +
-				"Its PersistentVolumeClaims stay (data-mira-acme-0), but a StatefulSet of another name does not find them: it starts with empty ones.",
+				"Its PersistentVolumeClaims stay (data-mira-acme-0), but a StatefulSet of another name does not find them.",
+		},
+		{
+			"claims that are made safe",
+			mira.ClaimPolicyWarning{Client: "acme", StatefulSet: set, Policies: []string{kube.WhenDeleted, kube.WhenScaled}},
+			"Claims Will Be Kept",
+			`Client "acme": StatefulSet default/mira-acme, which goes, shrinks or is recreated, has Kubernetes delete claims then ` +
+				`(whenDeleted: Delete, whenScaled: Delete). Its persistentVolumeClaimRetentionPolicy is set to Retain first, so that they stay.`,
+		},
+		{
+			"claims that are found",
+			mira.ClaimsFoundWarning{Client: "acme", Namespace: "default", Claims: []string{"data-mira-acme-0", "data-mira-acme-1"}},
+			`New Client Finds Earlier Data (Client "acme")`,
+			`Client "acme" will use what is there already in namespace "default" under the names of its claims: ` +
+				`PersistentVolumeClaim data-mira-acme-0, data-mira-acme-1. That is the data of an earlier client of this name, or was put ` +
+				"there by hand. To begin empty, save what is needed and delete them first:\n" +
+				`kubectl delete pvc -n default data-mira-acme-0 data-mira-acme-1`,
+		},
+		{
+			"data that goes",
+			mira.DataDeletedWarning{Client: "acme", Namespace: "default", Claims: []string{"data-mira-acme-0"}},
+			`Client Data Will Be Deleted (Client "acme")`,
+			`Client "acme" of namespace "default" is deleted with its data, as delete_data is true in the state: PersistentVolumeClaim ` +
+				"data-mira-acme-0. That cannot be undone. To keep the data, apply `delete_data = false` first.",
+		},
+		{
+			"data that stays",
+			mira.DataKeptWarning{Client: "acme", Namespace: "default", Claims: []string{"data-mira-acme-0"}},
+			"Client Data Stays",
+			`Client "acme" is deleted; its data stays in namespace "default", in PersistentVolumeClaim data-mira-acme-0. Creating the client ` +
+				`again finds it.`,
+		},
+		{
+			"data that is left",
+			mira.DataLeftWarning{
+				Client: "acme", Namespace: "default", Claims: []string{"data-mira-acme-0"},
+				Next: mira.ClientName{Namespace: "mira", Name: "acme"},
+			},
+			`Client Starts Without Its Data (Client "acme")`,
+			`Client "acme" of namespace "default" is replaced by client "acme" of namespace "mira". Its data does not go along: it stays in ` +
+				`namespace "default", in PersistentVolumeClaim data-mira-acme-0. If that is not meant, take back the change of ` +
+				"`name` or `namespace`, also that of the provider.",
+		},
+		{
+			"data that is left for a client that is not known yet",
+			mira.DataLeftWarning{Client: "acme", Namespace: "default", Claims: []string{"data-mira-acme-0"}},
+			`Client Starts Without Its Data (Client "acme")`,
+			`Client "acme" of namespace "default" is replaced by a client of another namespace or name. Its data does not go along: it ` +
+				`stays in namespace "default", in PersistentVolumeClaim data-mira-acme-0. If that is not meant, take back the change of ` +
+				"`name` or `namespace`, also that of the provider.",
 		},
 		{
 			"values that differ",
