@@ -158,7 +158,7 @@ func (c *Claims) patchPolicy(
 		return nil, err
 	}
 	options.FieldManager = c.client.fields.Name()
-	patched, err := statefulSets.Patch(ctx, live.GetName(), types.MergePatchType, patch, options)
+	patched, err := statefulSets.Patch(looksAfter(ctx), live.GetName(), types.MergePatchType, patch, options)
 	if err != nil {
 		return nil, c.client.errors.translate("patch", RefOf(live), err)
 	}
@@ -244,7 +244,7 @@ func (c *Claims) disown(
 		return err
 	}
 	options.FieldManager = c.client.fields.Name()
-	if _, err := claims.Patch(ctx, claim.Name, types.MergePatchType, patch, options); err != nil {
+	if _, err := claims.Patch(looksAfter(ctx), claim.Name, types.MergePatchType, patch, options); err != nil {
 		return c.client.errors.translate("patch", claim.Ref, err)
 	}
 	return nil

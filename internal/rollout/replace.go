@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,10 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
+	"k8s.io/client-go/util/retry"
 )
 
 // Pod identifies a pod: another pod of the same name has another UID.
@@ -54,8 +57,7 @@ func (e *ReplaceError) Unwrap() error { return e.Err }
 func (w *Watcher) Replace(ctx context.Context, target Target, pods []Pod, options Options) error {
 	resource := w.client.Resource(podResource).Namespace(target.Namespace)
 	for i, pod := range pods {
-		err := resource.Delete(ctx, pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}})
-		if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		if err := deletePod(ctx, resource, pod); err != nil {
 			return &ReplaceError{Namespace: target.Namespace, Remaining: pods[i:], Err: err}
 		}
 		if i == len(pods)-1 {
@@ -94,6 +96,25 @@ func (w *Watcher) awaitSuccessorOrFailure(ctx context.Context, target Target, fo
 		return context.Cause(ctx)
 	}
 	return err
+}
+
+// deletePod deletes a pod, unless another one has its name by now. A conflict alone does not
+// say so: the pod tells.
+func deletePod(ctx context.Context, pods dynamic.ResourceInterface, pod Pod) error {
+	pauses := wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 6}
+	return retry.OnError(pauses, apierrors.IsConflict, func() error {
+		err := pods.Delete(ctx, pod.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &pod.UID}})
+		if apierrors.IsConflict(err) {
+			live, failed := pods.Get(ctx, pod.Name, metav1.GetOptions{})
+			if apierrors.IsNotFound(failed) || failed == nil && (live.GetUID() != pod.UID || live.GetDeletionTimestamp() != nil) {
+				return nil
+			}
+		}
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		return err
+	})
 }
 
 // awaitSuccessor waits until another pod of the same name is ready.
