@@ -102,6 +102,9 @@ func (s *fakeServer) become(state string) {
 	case "leaving":
 		s.objects[key] = []byte(`{"metadata":{"name":"mira-c0000","namespace":"default","uid":"uid-mira-c0000",` +
 			`"deletionTimestamp":"2026-01-01T00:00:00Z"}}`)
+	case "orphaning":
+		s.objects[key] = []byte(`{"metadata":{"name":"mira-c0000","namespace":"default","uid":"uid-mira-c0000",` +
+			`"deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["orphan"]}}`)
 	}
 }
 

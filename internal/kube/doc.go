@@ -13,6 +13,12 @@
 // [*ConflictError], [*ForbiddenError], [*NotFoundError], or the
 // UnreachableError of package connection. Each names the object.
 //
+// # Repetition
+//
+// Requests that failed in passing are repeated, if they may be carried out twice: the
+// retrier has the table. Neither an answer that got lost nor a conflict is believed where it
+// matters: the object is looked at. [IsOutcomeUnknown] tells who has to look.
+//
 // # Log
 //
 // Each request has a line in the debug log of its context, and so has what is decided

@@ -161,6 +161,14 @@ func (m *Manager) WroteAlone(object *unstructured.Unstructured) bool {
 	})
 }
 
+// IsHalfRecreated reports whether a live object was created again after its deletion, and
+// its fields were not given to their owners: all are ours by an update.
+func (m *Manager) IsHalfRecreated(live *unstructured.Unstructured) bool {
+	return !m.Applied(live) && slices.ContainsFunc(live.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
+		return entry.Manager == m.name && entry.Operation == metav1.ManagedFieldsOperationUpdate && entry.Subresource == ""
+	})
+}
+
 // statusSubresource is how an entry is marked whose manager wrote the status.
 const statusSubresource = "status"
 

@@ -54,6 +54,9 @@ func (r journalReader) pendingRollout(ctx context.Context, journal *Journal, obj
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, statefulSet); err != nil {
 		return nil // another kind of that name
 	}
+	if r.fields.IsHalfRecreated(object) {
+		return &PendingRollout{StatefulSet: object.GetName(), Reason: "it was recreated, and its fields are not owned as before yet"}
+	}
 	for _, pending := range pendingOf(journal) {
 		if pending.StatefulSet == object.GetName() {
 			if r.servesLastingly(ctx, statefulSet, object) {

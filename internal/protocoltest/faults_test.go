@@ -16,6 +16,7 @@ type faulty struct {
 	*rollout
 	faults   *acctest.Faults
 	template string
+	killedAt string // the request at which its process was killed
 }
 
 func newFaulty(t *testing.T) *faulty {
@@ -25,6 +26,18 @@ func newFaulty(t *testing.T) *faulty {
 	s.PutTemplate(t, f.template)
 	f.rollout = rolloutIn(t, s, nil)
 	return f
+}
+
+// revive goes on as another process, which what is left of the former one cannot disturb.
+func (f *faulty) revive() {
+	f.t.Helper()
+	hit := f.faults.Hit()
+	f.faults = acctest.NewFaults(f.t, f.s)
+	f.killedAt = hit
+	core := newCore(f.s, map[string]any{"rollout": f.Provider["rollout"]})
+	core.Reference = f.Reference
+	core.State, core.Private = f.State, f.Private
+	f.Core = core
 }
 
 // edit changes the template.
@@ -193,4 +206,24 @@ func TestCore_faults_deleteConflict(t *testing.T) {
 	f.faults.Inject(conflict, 1, isDelete)
 	f.destroy()
 	f.hit()
+}
+
+// A recreation that cannot give the fields to their owners leaves them to us by an update. The
+// next apply takes them over.
+func TestCore_faults_ownersAreMended(t *testing.T) {
+	t.Parallel()
+	f := newFaulty(t)
+	f.succeed()
+	f.edit("serviceName: mira\n", "serviceName: mira-acme\n")
+	before := f.s.Running(t)
+	f.faults.InjectAll(acctest.RefusingFaults()[0], func(r *http.Request) bool { // 401, which is not repeated
+		return r.Header.Get("Content-Type") == "application/json-patch+json"
+	})
+	f.fail("was recreated, but the ownership of fields")
+	f.faults.Count(nil)
+	f.succeed()
+	f.owners()
+	if err := before.CheckRecreated(t, f.s); err != nil {
+		t.Error(err)
+	}
 }

@@ -161,6 +161,13 @@ func adviceCases() []diagnosticCase {
 				"nothing restarts them until the next apply creates it around them.",
 		},
 		{
+			name:    "a recreation of which the delete is not known says what may be",
+			err:     &kube.RecreationError{Ref: statefulSet, Unknown: true, Err: reason},
+			summary: "StatefulSet Not Recreated",
+			detail: client + "ERROR. If StatefulSet default/mira-acme is gone, its pods and claims are still there, and run on without it: " +
+				"the next plan shows whether it is, and the next apply creates it around them.",
+		},
+		{
 			name:    "a StatefulSet that changes too often is left alone",
 			err:     &kube.ChangedError{Ref: statefulSet, Err: reason},
 			summary: "StatefulSet Changes Too Often",

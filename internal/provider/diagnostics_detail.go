@@ -76,6 +76,9 @@ func recreationOutcome(e *kube.RecreationError) string {
 	case e.Created:
 		return fmt.Sprintf(" %s was recreated, but the ownership of fields set by other managers could not be restored; "+
 			"the next apply removes those that are not in the template.", e.Ref)
+	case e.Unknown:
+		return fmt.Sprintf(" If %s is gone, its pods and claims are still there, and run on without it: "+
+			"the next plan shows whether it is, and the next apply creates it around them.", e.Ref)
 	}
 	return fmt.Sprintf(" %s is gone. Its pods and claims are still there, and run on without it: "+
 		"nothing restarts them until the next apply creates it around them.", e.Ref)
