@@ -55,7 +55,7 @@ func TransientFaults() []Fault {
 func RefusingFaults() []Fault {
 	return []Fault{
 		{Name: "401", do: answering(http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "Unauthorized", "")},
-		{Name: "409", do: answering(http.StatusConflict, metav1.StatusReasonConflict, "the object has been modified; please apply your changes to the latest version", "")},
+		{Name: "409", do: answering(http.StatusConflict, metav1.StatusReasonConflict, "the object has been modified", "")},
 	}
 }
 
@@ -172,6 +172,16 @@ func (f *Faults) InjectAll(fault Fault, of func(*http.Request) bool) {
 // Call calls a function before it passes on the k-th request from now on.
 func (f *Faults) Call(at func(), k int, of func(*http.Request) bool) {
 	f.begin(injection{at: at, countsIf: of, left: k - 1})
+}
+
+// Kill calls a function at the k-th request from now on, and cuts that and all that follow,
+// as if the provider's process had ended.
+func (f *Faults) Kill(at func(), k int) {
+	dead := Fault{Name: "killed", do: func(http.ResponseWriter, *http.Request, http.Handler) {
+		at()
+		panic(http.ErrAbortHandler)
+	}}
+	f.begin(injection{fault: &dead, left: k - 1, isAlways: true})
 }
 
 // Count counts requests from now on, and lets none fail.

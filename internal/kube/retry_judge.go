@@ -143,7 +143,9 @@ func isNotSent(err error) bool {
 }
 
 // lostTexts begin the errors of net/http and HTTP/2 that have no type to tell them by.
-var lostTexts = []string{"http2: ", "stream error: ", "http: server closed idle connection", "net/http: HTTP/1.x transport connection broken"}
+var lostTexts = []string{
+	"http2: ", "stream error: ", "http: server closed idle connection", "net/http: HTTP/1.x transport connection broken",
+}
 
 // isConnectionLost reports whether an error says that a connection ended before there was
 // a whole answer.

@@ -42,10 +42,10 @@ var faults = map[string]fault{
 		return message(r, http.StatusInternalServerError, "InternalError", "etcdserver: leader changed"), nil
 	},
 	"500 of a storage time-out": func(r *http.Request) (*http.Response, error) {
-		return message(r, http.StatusInternalServerError, "ServerTimeout", "The get operation against services could not be completed at this time"), nil
+		return message(r, http.StatusInternalServerError, "ServerTimeout", "The operation could not be completed at this time"), nil
 	},
 	"500 of an unknown field": func(r *http.Request) (*http.Response, error) {
-		return message(r, http.StatusInternalServerError, "InternalError", "failed to create typed patch object: .spec.typo: field not declared in schema"), nil
+		return message(r, http.StatusInternalServerError, "InternalError", ".spec.typo: field not declared in schema"), nil
 	},
 	"500 with Retry-After": func(r *http.Request) (*http.Response, error) {
 		answer := status(r, http.StatusInternalServerError, "InternalError")
@@ -328,7 +328,8 @@ func TestRetry_endsWithTheContext(t *testing.T) {
 		defer cancel()
 		begun := time.Now()
 		_, err := client.Apply(ctx, service())
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "503 Service Unavailable") || time.Since(begun) != 10*time.Second {
+		says := errors.Is(err, context.DeadlineExceeded) && strings.Contains(err.Error(), "503 Service Unavailable")
+		if !says || time.Since(begun) != 10*time.Second {
 			t.Errorf("after %s: %v", time.Since(begun), err)
 		}
 		if !IsOutcomeUnknown(err) {
@@ -364,7 +365,8 @@ func TestRetry_unauthorized(t *testing.T) {
 					return nil, nil
 				}
 				r := &retrier{next: server, refreshes: test.config.ExecProvider != nil || test.config.BearerTokenFile != ""}
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://cluster/api/v1/namespaces/default/services/mira-c0000", nil)
+				const url = "http://cluster/api/v1/namespaces/default/services/mira-c0000"
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -119,5 +119,6 @@ func oneLine(err error) string { return strings.Join(strings.Fields(err.Error())
 // hasBegunRollout reports whether a change was written that replaces pods, or may have been.
 func (p *progress) hasBegunRollout() bool {
 	isStatefulSetRef := func(ref kube.Ref) bool { return ref.Kind == statefulSetKind }
-	return slices.ContainsFunc(p.uncertain, isStatefulSetRef) || slices.ContainsFunc(p.written, func(c *objectChange) bool { return isStatefulSet(c.stored) && c.startsRollout() })
+	return slices.ContainsFunc(p.uncertain, isStatefulSetRef) ||
+		slices.ContainsFunc(p.written, func(c *objectChange) bool { return isStatefulSet(c.stored) && c.startsRollout() })
 }

@@ -77,6 +77,9 @@ func (w *walk) ask(ctx context.Context, rpc string, call func(context.Context, t
 		}
 		w.fastAnswers[rpc]++
 	}
+	if w.reference == nil {
+		return served, failure(served.diagnostics, served.err)
+	}
 	if diff := w.compare(served, call(ctx, w.reference)); diff != "" {
 		return served, &differenceError{rpc: rpc, by: by, diff: diff}
 	}

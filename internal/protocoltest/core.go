@@ -31,7 +31,8 @@ type Core struct {
 	// Served returns a new server to test. Each walk starts one, as each run of a
 	// CLI starts a process.
 	Served func() tfprotov6.ProviderServer
-	// Reference returns a new server whose answers are known to be right.
+	// Reference returns a new server whose answers are known to be right. A nil function
+	// has nothing compared: where requests fail, the servers need not agree.
 	Reference func() tfprotov6.ProviderServer
 	// FastPathMessage is what the server under test logs when the fast path answers.
 	FastPathMessage string

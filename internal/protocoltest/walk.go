@@ -14,7 +14,8 @@ import (
 // each plan and each apply of a CLI starts its own provider process.
 type walk struct {
 	*Core
-	served, reference tfprotov6.ProviderServer
+	served    tfprotov6.ProviderServer
+	reference tfprotov6.ProviderServer // may be nil
 
 	block *tfprotov6.SchemaBlock // of the resource
 	typ   tftypes.Type
@@ -25,8 +26,14 @@ const maxRefreshes = 5
 
 // start starts both servers and configures them.
 func (c *Core) start(ctx context.Context) (*walk, error) {
-	w := &walk{Core: c, served: c.Served(), reference: c.Reference()}
-	return w, errors.Join(w.configure(ctx, w.reference), w.configure(ctx, w.served))
+	w := &walk{Core: c, served: c.Served()}
+	if c.Reference != nil {
+		w.reference = c.Reference()
+		if err := w.configure(ctx, w.reference); err != nil {
+			return w, err
+		}
+	}
+	return w, w.configure(ctx, w.served)
 }
 
 func (w *walk) configure(ctx context.Context, server tfprotov6.ProviderServer) error {
