@@ -21,6 +21,9 @@ import (
 // written since, and what they owned all along, stays. A StatefulSet whose immutable
 // fields have changed is recreated around its pods once more.
 //
+// Where others have changed since what the write had set, the error is a [*ConflictError],
+// and nothing is restored, unless the client forces conflicts.
+//
 // It returns the object as it is then. For an object that has been deleted since, the error
 // is a [*NotFoundError].
 func (c *Client) Restore(ctx context.Context, prior, written *unstructured.Unstructured) (*unstructured.Unstructured, error) {
@@ -57,7 +60,7 @@ func (r *restorer) restoreFields(ctx context.Context) (*unstructured.Unstructure
 			return &NotFoundError{Ref: r.ref}
 		}
 		prior.SetUID(live.GetUID())
-		result, err = r.client.apply(ctx, prior, metav1.ApplyOptions{Force: true})
+		result, err = r.client.apply(ctx, prior, metav1.ApplyOptions{Force: r.client.force})
 		var rejected *RejectedError
 		if errors.As(err, &rejected) && rejected.IsImmutableField() {
 			result, err = r.recreate(ctx, prior, live, err)

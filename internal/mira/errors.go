@@ -292,6 +292,8 @@ type RolledBackError struct {
 	Left []LeftError
 	// Serving is why the former revision does not serve again; nil if it does.
 	Serving error
+	// OfCreate: the apply was to create the client, or to adopt it.
+	OfCreate bool
 }
 
 // LeftError says why an object is still as the failed rollout left it.

@@ -36,7 +36,7 @@ func (p *planner) dryRunAll(ctx context.Context, m *manifest) (changeSet, error)
 	for _, object := range m.objects {
 		c := newObjectChange(object, p.priorOf(object))
 		err := p.dryRunObject(ctx, c)
-		if p.allowRefusal && c.refusal() != nil && c.isOwn(p.spec.Name) {
+		if p.allowRefusal && err != nil && err == c.refusal() && c.isOwn(p.spec.Name) { //nolint:errorlint // that very error
 			err = nil
 		}
 		if err != nil {
@@ -145,7 +145,9 @@ func (p *planner) dryRunApply(ctx context.Context, c *objectChange) error {
 	if c.dryRun, err = p.kube.DryRun(ctx, c.manifest, c.live); err == nil {
 		return nil
 	}
-	if err = p.planRecreation(ctx, c, err); err != nil && c.refusal() == nil {
+	err = p.planRecreation(ctx, c, err)
+	// That a claim cannot grow is no fault of fields set by hand, though it wraps such an answer.
+	if _, isGrowth := errors.AsType[*ClaimGrowthError](err); err != nil && c.refusal() == nil && !isGrowth {
 		err = p.planRemoval(ctx, c, err)
 	}
 	return err

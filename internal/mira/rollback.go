@@ -58,7 +58,7 @@ func (o *operation) rollBack(ctx context.Context, cause error) *RolledBackError 
 		o.lock.created = false
 	}
 	logging.Debug(ctx, "Rolling back, as the rollout failed", "client", o.spec.Name, "objects", len(o.progress.written))
-	report := &RolledBackError{Err: cause, Grown: o.progress.grown}
+	report := &RolledBackError{Err: cause, Grown: o.progress.grown, OfCreate: o.prior == nil}
 	var former []*unstructured.Unstructured
 	for _, c := range slices.Backward(o.progress.written) {
 		if c.live == nil {

@@ -159,3 +159,33 @@ func TestCore_journal_rollBackFails(t *testing.T) {
 	s.WantImages(t, "mira:3.0")
 	r.destroy()
 }
+
+// With force_conflicts = false, what somebody has mended by hand during the rollout is left
+// to them by the roll back, and the error says so.
+func TestCore_journal_mendedByHand(t *testing.T) {
+	t.Parallel()
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	var isArmed, isMended atomic.Bool
+	s.Intercept(t, func(q *http.Request) {
+		// The events are asked for when the rollout has failed, before the roll back.
+		if isArmed.Load() && strings.HasSuffix(q.URL.Path, "/events") && isMended.CompareAndSwap(false, true) {
+			s.Patch(t, "StatefulSet", "mira-acme", "kubectl-set",
+				`{"spec":{"template":{"spec":{"containers":[{"name":"mira","image":"mira:3.0-hotfix"}]}}}}`)
+		}
+	})
+	r := rolloutIn(t, s, nil)
+	r.Provider["force_conflicts"] = false
+	r.succeed()
+	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1"))
+	isArmed.Store(true)
+	r.fail("Rollout And Roll Back Failed", "was changed by others in the meantime, and is left to them, as force_conflicts is false", "kubectl-set")
+	if got := acctest.Image(t, s.Get(t, "StatefulSet", "mira-acme")); got != "mira:3.0-hotfix" {
+		t.Errorf("the image is %s, and not what was mended by hand", got)
+	}
+	r.Provider["force_conflicts"] = true
+	s.PutTemplate(t, sample)
+	r.succeed()
+	r.destroy()
+}

@@ -65,7 +65,9 @@ func adviceCases() []diagnosticCase {
 			detail: client + "No.\n\n" +
 				"StatefulSet default/mira-acme could not be put back, and is still as the failed rollout left it: no.\n" +
 				"Service default/mira-acme was created by this apply and could not be deleted again: no.\n" +
-				"The former revision does not serve: no",
+				"The former revision does not serve: no\n" +
+				"The client's `rollout` is pending: the next apply, of the former template or of a corrected one, frees pods that are stuck, " +
+				"and waits until the client serves.",
 		},
 		{
 			name:    "a closed gate leaves the client alone",

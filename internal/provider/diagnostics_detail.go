@@ -32,6 +32,15 @@ func reportOf(err error) string {
 	return sentence(err.Error())
 }
 
+// reportWords is like [reportOf], within a sentence.
+func reportWords(err error) string {
+	var report interface{ Report() string }
+	if errors.As(err, &report) {
+		return report.Report()
+	}
+	return err.Error()
+}
+
 // rollbackOutcome says what a roll back did, and what it could not do.
 func rollbackOutcome(e *mira.RolledBackError) string {
 	var parts []string
@@ -46,25 +55,44 @@ func rollbackOutcome(e *mira.RolledBackError) string {
 	}
 	for _, left := range e.Left {
 		was := "could not be put back, and is still as the failed rollout left it"
-		if left.Created {
+		switch {
+		case left.Created:
 			was = "was created by this apply and could not be deleted again"
+		case holds[*kube.ConflictError](left.Err):
+			was = "was changed by others in the meantime, and is left to them, as force_conflicts is false"
 		}
 		parts = append(parts, fmt.Sprintf("%s %s: %v.", left.Ref, was, left.Err))
 	}
 	switch {
 	case e.Serving != nil:
-		parts = append(parts, fmt.Sprintf("The former revision does not serve: %v", e.Serving))
+		parts = append(parts, "The former revision does not serve: "+reportWords(e.Serving))
 	case len(e.Restored) > 0 && len(e.Left) == 0:
 		parts = append(parts, "The former revision serves again. The next plan shows the change again.")
 	}
-	var failed *rollout.FailedError
-	if errors.As(e.Err, &failed) && len(failed.Failures) > 0 && failed.Failures[0].Reason != rollout.ReasonFailedCreate {
-		parts = append(parts, fmt.Sprintf("The pod that failed is gone, its events stay for a while: "+
-			"kubectl --namespace %s get events --field-selector involvedObject.name=%s\n"+
-			"To have it kept for inspection, set `rollout = { on_failure = %q }` in the provider's configuration.",
-			failed.Namespace, failed.Failures[0].Pod, onFailureKeep))
+	if !e.IsComplete() && !e.OfCreate {
+		parts = append(parts, "The client's `rollout` is pending: the next apply, of the former template or of a corrected one, "+
+			"frees pods that are stuck, and waits until the client serves.")
+	}
+	if advice := failedPodAdvice(e); advice != "" {
+		parts = append(parts, advice)
 	}
 	return strings.Join(parts, "\n")
+}
+
+// failedPodAdvice says where to look at the pod that failed; "" if there was none.
+func failedPodAdvice(e *mira.RolledBackError) string {
+	var failed *rollout.FailedError
+	if !errors.As(e.Err, &failed) || len(failed.Failures) == 0 || failed.Failures[0].Reason == rollout.ReasonFailedCreate {
+		return ""
+	}
+	pod := failed.Failures[0].Pod
+	if !e.IsComplete() {
+		return fmt.Sprintf("To look at the pod that failed, if it is still there: kubectl --namespace %s describe pod %s", failed.Namespace, pod)
+	}
+	return fmt.Sprintf("The pod that failed is gone, its events stay for a while: "+
+		"kubectl --namespace %s get events --field-selector involvedObject.name=%s\n"+
+		"To have it kept for inspection, set `rollout = { on_failure = %q }` in the provider's configuration.",
+		failed.Namespace, pod, onFailureKeep)
 }
 
 // recreationOutcome says what became of an object that was not recreated as it was
