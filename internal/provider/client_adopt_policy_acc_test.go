@@ -1,10 +1,13 @@
 package provider
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
@@ -139,4 +142,49 @@ func TestAccClient_adoptNever(t *testing.T) {
 			},
 		},
 	})
+}
+
+// What somebody has added with kubectl goes with the adoption, as the template does not
+// have it. The plan of a create and that of an import list it in a warning that names the
+// client. What is given to a field manager of its own, as the guide says, stays.
+func TestAccClient_adoptionRemoves(t *testing.T) {
+	t.Parallel()
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	const annotation = "nginx.ingress.kubernetes.io/proxy-body-size"
+	djangoClient(t, s, sample, "acme", "admin@acme.example")
+	for name, value := range map[string]string{annotation: "64m", "example.com/note": "by hand"} {
+		s.Patch(t, "Ingress", "mira-acme", "kubectl-annotate", fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, name, value))
+	}
+	config := s.Provider() + acmeClient()
+	imports := config + "import {\n  to = mira_client.acme\n  id = \"acme\"\n}\n"
+	title := `Adoption Removes Fields (Client "acme"): `
+	sizeGoes := "- Ingress/mira-acme metadata.annotations[" + annotation + `]: "64m"`
+	noteGoes := `- Ingress/mira-acme metadata.annotations[example.com/note]: "by hand"`
+	for _, text := range []string{config, imports} {
+		acctest.WantWarning(t, acctest.NewCLI(t, s, text).Plan(t).Warnings, title, sizeGoes, noteGoes)
+	}
+
+	kept := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress"}}
+	kept.SetName("mira-acme")
+	kept.SetAnnotations(map[string]string{annotation: "64m"})
+	s.Apply(t, kept, "operations")
+	for _, text := range []string{config, imports} {
+		warnings := acctest.NewCLI(t, s, text).Plan(t).Warnings
+		acctest.WantWarning(t, warnings, title, noteGoes)
+		for _, warning := range warnings {
+			if strings.Contains(warning, annotation) {
+				t.Errorf("the warning names what stays: %s", warning)
+			}
+		}
+	}
+	c := acctest.NewCLI(t, s, imports)
+	c.Apply(t)
+	annotations := s.Get(t, "Ingress", "mira-acme").GetAnnotations()
+	if _, isLeft := annotations["example.com/note"]; isLeft || annotations[annotation] != "64m" {
+		t.Errorf("annotations after the adoption: %v", annotations)
+	}
+	acctest.WantNoWarning(t, c.Plan(t).Warnings, strings.TrimSuffix(title, ": "))
+	c.Destroy(t)
 }
