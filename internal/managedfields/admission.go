@@ -27,11 +27,12 @@ type AdmissionChange struct {
 func (m *Manager) AdmissionChanges(applied, result *unstructured.Unstructured) []AdmissionChange {
 	var changed []AdmissionChange
 	for path, at := range leaves(m.ownedSet(result)) {
-		wanted, ok := valueAt(applied, at)
+		wanted, ok := m.valueAt(applied, at)
 		if !ok {
 			continue // a merge key by default
 		}
-		got, has := valueAt(result, at)
+		got, has := m.valueAt(result, at)
+		wanted, got = m.Show(applied, wanted, got), m.Show(result, got, wanted)
 		if !has && wanted != "{}" && wanted != "[]" && wanted != "" || has && !sameText(lastName(at), wanted, got) {
 			changed = append(changed, AdmissionChange{Field: path, Wanted: wanted, Got: got, Removed: !has})
 		}

@@ -49,7 +49,7 @@ func (a Adoption) FieldsTaken() []FieldOwner {
 		}
 		for path, at := range leaves(decodeSet(entry)) {
 			wanted, isOurs := ours[path]
-			if has, ok := valueAt(a.live, at); ok && isOurs && has != wanted {
+			if has, ok := a.manager.valueAt(a.live, at); ok && isOurs && has != wanted {
 				taken = append(taken, FieldOwner{Field: path, Manager: entry.Manager})
 			}
 		}
@@ -234,8 +234,8 @@ func (a Adoption) Lost(after *unstructured.Unstructured) Fields {
 		if _, isOurs := ours[path]; isOurs {
 			continue
 		}
-		before, had := valueAt(a.live, at)
-		now, has := valueAt(after, at)
+		before, had := a.manager.valueAt(a.live, at)
+		now, has := a.manager.valueAt(after, at)
 		if had && (!has || before != now) {
 			lost[path] = before
 		}

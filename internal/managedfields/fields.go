@@ -2,8 +2,6 @@ package managedfields
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -24,7 +22,8 @@ import (
 // the path, the fields that hold them are left out, unless an item has no other field
 // (`env[FLAG].name`).
 //
-// A value is the scalar as text; a list or map that is owned as a whole is JSON.
+// A value is the scalar as text; a list or map that is owned as a whole is JSON. What
+// contains a secret is a hash.
 type Fields map[string]string
 
 // FieldsEqual reports whether both hold the same paths with the same values.
@@ -47,21 +46,22 @@ func (m *Manager) Observe(live *unstructured.Unstructured, prior Fields) Fields 
 			more[path] = at
 		}
 	}
-	if more == nil {
-		return maps.Clone(ours.fields)
+	fields := maps.Clone(ours.fields)
+	if more != nil {
+		fields = m.project(live, more)
 	}
-	return project(live, more)
+	return m.keepHidden(live, fields, prior)
 }
 
 // project reads the values of fields, by their paths.
-func project(object *unstructured.Unstructured, paths map[string]fieldpath.Path) Fields {
+func (m *Manager) project(object *unstructured.Unstructured, paths map[string]fieldpath.Path) Fields {
 	fields := make(Fields, len(paths))
 	for path, at := range paths {
-		if text, ok := valueAt(object, at); ok {
+		if text, ok := m.valueAt(object, at); ok {
 			fields[path] = text
 		}
 	}
-	return withoutMergeKeys(fields, paths)
+	return m.withoutSecrets(withoutMergeKeys(fields, paths))
 }
 
 // withoutMergeKeys leaves out the merge keys of list items that have other fields.
@@ -109,21 +109,20 @@ func leaves(set *fieldpath.Set) map[string]fieldpath.Path {
 	return found
 }
 
-// valueAt reads the value at a path; false when the object has none.
-func valueAt(object *unstructured.Unstructured, path fieldpath.Path) (string, bool) {
+// valueAt returns what is shown of the value at a path; false when the object has none.
+func (m *Manager) valueAt(object *unstructured.Unstructured, path fieldpath.Path) (string, bool) {
 	at, ok := lookUp(object.Object, path)
 	if !ok || at == nil {
 		return "", false
 	}
 	if object.GetKind() == "Secret" && (isSecretData(path) || FormatPath(path) == lastApplied) {
 		// The state must show that it has changed, not the secret.
-		sum := sha256.Sum256([]byte(text(at)))
-		return "sha256:" + hex.EncodeToString(sum[:8]), true
+		return hashed(object, text(at)), true
 	}
 	if claims, ok := at.([]any); ok && FormatPath(path) == "spec.volumeClaimTemplates" {
-		return text(withoutStatus(claims)), true
+		at = withoutStatus(claims)
 	}
-	return text(at), true
+	return m.Show(object, text(at), ""), true
 }
 
 // withoutStatus leaves out the status that the server sets on each claim template: no

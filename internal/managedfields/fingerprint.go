@@ -50,7 +50,7 @@ func (m *Manager) InSync(fingerprint Fingerprint, object, live *unstructured.Uns
 			return nil, false
 		}
 	}
-	return maps.Clone(ours.fields), ours.digest() == fingerprint.Live
+	return m.keepHidden(live, maps.Clone(ours.fields), recorded), ours.digest() == fingerprint.Live
 }
 
 // OwnsSame reports whether we own the same fields of both objects.

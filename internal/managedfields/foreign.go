@@ -25,7 +25,7 @@ func (m *Manager) Foreign(object, live *unstructured.Unstructured) *Foreign {
 	removable := make(map[string]Fields)
 	former := leaves(setOf(live, m.isFormer))
 	for path, at := range former {
-		value, ok := valueAt(live, at)
+		value, ok := m.valueAt(live, at)
 		if !ok || *at[0].FieldName == metadataField {
 			continue
 		}

@@ -31,6 +31,7 @@ const (
 type Manager struct {
 	name       string
 	ownerLabel string
+	secrets    *Secrets
 	// known holds func() ownership by *unstructured.Unstructured.
 	known *cache.LRUExpireCache
 }

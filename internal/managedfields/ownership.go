@@ -37,7 +37,7 @@ func (m *Manager) ownership(live *unstructured.Unstructured) ownership {
 func (m *Manager) readOwnership(live *unstructured.Unstructured) ownership {
 	entries := m.ourEntries(live)
 	set := unionOf(entries)
-	return ownership{entries: entries, set: set, fields: project(live, leaves(set))}
+	return ownership{entries: entries, set: set, fields: m.project(live, leaves(set))}
 }
 
 func unionOf(entries []ourEntry) *fieldpath.Set {

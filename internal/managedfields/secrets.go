@@ -1,0 +1,208 @@
+package managedfields
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// MinimumSecret is how many bytes a secret value has at least. Shorter ones occur in any
+// text by chance.
+const MinimumSecret = 4
+
+// minimumFragment is how many characters a part of a base64 text must have to be taken
+// for that of a secret.
+const minimumFragment = 8
+
+// Secrets knows the values that must not be shown, in every form in which they may occur
+// in a field or in a message: as they are, escaped for JSON, for Go or for a URL, in base64
+// on their own or as a part of a longer text, with other Unicode normalization. Nil knows
+// none.
+type Secrets struct {
+	forms    []string // the longest first
+	replacer *strings.Replacer
+}
+
+// NewSecrets returns the secrets of some values, by the names of their variables. Empty
+// values are no secrets. It returns nil if there are no others.
+func NewSecrets(values map[string]string) *Secrets {
+	names := make(map[string]string) // by forms
+	for name, value := range values {
+		for _, form := range secretForms(value) {
+			if was, ok := names[form]; !ok || name < was {
+				names[form] = name
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	s := &Secrets{}
+	for form := range names {
+		s.forms = append(s.forms, form)
+	}
+	slices.SortFunc(s.forms, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	pairs := make([]string, 0, 2*len(s.forms))
+	for _, form := range s.forms {
+		pairs = append(pairs, form, "(secret "+names[form]+")")
+	}
+	s.replacer = strings.NewReplacer(pairs...)
+	return s
+}
+
+// In reports whether a text contains a secret.
+func (s *Secrets) In(text string) bool {
+	return s != nil && slices.ContainsFunc(s.forms, func(form string) bool { return strings.Contains(text, form) })
+}
+
+// Redact replaces the secrets in a text by the names of their variables.
+func (s *Secrets) Redact(text string) string {
+	if !s.In(text) {
+		return text
+	}
+	return s.replacer.Replace(text)
+}
+
+// secretForms returns the texts by which a value would be known.
+func secretForms(value string) []string {
+	var forms []string
+	add := func(form string, least int) {
+		if len(form) >= least && !slices.Contains(forms, form) {
+			forms = append(forms, form)
+		}
+	}
+	for _, text := range []string{value, strings.TrimSpace(value), norm.NFC.String(value), norm.NFD.String(value)} {
+		if text == "" {
+			continue
+		}
+		least := MinimumSecret
+		if text == value {
+			least = 1
+		}
+		add(text, least)
+		add(escapedJSON(text, true), least)
+		add(escapedJSON(text, false), least)
+		quoted := strconv.Quote(text)
+		add(quoted[1:len(quoted)-1], least)
+		add(url.QueryEscape(text), least)
+		add(url.PathEscape(text), least)
+		add(strings.Join(strings.Fields(text), " "), MinimumSecret) // as one line
+		for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+			add(encoding.EncodeToString([]byte(text)), 1)
+			for before := range 3 {
+				add(base64Within(encoding, text, before), minimumFragment)
+			}
+		}
+	}
+	return forms
+}
+
+// escapedJSON returns a text as it stands between the quotes of JSON.
+func escapedJSON(text string, escapeHTML bool) string {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(escapeHTML)
+	if err := encoder.Encode(text); err != nil {
+		return text // a text can always be written
+	}
+	quoted := strings.TrimSuffix(b.String(), "\n")
+	return quoted[1 : len(quoted)-1]
+}
+
+// base64Within returns the characters that a text gives in the base64 of a longer one,
+// whatever stands around it. `before` is how many bytes stand before it, modulo three.
+func base64Within(encoding *base64.Encoding, text string, before int) string {
+	const bitsOfCharacter = 6
+	encoded := encoding.EncodeToString(append(make([]byte, before), text...))
+	first := (before*8 + bitsOfCharacter - 1) / bitsOfCharacter
+	last := (before + len(text)) * 8 / bitsOfCharacter
+	if first >= last {
+		return ""
+	}
+	return encoded[first:last]
+}
+
+// hashPrefix begins what is shown in the place of a secret.
+const hashPrefix = "sha256:"
+
+// hashBytes is how much of the hash is shown.
+const hashBytes = 8
+
+// hashed returns what is shown of a secret value of an object: it tells that the value has
+// changed, and not what it is. The object's name is part of it, so that equal values of two
+// objects do not look equal.
+func hashed(object *unstructured.Unstructured, text string) string {
+	sum := sha256.New()
+	for _, part := range []string{object.GetKind(), object.GetNamespace(), object.GetName(), norm.NFC.String(text)} {
+		sum.Write([]byte(strconv.Quote(part)))
+	}
+	return hashPrefix + hex.EncodeToString(sum.Sum(nil)[:hashBytes])
+}
+
+// IsHash reports whether a field shows a hash in the place of its value.
+func IsHash(text string) bool {
+	digits, ok := strings.CutPrefix(text, hashPrefix)
+	if !ok || len(digits) != hex.EncodedLen(hashBytes) {
+		return false
+	}
+	_, err := hex.DecodeString(digits)
+	return err == nil
+}
+
+// Show returns what is shown of a text that belongs to an object: its hash if it contains
+// a secret, or if a hash was shown of it before. What was a secret once may still be one
+// after it was changed by hand, or in the configuration.
+func (m *Manager) Show(object *unstructured.Unstructured, text, before string) string {
+	if text == "" || IsHash(text) || !m.secrets.In(text) && !IsHash(before) {
+		return text
+	}
+	return hashed(object, text)
+}
+
+// keepHidden shows hashes of those fields of which hashes were shown before.
+func (m *Manager) keepHidden(object *unstructured.Unstructured, fields, before Fields) Fields {
+	for path, was := range before {
+		if !IsHash(was) {
+			continue
+		}
+		if text, ok := fields[path]; ok {
+			fields[path] = m.Show(object, text, was)
+		}
+	}
+	return fields
+}
+
+// withoutSecrets returns fields whose paths do not show secrets either, such as that of a
+// list item whose merge key is one.
+func (m *Manager) withoutSecrets(fields Fields) Fields {
+	if m.secrets == nil {
+		return fields
+	}
+	for path, text := range fields {
+		if shown := m.secrets.Redact(path); shown != path {
+			delete(fields, path)
+			fields[shown] = text
+		}
+	}
+	return fields
+}
+
+// WithSecrets returns a manager that is the same but for the secrets that it does not show.
+func (m *Manager) WithSecrets(secrets *Secrets) *Manager {
+	other := NewManager(m.name, m.ownerLabel)
+	other.secrets = secrets
+	return other
+}
+
+// Secrets returns what the manager does not show. It may be nil.
+func (m *Manager) Secrets() *Secrets { return m.secrets }
