@@ -67,10 +67,13 @@ func (c *checker) object(o *Object, s *source) {
 	c.strings(o, kind, fail)
 }
 
-// string returns the text of a scalar, or false if a placeholder has no value.
+// string returns the text of a scalar, or false if a placeholder has no value, or is a secret.
 func (c *checker) string(n *node) (string, bool) {
 	if n.parts == nil {
 		return n.text()
+	}
+	if c.values.secretOf(n.parts) != "" {
+		return "", false // an error of its own
 	}
 	return c.values.expand(n.parts)
 }

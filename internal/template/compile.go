@@ -23,6 +23,7 @@ type compiler struct {
 	errs     *errorList
 	document int
 	path     fieldPath
+	isSecret bool // the document holds a Secret
 
 	anchors map[*yaml.Node]*node // of this document
 	open    map[*yaml.Node]bool  // anchors whose values are being compiled
@@ -49,7 +50,7 @@ func (c *compiler) stop(line int, format string, args ...any) {
 // compileDocument returns nil if the document has errors.
 func (c *compiler) compileDocument(n *yaml.Node, document int) *node {
 	before := c.errs.count()
-	c.document, c.path = document, nil
+	c.document, c.path, c.isSecret = document, nil, holdsSecret(n)
 	c.anchors, c.open = map[*yaml.Node]*node{}, map[*yaml.Node]bool{}
 	root := c.compile(n)
 	if c.errs.count() > before {
@@ -289,8 +290,33 @@ func (c *compiler) scalar(n *yaml.Node, out *node) {
 		out.value = n.Value
 	}
 	if err != nil {
-		c.fail(n.Line, "%s %v", shorten(n.Value), err)
+		c.fail(n.Line, "%s %v", c.shown(n.Value), err)
 	}
+}
+
+// shown quotes a literal text for a message, unless it may be one of the data of a Secret.
+func (c *compiler) shown(text string) string {
+	isData := func(element pathElement) bool { return element.key == "stringData" || element.key == "data" }
+	if c.isSecret && slices.ContainsFunc(c.path, isData) {
+		return "the value"
+	}
+	return shorten(text)
+}
+
+// holdsSecret reports whether a document is a Secret, or a list with one.
+func holdsSecret(n *yaml.Node) bool {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		return slices.ContainsFunc(n.Content, holdsSecret)
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, value := n.Content[i], n.Content[i+1]
+			if key.Value == "kind" && value.Value == "Secret" || key.Value == "items" && holdsSecret(value) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (c *compiler) taggedParts(n *yaml.Node, out *node) {

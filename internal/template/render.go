@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -190,6 +191,10 @@ func (r *renderer) mapping(n *node) any {
 			continue
 		}
 		r.grow(f.line, len(key))
+		if secret := r.values.secretOf(f.parts); secret != "" {
+			r.failSecret(f.line, secret, "keys")
+			continue
+		}
 		r.path.pushKey(key)
 		if seen[key] {
 			r.fail(f.line, "", "duplicate key: the value of a placeholder makes two keys of the mapping the same")
@@ -216,6 +221,9 @@ func (r *renderer) scalar(n *node) any {
 		return nil
 	}
 	r.grow(n.line, len(text))
+	if secret := r.values.secretOf(n.parts); secret != "" {
+		return r.secret(n, secret, text)
+	}
 	var value any
 	var err error
 	switch n.form {
@@ -232,6 +240,41 @@ func (r *renderer) scalar(n *node) any {
 		return nil
 	}
 	return value
+}
+
+// secret returns the value of a scalar with a secret. It is always text: what YAML made of it, such as 420 of 0644, would
+// not be known as the secret any more.
+func (r *renderer) secret(n *node, secret, text string) any {
+	if n.form == formTagged && n.tag != tagString {
+		r.fail(n.line, secret, "the value of the secret %%%s%% is always text: remove the tag %s", secret, n.tag)
+		return nil
+	}
+	if r.path.isNaming() {
+		r.failSecret(n.line, secret, "names")
+		return nil
+	}
+	return text
+}
+
+// isNaming reports whether plans and errors call an object, or an item of a list, by the field at a path.
+func (p fieldPath) isNaming() bool {
+	if len(p) == 0 || !slices.Contains(namingFields, p[len(p)-1].key) {
+		return false
+	}
+	return len(p) == 1 || !slices.Contains(freeMaps, p[len(p)-2].key)
+}
+
+// freeMaps are the fields that hold mappings whose keys are the user's.
+var freeMaps = []string{"data", "stringData", "labels", "annotations", "matchLabels", "nodeSelector"}
+
+// namingFields are the fields by which plans and errors call an object or an item of a list.
+var namingFields = []string{
+	"apiVersion", "kind", "namespace", "name", "generateName",
+	"mountPath", "devicePath", "topologyKey", "ip", "secretName", "uid", "resourceName",
+}
+
+func (r *renderer) failSecret(line int, secret, where string) {
+	r.fail(line, secret, "the secret %%%s%% may not stand here: plans and errors show %s", secret, where)
 }
 
 // defined reports whether every placeholder of a scalar has a value.

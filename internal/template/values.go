@@ -20,6 +20,9 @@ type Values struct {
 	AdminEmail string
 	// Variables are the values of further placeholders, by name without percent signs.
 	Variables map[string]string
+	// Secrets are the values of further placeholders, which must not be shown. They are always text, and may not stand
+	// where plans and errors show them: in keys and names. A secret has precedence over a variable of its name.
+	Secrets map[string]string
 }
 
 // lookup returns the value of a placeholder and reports whether it has one. A variable cannot replace a built-in.
@@ -35,14 +38,35 @@ func (v *Values) lookup(name string) (string, bool) {
 		}
 		return *v.ClusterDomain, true
 	}
+	if value, ok := v.Secrets[name]; ok {
+		return value, true
+	}
 	value, ok := v.Variables[name]
 	return value, ok
+}
+
+// secretOf returns the name of the first secret among the parts of a scalar, or "".
+func (v *Values) secretOf(parts []part) string {
+	if len(v.Secrets) == 0 {
+		return ""
+	}
+	for _, p := range parts {
+		if _, ok := v.Secrets[p.name]; ok && p.name != "" && !isBuiltIn(p.name) {
+			return p.name
+		}
+	}
+	return ""
 }
 
 // names returns the names of all placeholders that have a value, the built-in ones first.
 func (v *Values) names() []string {
 	names := []string{PlaceholderClientName, PlaceholderClusterDomain, PlaceholderAdminEmail}
-	for _, name := range slices.Sorted(maps.Keys(v.Variables)) {
+	variables := maps.Clone(v.Variables)
+	if variables == nil {
+		variables = make(map[string]string, len(v.Secrets))
+	}
+	maps.Copy(variables, v.Secrets)
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		if !isBuiltIn(name) {
 			names = append(names, name)
 		}
