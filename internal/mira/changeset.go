@@ -229,12 +229,12 @@ func (s changeSet) refs() []kube.Ref {
 }
 
 // url is the client's address as the server's dry runs have it.
-func (s changeSet) url() string {
+func (s changeSet) url(m *managedfields.Manager) string {
 	var objects []*unstructured.Unstructured
 	for _, c := range s.withManifest() {
 		objects = append(objects, c.dryRun)
 	}
-	return urlOf(objects)
+	return shownURL(m, objects, "")
 }
 
 // fields are those that a plan and a state show, by the objects' keys.
@@ -253,7 +253,7 @@ func (s changeSet) state(m *managedfields.Manager, manifest *manifest, prior *St
 		Objects:      make(map[string]managedfields.Fields, len(s)),
 		Refs:         s.refs(),
 		Claims:       manifest.claims(prior),
-		URL:          s.url(),
+		URL:          s.url(m),
 		Revision:     manifest.revision,
 		Fingerprints: make(map[string]managedfields.Fingerprint, len(s)),
 	}

@@ -37,7 +37,7 @@ func NewFleet(c *kube.Client, settings Settings) *Fleet {
 		batcher:  kube.NewBatcher(c),
 		claims:   kube.NewClaims(c),
 		fields:   c.Manager(),
-		watcher:  rollout.NewWatcher(c.Dynamic(), c.Logs, ClientLabel),
+		watcher:  rollout.NewWatcher(c.Dynamic(), logReader(c, settings), ClientLabel),
 		settings: settings,
 		gate:     rollout.NewGate(settings.Rollout.GateOptions),
 		renderer: newRenderer(c, settings),

@@ -65,7 +65,9 @@ func (s *services) recoverValues(ctx context.Context, spec Spec) (template.Recov
 	if err != nil {
 		return template.Recovered{}, err
 	}
+	// What is recovered gets into the state. Secrets may not, whatever the live objects have.
 	known := map[string]string{"CLIENT_NAME": spec.Name}
+	maps.Copy(known, values.Secrets)
 	if values.ClusterDomain != nil {
 		known[ClusterDomainKey] = *values.ClusterDomain
 	}
@@ -130,7 +132,7 @@ func (p *planner) importState(ctx context.Context, m *manifest, isComplete bool)
 	}
 	state.Images = imagesOf(state.Objects)
 	state.Claims = p.claimsOf(ctx, p.spec.Namespace, p.spec.Name, live, nil)
-	state.URL = urlOf(live)
+	state.URL = shownURL(p.fields, live, m.url)
 	return state, nil
 }
 

@@ -51,10 +51,11 @@ type journaling struct {
 	prior    *State
 	changes  changeSet
 	progress *progress
+	secrets  secretGuard
 }
 
 func (o *operation) journal() journaling {
-	return journaling{prior: o.prior, changes: o.changes, progress: &o.progress}
+	return journaling{prior: o.prior, changes: o.changes, progress: &o.progress, secrets: o.secretGuard()}
 }
 
 // ofWait is the journal after a wait for the rollouts: nil if all were seen through.
@@ -91,6 +92,7 @@ func (j journaling) ofWrites(err error) *Journal {
 // of notes the rollouts of changes that were not seen through.
 func (j journaling) of(changes []*objectChange, reason string) *Journal {
 	journal := &Journal{}
+	reason = j.secrets.known.Redact(reason)
 	for _, c := range changes {
 		if isStatefulSet(c.result()) && awaits(c, j.prior) && !slices.Contains(j.progress.serving, c.ref.Name) {
 			journal.Rollouts = append(journal.Rollouts, PendingRollout{StatefulSet: c.ref.Name, Reason: reason})
@@ -113,7 +115,7 @@ func (j journaling) formerOf(c *objectChange) *unstructured.Unstructured {
 	if j.prior != nil && j.prior.Journal.IsPending() {
 		return j.prior.Journal.former(c.ref)
 	}
-	if c.live == nil || c.live.GetKind() == "Secret" {
+	if c.live == nil || j.secrets.mayHold(c) {
 		return nil // no secret may get into the state
 	}
 	former := c.live.DeepCopy()

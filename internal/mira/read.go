@@ -61,7 +61,7 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, prior *State) 
 	state.Journal = journalReader{f.services}.read(ctx, prior, live)
 	state.Images = imagesOf(state.Objects)
 	if slices.ContainsFunc(live, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Ingress" }) {
-		state.URL = urlOf(live)
+		state.URL = shownURL(f.fields, live, prior.URL)
 	}
 	return state, nil
 }

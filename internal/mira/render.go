@@ -14,6 +14,7 @@ import (
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
@@ -24,12 +25,13 @@ type renderer struct {
 		ConfigMapKey(ctx context.Context, namespace, name, key string) (string, error)
 	}
 	settings  Settings
+	fields    *managedfields.Manager
 	templates loadCache[*template.Template] // by source
 	domain    loadCache[*string]
 }
 
 func newRenderer(c *kube.Client, settings Settings) *renderer {
-	return &renderer{configMaps: c, settings: settings}
+	return &renderer{configMaps: c, settings: settings, fields: c.Manager()}
 }
 
 // manifest is what the template asks for one client.
@@ -37,7 +39,9 @@ type manifest struct {
 	objects  []*unstructured.Unstructured // in template order, with the client's labels
 	url      string                       // empty if no Ingress names a host
 	revision string                       // of the template
-	warnings []Warning
+	// hasSecrets: the template uses a secret.
+	hasSecrets bool
+	warnings   []Warning
 }
 
 // render renders and checks the template for a client.
@@ -54,7 +58,7 @@ func (r *renderer) render(ctx context.Context, spec Spec) (*manifest, error) {
 	if err != nil {
 		return nil, &TemplateError{Source: spec.Template, Err: err}
 	}
-	m := &manifest{revision: t.Revision()}
+	m := &manifest{revision: t.Revision(), hasSecrets: usesAny(t, values.Secrets)}
 	var refused []error
 	keys := make(map[string]bool, len(rendered))
 	for _, object := range rendered {
@@ -66,6 +70,9 @@ func (r *renderer) render(ctx context.Context, spec Spec) (*manifest, error) {
 		if err := checkClaimPolicy(object.Unstructured, spec.DeleteData); err != nil {
 			refused = append(refused, err)
 		}
+		if err := checkTexts(object); err != nil {
+			refused = append(refused, &TemplateError{Source: spec.Template, Err: err})
+		}
 		foldStringData(object.Unstructured)
 		label(object.Unstructured, spec.Name)
 		m.objects = append(m.objects, object.Unstructured)
@@ -73,7 +80,7 @@ func (r *renderer) render(ctx context.Context, spec Spec) (*manifest, error) {
 	if len(refused) > 0 {
 		return nil, errors.Join(refused...)
 	}
-	m.url = urlOf(m.objects)
+	m.url = shownURL(r.fields, m.objects, "")
 	if unused := t.Unused(spec.Variables); len(unused) > 0 {
 		m.warnings = append(m.warnings, UnusedVariablesWarning{Client: spec.Name, Variables: unused, Template: spec.Template})
 	}
@@ -153,6 +160,11 @@ func (r *renderer) values(ctx context.Context, t *template.Template, spec Spec) 
 		values.Variables = make(map[string]string, len(spec.Variables))
 	}
 	maps.Copy(values.Variables, spec.Variables)
+	values.Secrets = maps.Clone(r.settings.Secrets)
+	maps.DeleteFunc(values.Secrets, func(name, _ string) bool {
+		_, isOverridden := spec.Variables[name]
+		return isOverridden
+	})
 	if t.Uses(ClusterDomainKey) {
 		domain, err := r.clusterDomain(ctx)
 		if err != nil {
@@ -235,6 +247,13 @@ func isStatefulSet(object *unstructured.Unstructured) bool {
 // urlOf returns the address under which a client answers: the first host that one of
 // its Ingresses names.
 func urlOf(objects []*unstructured.Unstructured) string {
+	url, _ := addressOf(objects)
+	return url
+}
+
+// addressOf returns the address under which a client answers, with the Ingress that names
+// it.
+func addressOf(objects []*unstructured.Unstructured) (string, *unstructured.Unstructured) {
 	for _, object := range objects {
 		if object.GetKind() != "Ingress" {
 			continue
@@ -246,11 +265,11 @@ func urlOf(objects []*unstructured.Unstructured) string {
 				continue
 			}
 			if host, _, _ := unstructured.NestedString(fields, "host"); host != "" && !strings.Contains(host, "*") {
-				return "https://" + host
+				return "https://" + host, object
 			}
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // checkWorkload refuses a template without any workload for a client that has one.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
 // configMaps are ConfigMaps that hold one text, whatever is asked for.
@@ -23,6 +24,7 @@ func (c configMaps) ConfigMapKey(context.Context, string, string, string) (strin
 func rendererOf(text string, kinds ...schema.GroupKind) *renderer {
 	return &renderer{
 		configMaps: configMaps(text),
+		fields:     managedfields.NewManager("", ""),
 		settings:   Settings{ClusterDomain: "mira.example", AllowedKinds: append(DefaultAllowedKinds(), kinds...)},
 	}
 }

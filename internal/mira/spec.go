@@ -74,6 +74,9 @@ type Settings struct {
 	ClusterDomain string
 	// Variables are placeholders beyond the three built-in ones, by name.
 	Variables map[string]string
+	// Secrets are placeholders whose values are not shown, by name. A fleet shows hashes of
+	// them if the manager of its [kube.Client] knows them.
+	Secrets map[string]string
 	// Adopt says which existing objects a create adopts.
 	Adopt AdoptPolicy
 	// AllowedKinds are those that a template may hold.
@@ -94,6 +97,8 @@ type RolloutSettings struct {
 	UnschedulableGrace time.Duration
 	// Soak is how long the pods of a new revision have to stay ready.
 	Soak time.Duration
+	// OmitLogs leaves the logs of containers out of reports.
+	OmitLogs bool
 }
 
 // DefaultRolloutSettings are those of a fleet whose configuration has no others.

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
 // LogLevelVariable is the environment variable that sets the level of the provider's own
@@ -33,14 +34,15 @@ func (s *server) withLogger(ctx context.Context) context.Context {
 	if !s.logsDebug {
 		return ctx
 	}
-	return logging.NewContext(ctx, logr.New(logSink{ctx: ctx}))
+	return logging.NewContext(ctx, logr.New(logSink{ctx: ctx, secrets: s.secrets}))
 }
 
 // logSink writes to the log of a call. Everything goes to the debug level: what an
 // operator has to know is in the diagnostics.
 type logSink struct {
-	ctx    context.Context // of the call, without the logger
-	fields map[string]any
+	ctx     context.Context               // of the call, without the logger
+	secrets func() *managedfields.Secrets // that are redacted
+	fields  map[string]any
 }
 
 func (logSink) Init(logr.RuntimeInfo) {}
@@ -57,15 +59,16 @@ func (s logSink) Error(err error, message string, keysAndValues ...any) {
 }
 
 func (s logSink) WithValues(keysAndValues ...any) logr.LogSink {
-	return logSink{ctx: s.ctx, fields: s.with(keysAndValues)}
+	return logSink{ctx: s.ctx, secrets: s.secrets, fields: s.with(keysAndValues)}
 }
 
 func (s logSink) WithName(name string) logr.LogSink {
 	return s.WithValues("logger", name)
 }
 
-// with returns the fields of the sink and further ones.
+// with returns the fields of the sink and further ones, without secrets.
 func (s logSink) with(keysAndValues []any) map[string]any {
+	secrets := s.secrets()
 	fields := make(map[string]any, len(s.fields)+len(keysAndValues)/2)
 	maps.Copy(fields, s.fields)
 	for i := 0; i+1 < len(keysAndValues); i += 2 {
@@ -75,6 +78,9 @@ func (s logSink) with(keysAndValues []any) map[string]any {
 			value = fmt.Sprint(text) // an error may have no fields that could be encoded
 		case fmt.Stringer:
 			value = text.String()
+		}
+		if text := fmt.Sprint(value); secrets.In(text) {
+			value = secrets.Redact(text)
 		}
 		fields[fmt.Sprint(keysAndValues[i])] = value
 	}

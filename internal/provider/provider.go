@@ -37,6 +37,7 @@ type miraProvider struct {
 	version     string
 	environment connection.Environment
 	configured  atomic.Pointer[configured] // nil until the provider is configured
+	secrets     atomic.Pointer[managedfields.Secrets]
 }
 
 // newProvider returns the provider; version is that of the release.
@@ -70,6 +71,7 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	p.secrets.Store(managedfields.NewSecrets(model.secrets()))
 	data := &configured{namespace: textOf(model.Namespace)}
 	if data.namespace.isNull() {
 		data.namespace = knownValue(mira.DefaultNamespace)
@@ -96,7 +98,7 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 		return
 	}
 	client, err := kube.New(cluster, kube.Options{
-		Manager: managedfields.NewManager(model.FieldManager.ValueString(), mira.ClientLabel),
+		Manager: managedfields.NewManager(model.FieldManager.ValueString(), mira.ClientLabel).WithSecrets(p.secrets.Load()),
 		Force:   model.forceConflicts(),
 	})
 	if err != nil {

@@ -2,6 +2,9 @@ package provider
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -20,6 +23,7 @@ type providerModel struct {
 	Namespace      types.String `tfsdk:"namespace"`
 	Template       types.Object `tfsdk:"template"`
 	Variables      types.Map    `tfsdk:"variables"`
+	Secrets        types.Map    `tfsdk:"secret_variables"`
 	AllowedKinds   types.Set    `tfsdk:"allowed_kinds"`
 	FieldManager   types.String `tfsdk:"field_manager"`
 	ForceConflicts types.Bool   `tfsdk:"force_conflicts"`
@@ -100,6 +104,13 @@ func (m *providerModel) settings(ctx context.Context, domainFromEnvironment stri
 	if !m.Variables.IsNull() {
 		diags.Append(m.Variables.ElementsAs(ctx, &settings.Variables, false)...)
 	}
+	settings.Secrets = m.secrets()
+	for _, name := range slices.Sorted(maps.Keys(settings.Secrets)) {
+		if _, isVariable := settings.Variables[name]; isVariable {
+			diags.AddAttributeError(path.Root("secret_variables"), "Variable Set Twice",
+				fmt.Sprintf("Variable %s is in variables, too, where its value is shown. Leave it out of one of them.", name))
+		}
+	}
 	if !m.AllowedKinds.IsNull() {
 		var names []string
 		diags.Append(m.AllowedKinds.ElementsAs(ctx, &names, false)...)
@@ -116,6 +127,17 @@ func (m *providerModel) settings(ctx context.Context, domainFromEnvironment stri
 	rollout, more := m.rollout(ctx)
 	settings.Rollout = rollout
 	return settings, append(diags, more...)
+}
+
+// secrets returns the secret variables whose values are known.
+func (m *providerModel) secrets() map[string]string {
+	secrets := make(map[string]string, len(m.Secrets.Elements()))
+	for name, element := range m.Secrets.Elements() {
+		if text, ok := element.(types.String); ok && !text.IsNull() && !text.IsUnknown() {
+			secrets[name] = text.ValueString()
+		}
+	}
+	return secrets
 }
 
 func (m *providerModel) connection(ctx context.Context) (connection.Settings, diag.Diagnostics) {

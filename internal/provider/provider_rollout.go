@@ -29,6 +29,7 @@ type rolloutModel struct {
 	Grace              timetypes.GoDuration `tfsdk:"grace"`
 	UnschedulableGrace timetypes.GoDuration `tfsdk:"unschedulable_grace"`
 	Soak               timetypes.GoDuration `tfsdk:"soak"`
+	ContainerLogs      types.Bool           `tfsdk:"container_logs"`
 }
 
 func (m *providerModel) rollout(ctx context.Context) (mira.RolloutSettings, diag.Diagnostics) {
@@ -51,6 +52,7 @@ func (m *providerModel) rollout(ctx context.Context) (mira.RolloutSettings, diag
 			*number.to = int(number.from.ValueInt32())
 		}
 	}
+	settings.OmitLogs = !model.ContainerLogs.IsNull() && !model.ContainerLogs.ValueBool()
 	settings.Keep = model.OnFailure.ValueString() == onFailureKeep
 	for _, period := range []struct {
 		name, title string

@@ -62,6 +62,7 @@ func providerSchema() schema.Schema {
 					"it, so that a number stays a number.",
 				Validators: []validator.Map{variablesValidator{}},
 			},
+			"secret_variables": secretVariablesAttribute(),
 			"allowed_kinds": schema.SetAttribute{
 				ElementType: types.StringType,
 				Optional:    true,
@@ -85,6 +86,19 @@ func providerSchema() schema.Schema {
 			"rollout":    rolloutSchema(),
 			"kubernetes": kubernetesAttribute(),
 		},
+	}
+}
+
+func secretVariablesAttribute() schema.MapAttribute {
+	return schema.MapAttribute{
+		ElementType: types.StringType,
+		Optional:    true,
+		Sensitive:   true,
+		MarkdownDescription: fmt.Sprintf("Like `variables`, for values that must not be shown: what the template makes of them stands in "+
+			"plans, states, errors and logs as a hash, or as the variable's name. The values are always text. They may not stand in keys "+
+			"and names, and have at least %d bytes, or none. Give them as ephemeral values: the CLI itself writes other variables "+
+			"into plan files.", managedfields.MinimumSecret),
+		Validators: []validator.Map{variablesValidator{}, secretsValidator{}},
 	}
 }
 
@@ -234,6 +248,11 @@ func rolloutSchema() schema.SingleNestedAttribute {
 				MarkdownDescription: fmt.Sprintf("How long a pod of the new revision may wait for a node or a volume. "+
 					"Autoscalers and provisioners need time to bring one. Defaults to `%s`.",
 					defaults.UnschedulableGrace),
+			},
+			"container_logs": schema.BoolAttribute{
+				Optional: true,
+				MarkdownDescription: fmt.Sprintf("Whether the error about a failed rollout has the last lines of the containers' logs. "+
+					"Defaults to `%t`. Set it to `false` where logs may hold what the output of the CLI must not.", !defaults.OmitLogs),
 			},
 			"soak": schema.StringAttribute{
 				CustomType: timetypes.GoDurationType{},

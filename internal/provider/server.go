@@ -2,11 +2,13 @@ package provider
 
 import (
 	"context"
+	"errors"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
 // NewServer returns the constructor of the server that the CLI talks to: the
@@ -66,6 +68,33 @@ const FastPathMessage = "Answered by the fast path"
 // frameworkMessage is what the log says of a call that is left to the framework.
 const frameworkMessage = "Left to the framework"
 
+// secrets returns what must not get into any answer or log; nil while there is nothing.
+func (s *server) secrets() *managedfields.Secrets {
+	if s.provider == nil {
+		return nil
+	}
+	return s.provider.secrets.Load()
+}
+
+// redacted returns an answer whose diagnostics have no secrets, whoever has put them in:
+// the API server, the template, or a validator.
+func redacted[R any](s *server, response *R, err error, diagnosticsOf func(*R) []*tfprotov6.Diagnostic) (*R, error) {
+	secrets := s.secrets()
+	if secrets == nil {
+		return response, err
+	}
+	if response != nil {
+		for _, diagnostic := range diagnosticsOf(response) {
+			diagnostic.Summary = secrets.Redact(diagnostic.Summary)
+			diagnostic.Detail = secrets.Redact(diagnostic.Detail)
+		}
+	}
+	if err != nil && secrets.In(err.Error()) {
+		err = errors.New(secrets.Redact(err.Error()))
+	}
+	return response, err
+}
+
 // logFastPath says whether the fast path has answered a call, or why not.
 func (s *server) logFastPath(ctx context.Context, rpc string, reason reason) {
 	switch {
@@ -83,7 +112,16 @@ func (s *server) logFastPath(ctx context.Context, rpc string, reason reason) {
 func (s *server) ConfigureProvider(
 	ctx context.Context, req *tfprotov6.ConfigureProviderRequest,
 ) (*tfprotov6.ConfigureProviderResponse, error) {
-	return s.frameworkServer.ConfigureProvider(s.withLogger(ctx), req)
+	resp, err := s.frameworkServer.ConfigureProvider(s.withLogger(ctx), req)
+	return redacted(s, resp, err, func(r *tfprotov6.ConfigureProviderResponse) []*tfprotov6.Diagnostic { return r.Diagnostics })
+}
+
+// ValidateResourceConfig checks the configuration of a client.
+func (s *server) ValidateResourceConfig(
+	ctx context.Context, req *tfprotov6.ValidateResourceConfigRequest,
+) (*tfprotov6.ValidateResourceConfigResponse, error) {
+	resp, err := s.frameworkServer.ValidateResourceConfig(ctx, req)
+	return redacted(s, resp, err, func(r *tfprotov6.ValidateResourceConfigResponse) []*tfprotov6.Diagnostic { return r.Diagnostics })
 }
 
 // UpgradeResourceState reads a client from a state file.
@@ -101,7 +139,8 @@ func (s *server) UpgradeResourceState(
 	} else if s.noFastPath != nil {
 		s.logFastPath(ctx, "UpgradeResourceState", unknownSchema)
 	}
-	return s.frameworkServer.UpgradeResourceState(ctx, req)
+	resp, err := s.frameworkServer.UpgradeResourceState(ctx, req)
+	return redacted(s, resp, err, func(r *tfprotov6.UpgradeResourceStateResponse) []*tfprotov6.Diagnostic { return r.Diagnostics })
 }
 
 // ReadResource refreshes a client.
@@ -115,7 +154,8 @@ func (s *server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRe
 		}
 		ctx = handedOn
 	}
-	return s.frameworkServer.ReadResource(ctx, req)
+	resp, err := s.frameworkServer.ReadResource(ctx, req)
+	return redacted(s, resp, err, func(r *tfprotov6.ReadResourceResponse) []*tfprotov6.Diagnostic { return r.Diagnostics })
 }
 
 // PlanResourceChange plans a client.
@@ -131,19 +171,22 @@ func (s *server) PlanResourceChange(
 		}
 		ctx = handedOn
 	}
-	return s.frameworkServer.PlanResourceChange(ctx, req)
+	resp, err := s.frameworkServer.PlanResourceChange(ctx, req)
+	return redacted(s, resp, err, func(r *tfprotov6.PlanResourceChangeResponse) []*tfprotov6.Diagnostic { return r.Diagnostics })
 }
 
 // ApplyResourceChange creates, updates or deletes a client.
 func (s *server) ApplyResourceChange(
 	ctx context.Context, req *tfprotov6.ApplyResourceChangeRequest,
 ) (*tfprotov6.ApplyResourceChangeResponse, error) {
-	return s.frameworkServer.ApplyResourceChange(s.withLogger(ctx), req)
+	resp, err := s.frameworkServer.ApplyResourceChange(s.withLogger(ctx), req)
+	return redacted(s, resp, err, func(r *tfprotov6.ApplyResourceChangeResponse) []*tfprotov6.Diagnostic { return r.Diagnostics })
 }
 
 // ImportResourceState imports a client.
 func (s *server) ImportResourceState(
 	ctx context.Context, req *tfprotov6.ImportResourceStateRequest,
 ) (*tfprotov6.ImportResourceStateResponse, error) {
-	return s.frameworkServer.ImportResourceState(s.withLogger(ctx), req)
+	resp, err := s.frameworkServer.ImportResourceState(s.withLogger(ctx), req)
+	return redacted(s, resp, err, func(r *tfprotov6.ImportResourceStateResponse) []*tfprotov6.Diagnostic { return r.Diagnostics })
 }

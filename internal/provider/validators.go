@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
@@ -115,6 +116,30 @@ func (v variablesValidator) ValidateMap(_ context.Context, req validator.MapRequ
 		}
 		if value.IsNull() {
 			resp.Diagnostics.Append(missingVariableValue(req.Path, name))
+		}
+	}
+}
+
+// secretsValidator refuses secrets that are too short to be told from other text.
+type secretsValidator struct{}
+
+func (secretsValidator) Description(context.Context) string {
+	return fmt.Sprintf("values must be empty, or have at least %d bytes", managedfields.MinimumSecret)
+}
+
+func (v secretsValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+func (v secretsValidator) ValidateMap(_ context.Context, req validator.MapRequest, resp *validator.MapResponse) {
+	for name, element := range req.ConfigValue.Elements() {
+		text, ok := element.(types.String)
+		if !ok || text.IsNull() || text.IsUnknown() {
+			continue
+		}
+		if length := len(text.ValueString()); length > 0 && length < managedfields.MinimumSecret {
+			resp.Diagnostics.AddAttributeError(req.Path.AtMapKey(name), "Secret Value Too Short",
+				fmt.Sprintf("The value of secret variable %s has %d bytes, and must have none or at least %d: a shorter one occurs in other text "+
+					"by chance, so that the provider could not keep it out of what it shows. If it is no secret, it belongs in variables.",
+					name, length, managedfields.MinimumSecret))
 		}
 	}
 }
