@@ -169,6 +169,14 @@ func (c *CLI) Fail(t *testing.T, arguments ...string) string {
 	return output.String()
 }
 
+// Setenv sets an environment variable for the commands that follow.
+func (c *CLI) Setenv(name, value string) {
+	c.env = append(c.env, name+"="+value) // the last one of a name counts
+}
+
+// Directory is where the commands run, and where the state is.
+func (c *CLI) Directory() string { return c.directory }
+
 // Apply applies, and checks that the next plan is empty.
 func (c *CLI) Apply(t *testing.T, arguments ...string) string {
 	t.Helper()

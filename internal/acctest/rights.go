@@ -79,6 +79,24 @@ func (r *Rights) GrantEverywhere(t *testing.T) {
 	r.await(t, "any-other", "apps", "statefulsets", "patch", true)
 }
 
+// GrantOn gives the account all rights on a further resource of the sandbox, as a template
+// with a further kind needs them.
+func (r *Rights) GrantOn(t *testing.T, group, resource string) {
+	t.Helper()
+	const roleAPI = "rbac.authorization.k8s.io"
+	metadata := map[string]any{"name": "further-" + resource, "namespace": r.objects.Namespace}
+	createIn(t, r.objects, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": roleAPI + "/v1", "kind": "Role", "metadata": metadata,
+		"rules": []any{map[string]any{"apiGroups": []any{group}, "resources": []any{resource}, "verbs": []any{"*"}}},
+	}})
+	createIn(t, r.objects, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": roleAPI + "/v1", "kind": "RoleBinding", "metadata": metadata,
+		"roleRef":  map[string]any{"apiGroup": roleAPI, "kind": "Role", "name": metadata["name"]},
+		"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": ServiceAccount, "namespace": r.objects.Namespace}},
+	}})
+	r.await(t, r.objects.Namespace, group, resource, "patch", true)
+}
+
 // Withdraw takes verbs on a resource of clients from the account.
 func (r *Rights) Withdraw(t *testing.T, resource string, verbs ...string) {
 	t.Helper()
