@@ -146,7 +146,7 @@ func (p *planner) planKeptClaims(ctx context.Context, c *objectChange) error {
 		return err
 	}
 	for _, claim := range claims {
-		if !slices.Contains(recorded, claim.Name) {
+		if !slices.Contains(recorded, claim.Name) && p.clients.withData(p.spec.Namespace, p.spec.Name) == nil {
 			c.claims.found = append(c.claims.found, claim.Name)
 		}
 		template, _ := claimTemplateOf(claim.Name, c.dryRun.GetName())

@@ -31,7 +31,11 @@ func (f *Fleet) Delete(ctx context.Context, namespace, name string, recorded *St
 		return &Deleted{Warnings: []Warning{AppliedElsewhereWarning{Client: name}}}, nil
 	}
 	d := &deletion{services: f.services, namespace: namespace, client: name, recorded: recorded, deleteData: deleteData}
-	return d.run(ctx)
+	deleted, err := d.run(ctx)
+	if err == nil {
+		f.clients.addData(namespace, name, nil) // the plan of what takes its place deletes nothing
+	}
+	return deleted, err
 }
 
 // deletion is the delete of one client.

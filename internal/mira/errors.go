@@ -75,6 +75,18 @@ func (e *ClaimPolicyError) Error() string {
 	return fmt.Sprintf("%s asks Kubernetes to delete its claims (spec.persistentVolumeClaimRetentionPolicy.%s is Delete)", e.Ref, e.Policy)
 }
 
+// DataReplacedError says that a client is to be replaced by itself, and that its data would
+// be deleted on the way.
+type DataReplacedError struct {
+	Namespace, Name string
+	Claims          []string
+}
+
+func (e *DataReplacedError) Error() string {
+	return fmt.Sprintf("replacing client %q of namespace %q deletes its data, as delete_data is true in the state: PersistentVolumeClaim %s",
+		e.Name, e.Namespace, strings.Join(e.Claims, ", "))
+}
+
 // ClaimsNotSafeError says that a live StatefulSet has Kubernetes delete its claims when it
 // goes or shrinks, and that this could not be changed. The StatefulSet was left alone.
 type ClaimsNotSafeError struct {

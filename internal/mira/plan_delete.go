@@ -31,6 +31,32 @@ func (f *Fleet) PlanDelete(
 	return d.plan(ctx, next)
 }
 
+// AddData notes that the state of this run has a client that is deleted with its data.
+func (f *Fleet) AddData(namespace, name string, recorded *State) {
+	f.clients.addData(namespace, name, recorded)
+}
+
+// PlanReplacement is [Fleet.PlanDelete] for a client that is planned as a new one although
+// the state has it: it is deleted first. A client that is replaced although neither its
+// name nor its namespace changes cannot be warned of, as the CLI shows no warnings of that
+// plan: where it would lose data the error is a [*DataReplacedError].
+func (f *Fleet) PlanReplacement(ctx context.Context, namespace, name string, as Declaration) ([]Warning, error) {
+	recorded := f.clients.withData(namespace, name)
+	if recorded == nil || as != DeclaresNew && as != DeclaresReplaced {
+		return nil, nil
+	}
+	warnings, err := f.PlanDelete(ctx, namespace, name, recorded, true, nil)
+	if err != nil || as == DeclaresNew {
+		return warnings, err
+	}
+	for _, warning := range warnings {
+		if deleted, ok := warning.(DataDeletedWarning); ok {
+			return nil, &DataReplacedError{Namespace: namespace, Name: name, Claims: deleted.Claims}
+		}
+	}
+	return nil, nil
+}
+
 func (d *deletion) plan(ctx context.Context, next *ClientName) ([]Warning, error) {
 	var warnings []Warning
 	claims := d.recorded.Claims

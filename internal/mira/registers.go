@@ -58,7 +58,10 @@ type clientRegister struct {
 
 // clientRecord is what is known of one client in this run.
 type clientRecord struct {
-	isInState           bool
+	isInState bool
+	// recorded is what the state has of a client that is deleted with its data; nil for
+	// any other, and once it is deleted.
+	recorded            *State
 	created, kept, gone int // the resources that plan so
 }
 
@@ -79,6 +82,21 @@ func (r *clientRegister) addState(namespace, name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.of(namespace, name).isInState = true
+}
+
+// addData notes that the state has a client that is deleted with its data.
+func (r *clientRegister) addData(namespace, name string, recorded *State) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.of(namespace, name).recorded = recorded
+}
+
+// withData returns what the state has of a client that is deleted with its data; nil for
+// any other.
+func (r *clientRegister) withData(namespace, name string) *State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.of(namespace, name).recorded
 }
 
 // isInState reports whether the state has a client, as far as the CLI has shown it.

@@ -56,8 +56,30 @@ func TestAccClient_plansTellOfData(t *testing.T) {
 	acctest.WantWarning(t, plan(withData, "-destroy", "-refresh=false"), goes...)
 	acctest.WantWarning(t, plan(withData, "-var=name=globex"), goes...)
 	wantNoDataWarning(t, plan(withData))
+	// The CLI shows no warning of this plan.
+	acctest.WantOutput(t, c.Fail(t, "plan", withData, "-replace=mira_client.acme"), "Replacement Would Delete Data",
+		`client "acme"`+inNamespace, acctest.ClaimName, "terraform taint ADDRESS")
+	// The data goes by what the state says, not the configuration.
+	acctest.WantOutput(t, c.Fail(t, "plan", "-replace=mira_client.acme"), "Replacement Would Delete Data")
+	c.Run(t, "taint", "mira_client.acme")
+	acctest.WantWarning(t, plan(withData), goes...)
+	acctest.WantWarning(t, plan(withData, "-refresh=false"), goes...)
+	claim := s.UIDs(t, "PersistentVolumeClaim")
+	applied := acctest.Warnings(t, c.Run(t, "apply", "-auto-approve", "-json", withData))
+	acctest.WantWarning(t, applied, goes...)
+	if now := s.UIDs(t, "PersistentVolumeClaim"); now[acctest.ClaimName] == claim[acctest.ClaimName] {
+		t.Error("the claim is the one before")
+	}
 
 	c.Apply(t)
+	claim = s.UIDs(t, "PersistentVolumeClaim")
+	c.Run(t, "taint", "mira_client.acme")
+	wantNoDataWarning(t, plan())
+	c.Apply(t)
+	c.Run(t, "apply", "-auto-approve", "-replace=mira_client.acme")
+	if now := s.UIDs(t, "PersistentVolumeClaim"); now[acctest.ClaimName] != claim[acctest.ClaimName] {
+		t.Error("the claim is another one")
+	}
 	s.Patch(t, "StatefulSet", "mira-acme", "kubectl-patch", `{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Delete"}}}`)
 	warnings := plan("-destroy")
 	acctest.WantWarning(t, warnings, "Claims Will Be Kept: ", "StatefulSet "+s.Namespace+"/mira-acme", "whenDeleted: Delete")

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
@@ -19,10 +20,34 @@ func (p *miraProvider) noteState(req *tfprotov6.UpgradeResourceStateRequest) {
 	if data == nil || data.fleet == nil || req.TypeName != clientType || req.RawState == nil {
 		return
 	}
-	var client struct{ Namespace, Name string }
-	if json.Unmarshal(req.RawState.JSON, &client) == nil && client.Name != "" {
-		data.fleet.AddState(client.Namespace, client.Name)
+	var client struct {
+		Namespace, Name string
+		DeleteData      bool `json:"delete_data"`
 	}
+	if json.Unmarshal(req.RawState.JSON, &client) != nil || client.Name == "" {
+		return
+	}
+	data.fleet.AddState(client.Namespace, client.Name)
+	if client.DeleteData {
+		data.fleet.AddData(client.Namespace, client.Name, recordedData(client.Namespace, req.RawState.JSON))
+	}
+}
+
+// recordedData reads out of a state what a delete of the client's data needs. A tainted
+// client is planned without its state.
+func recordedData(namespace string, state []byte) *mira.State {
+	var client struct {
+		Objects map[string]json.RawMessage `json:"objects"`
+		Claims  []string                   `json:"persistent_volume_claims"`
+	}
+	if json.Unmarshal(state, &client) != nil {
+		return nil
+	}
+	objects := make(map[string]managedfields.Fields, len(client.Objects))
+	for key := range client.Objects {
+		objects[key] = nil
+	}
+	return &mira.State{Refs: mira.RefsOf(namespace, objects), Claims: client.Claims}
 }
 
 // declareGone declares that the client of a state goes from the resource: it is destroyed,

@@ -69,6 +69,9 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	if resp.Diagnostics.Append(r.planReplacement(ctx, &plan, declares)...); resp.Diagnostics.HasError() {
+		return
+	}
 	if r.provider.fleet == nil || !plan.isKnown() {
 		resp.Diagnostics.Append(r.planPartial(ctx, &plan, before, declares)...)
 	} else {

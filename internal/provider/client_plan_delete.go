@@ -37,3 +37,19 @@ func (r *clientResource) planDelete(ctx context.Context, from privateReader, pri
 	addWarnings(&diags, warnings)
 	return diags
 }
+
+// planReplacement says what becomes of the data of a client that is planned as a new one
+// although the state has it: as it is tainted, or by `-replace`.
+func (r *clientResource) planReplacement(ctx context.Context, plan *clientModel, as mira.Declaration) diag.Diagnostics {
+	var diags diag.Diagnostics
+	if r.provider.fleet == nil || !plan.Namespace.isKnown() || !plan.Name.isKnown() {
+		return diags
+	}
+	warnings, err := r.provider.fleet.PlanReplacement(ctx, plan.Namespace.get(), plan.Name.get(), as)
+	if err != nil {
+		addErrors(&diags, r.subject(plan.Name.get()), err)
+		return diags
+	}
+	addWarnings(&diags, warnings)
+	return diags
+}

@@ -102,6 +102,13 @@ var failures = []failure{
 		advice: " The claim's StorageClass must have allowVolumeExpansion: true, and the Role must allow to patch persistentvolumeclaims. " +
 			"Otherwise take the new size back.",
 	},
+	failureOf[*mira.DataReplacedError]{
+		title: "Replacement Would Delete Data",
+		detail: func(_ subject, err error, _ *mira.DataReplacedError) string {
+			return sentence(err.Error()) + " The CLI shows no warning of a plan with `-replace` or `replace_triggered_by`, so it is refused. " +
+				"To keep the data, apply `delete_data = false` first. To delete it, `terraform taint ADDRESS` and apply: that plan names the claims."
+		},
+	},
 	failureOf[*mira.ClaimsNotSafeError]{
 		title: "Kubernetes Would Delete Claims",
 		when:  func(e *mira.ClaimsNotSafeError) bool { return holds[*kube.ForbiddenError](e) },

@@ -232,6 +232,15 @@ func adviceCases() []diagnosticCase {
 				"If the other client no longer exists, remove the label mira-cluster.io/client from the object.",
 		},
 		{
+			name:    "a replacement that deletes data says how to see it in a plan",
+			err:     &mira.DataReplacedError{Namespace: "default", Name: "acme", Claims: []string{"data-mira-acme-0"}},
+			summary: "Replacement Would Delete Data",
+			detail: `Replacing client "acme" of namespace "default" deletes its data, as delete_data is true in the state: ` +
+				"PersistentVolumeClaim data-mira-acme-0. The CLI shows no warning of a plan with `-replace` or `replace_triggered_by`, so it is " +
+				"refused. To keep the data, apply `delete_data = false` first. To delete it, `terraform taint ADDRESS` and apply: that plan " +
+				"names the claims.",
+		},
+		{
 			name: "a live object that deletes claims says which right is missing",
 			err: &mira.ClaimsNotSafeError{
 				Ref: statefulSet, Policies: []string{kube.WhenDeleted},
