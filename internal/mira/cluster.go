@@ -37,6 +37,18 @@ func (s *services) checkCluster(ctx context.Context, namespace, name string, pri
 	return &AnotherClusterError{Namespace: namespace, Name: name, Recorded: prior.Cluster, Found: id}
 }
 
+// checkCluster refuses to take for deleted what is on another cluster.
+func (d *deletion) checkCluster(ctx context.Context, live map[string]*unstructured.Unstructured) error {
+	objects := make([]*unstructured.Unstructured, 0, len(d.recorded.Refs))
+	for _, ref := range d.recorded.Refs {
+		objects = append(objects, live[ref.Key()])
+	}
+	if hasRecorded(d.recorded.Refs, objects) {
+		return nil
+	}
+	return d.services.checkCluster(ctx, d.namespace, d.client, d.recorded)
+}
+
 // hasRecorded reports whether one of the recorded objects, by its UID, is among the live
 // ones. A reference without a UID means any object of its name.
 func hasRecorded(recorded []kube.Ref, live []*unstructured.Unstructured) bool {

@@ -60,6 +60,9 @@ func (d *deletion) run(ctx context.Context) (*Deleted, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := d.checkCluster(ctx, live); err != nil {
+		return nil, err
+	}
 	if d.found, err = d.findClaims(ctx, live); err != nil {
 		// Without the list nothing can be deleted that should be. What is only to be kept
 		// needs no list.
