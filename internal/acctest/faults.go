@@ -32,12 +32,12 @@ func TransientFaults() []Fault {
 		{Name: "503", do: answering(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "apiserver is shutting down", "")},
 		{Name: "504 with HTML", do: gatewayTimeout},
 		{Name: "504 with HTML, carried out", IsCarriedOut: true, do: func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
-			pass.ServeHTTP(httptest.NewRecorder(), r)
+			carryOut(r, pass)
 			gatewayTimeout(w, r, pass)
 		}},
 		{Name: "connection cut before", do: func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }},
 		{Name: "answer lost", IsCarriedOut: true, do: func(_ http.ResponseWriter, r *http.Request, pass http.Handler) {
-			pass.ServeHTTP(httptest.NewRecorder(), r)
+			carryOut(r, pass)
 			panic(http.ErrAbortHandler)
 		}},
 		{Name: "answer cut short", IsCarriedOut: true, do: cutShort},
@@ -79,10 +79,18 @@ func gatewayTimeout(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 	_, _ = w.Write([]byte("<html><body><h1>504 Gateway Time-out</h1></body></html>"))
 }
 
+// carryOut has the API server answer a request. There is no answer to a watch, which goes on.
+func carryOut(r *http.Request, pass http.Handler) *httptest.ResponseRecorder {
+	answer := httptest.NewRecorder()
+	if !r.URL.Query().Has("watch") {
+		pass.ServeHTTP(answer, r)
+	}
+	return answer
+}
+
 // cutShort passes on half of the answer.
 func cutShort(w http.ResponseWriter, r *http.Request, pass http.Handler) {
-	answer := httptest.NewRecorder()
-	pass.ServeHTTP(answer, r)
+	answer := carryOut(r, pass)
 	maps.Copy(w.Header(), answer.Header())
 	w.Header().Del("Content-Length")
 	w.WriteHeader(answer.Code)

@@ -115,8 +115,29 @@ func (e *StillThereError) Error() string {
 // Unwrap returns why the wait ended.
 func (e *StillThereError) Unwrap() error { return e.Err }
 
+// lookAgain is how often a wait for the end of an object begins anew, with a list: a watch
+// may hang without a sign.
+const lookAgain = 30 * time.Second
+
 // waitGone watches one object until it is deleted or replaced by another.
 func (c *Client) waitGone(ctx context.Context, resource dynamic.ResourceInterface, ref Ref) error {
+	for {
+		watching, cancel := context.WithTimeout(ctx, lookAgain)
+		err := watchGone(watching, resource, ref)
+		hasEnded := watching.Err() != nil
+		cancel()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return &StillThereError{Ref: ref, Err: context.Cause(ctx)}
+		case !hasEnded:
+			return &StillThereError{Ref: ref, Err: c.connection.Explain(err)}
+		}
+	}
+}
+
+func watchGone(ctx context.Context, resource dynamic.ResourceInterface, ref Ref) error {
 	isOther := func(object any) bool {
 		live, ok := object.(*unstructured.Unstructured)
 		return ok && ref.UID != "" && live.GetUID() != ref.UID
@@ -133,13 +154,7 @@ func (c *Client) waitGone(ctx context.Context, resource dynamic.ResourceInterfac
 		func(event watch.Event) (bool, error) {
 			return event.Type == watch.Deleted || isOther(event.Object), nil
 		})
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	return &StillThereError{Ref: ref, Err: c.connection.Explain(err)}
+	return err
 }
 
 // watchOne lists and watches one object.

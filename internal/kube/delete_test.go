@@ -117,3 +117,34 @@ func gone(r *http.Request) *http.Response {
 	}
 	return answer(r, http.StatusOK, []byte(`{"kind":"ServiceList","apiVersion":"v1","metadata":{"resourceVersion":"9"},"items":[]}`))
 }
+
+// A watch that hangs does not hold up a delete for ever: the object is looked at again.
+func TestDelete_watchThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := newFakeServer()
+		server.put("services", "mira-c0000", "c0000")
+		client, isFirst := server.client(t), true
+		server.before = func(r *http.Request) (*http.Response, error) {
+			switch query := r.URL.Query(); {
+			case r.Method == http.MethodDelete:
+				return answer(r, http.StatusOK, []byte(`{"kind":"Status","apiVersion":"v1","status":"Success"}`)), nil
+			case query.Has("watch") && isFirst:
+				isFirst = false
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			case query.Has("fieldSelector"):
+				return gone(r), nil
+			}
+			return nil, nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		begun := time.Now()
+		if err := client.Delete(ctx, serviceRef("uid-mira-c0000")); err != nil || time.Since(begun) > 2*lookAgain {
+			t.Errorf("after %s: %v", time.Since(begun), err)
+		}
+		if isFirst {
+			t.Error("there was no watch")
+		}
+	})
+}
