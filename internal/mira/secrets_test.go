@@ -20,7 +20,10 @@ func TestRenderRefusesDataThatAreNoText(t *testing.T) {
 		{"a number in a Secret", "Secret", "stringData: {pin: 4711}", "line 4: stringData.pin: must be text, and YAML reads it as a number"},
 		{"a fraction in a Secret", "Secret", "data: {pin: 47.11}", "line 4: data.pin: must be text, and YAML reads it as a number"},
 		{"a boolean in a ConfigMap", "ConfigMap", "data: {flag: yes}", "line 4: data.flag: must be text, and YAML reads it as a boolean"},
-		{"a variable that is a number", "Secret", "stringData:\n  pin: %PIN%", "line 5: stringData.pin: must be text, and YAML reads it as a number"},
+		{
+			"a variable that is a number", "Secret", "stringData:\n  pin: %PIN%",
+			"line 5: stringData.pin: must be text, and YAML reads it as a number",
+		},
 		{"a list", "ConfigMap", "data: {list: [4711]}", "line 4: data.list: must be text, and YAML reads it as a list"},
 		{"a mapping", "Secret", "stringData: {map: {pin: 4711}}", "line 4: stringData.map: must be text, and YAML reads it as a mapping"},
 		{"plain text for base64", "Secret", "data: {pin: 'plain-4711'}", "line 4: data.pin: must be base64 text, and is not"},
@@ -76,8 +79,8 @@ func TestJournalHasNoSecrets(t *testing.T) {
 	const secret = "hunter2-secret"
 	known := managedfields.NewSecrets(map[string]string{"PASSWORD": secret})
 	live := func(value string) *unstructured.Unstructured {
-		return object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "mira-acme", "annotations": {"a": "`+value+`"}},
-		  "spec": {"replicas": 1}}`)
+		return object(t, `{"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "mira-acme",
+		  "annotations": {"a": "`+value+`"}}, "spec": {"replicas": 1}}`)
 	}
 	for _, test := range []struct {
 		name  string

@@ -180,7 +180,8 @@ func TestAccSecrets(t *testing.T) {
 	// A failing update, which is rolled back: the error has the image and the container's log.
 	s.PutTemplate(t, acctest.Edit(t, template, "mira:3.0-", "crash:3.1-"))
 	p.set("third-s3cr3t-cccc")
-	acctest.WantOutput(t, p.fail(t, "apply", "-auto-approve"), "Rollout Failed And Was Rolled Back", "last lines of the log", "(secret DATABASE)")
+	acctest.WantOutput(t, p.fail(t, "apply", "-auto-approve"), "Rollout Failed And Was Rolled Back",
+		"last lines of the log", "(secret DATABASE)")
 	s.PutTemplate(t, acctest.Edit(t, template, "mira:3.0-", "badpull:3.1-"))
 	acctest.WantOutput(t, p.fail(t, "apply", "-auto-approve"), "Rollout Failed And Was Rolled Back",
 		"ImagePullBackOff", "(image badpull:3.1-(secret PASSWORD))")
