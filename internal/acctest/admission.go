@@ -52,7 +52,9 @@ func (a *Admission) DenyWrites(t *testing.T, resource, expression string, probe 
 }
 
 // deny enforces a policy. The options are those by which its probe is created.
-func (a *Admission) deny(t *testing.T, resource, expression string, probe *unstructured.Unstructured, options metav1.CreateOptions) (lift func()) {
+func (a *Admission) deny(
+	t *testing.T, resource, expression string, probe *unstructured.Unstructured, options metav1.CreateOptions,
+) (lift func()) {
 	t.Helper()
 	name := a.objects.Namespace + "-" + resource
 	policy := &unstructured.Unstructured{Object: map[string]any{

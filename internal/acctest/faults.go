@@ -156,7 +156,8 @@ func (f *Faults) next(r *http.Request) (*Fault, func()) {
 	if f.left < 0 {
 		return nil, nil
 	}
-	if f.left--; f.left >= 0 {
+	f.left--
+	if f.left >= 0 {
 		return nil, nil
 	}
 	if f.isAlways {

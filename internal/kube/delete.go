@@ -35,37 +35,46 @@ func (c *Client) Delete(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return err
 	}
-	isGone, err := c.requestDelete(ctx, resource, ref)
+	d := deletion{client: c, resource: resource, ref: ref}
+	isGone, err := d.request(ctx)
 	if err != nil || isGone {
 		return err
 	}
 	begun := time.Now()
-	if err := c.waitGone(ctx, resource, ref); err != nil {
+	if err := d.wait(ctx); err != nil {
 		return err
 	}
 	logging.Debug(ctx, "Deleted an object", "object", ref, "waited", time.Since(begun))
 	return nil
 }
 
-// requestDelete asks for the deletion of an object. It believes neither a conflict nor an
+// deletion is the delete of one object.
+type deletion struct {
+	client   *Client
+	resource dynamic.ResourceInterface
+	ref      Ref
+}
+
+// request asks for the deletion of the object. It believes neither a conflict nor an
 // answer that got lost, but looks at the object. It reports whether the object is gone
 // already; otherwise, without an error, it is on its way.
-func (c *Client) requestDelete(ctx context.Context, resource dynamic.ResourceInterface, ref Ref) (isGone bool, err error) {
+func (d deletion) request(ctx context.Context) (isGone bool, err error) {
+	ref := d.ref
 	propagation := metav1.DeletePropagationForeground
 	options := metav1.DeleteOptions{PropagationPolicy: &propagation, Preconditions: ref.deletePreconditions()}
 	for pauses := deletePauses(); ; {
-		err := resource.Delete(ctx, ref.Name, options)
+		err := d.resource.Delete(ctx, ref.Name, options)
 		if err == nil {
 			return false, nil
 		}
-		failure := c.errors.translate("delete", ref, err)
+		failure := d.client.errors.translate("delete", ref, err)
 		if _, ok := errors.AsType[*NotFoundError](failure); ok {
 			return true, nil
 		}
 		if !apierrors.IsConflict(err) && !IsOutcomeUnknown(err) {
 			return false, failure
 		}
-		live, lookErr := c.Get(ctx, ref)
+		live, lookErr := d.client.Get(ctx, ref)
 		switch {
 		case lookErr != nil:
 			return false, errors.Join(failure, lookErr)
@@ -97,7 +106,7 @@ func (c *Client) WaitGone(ctx context.Context, ref Ref) error {
 	if err != nil {
 		return err
 	}
-	return c.waitGone(ctx, resource, ref)
+	return deletion{client: c, resource: resource, ref: ref}.wait(ctx)
 }
 
 // StillThereError says that an object was not gone within the time given. Its
@@ -119,20 +128,20 @@ func (e *StillThereError) Unwrap() error { return e.Err }
 // may hang without a sign.
 const lookAgain = 30 * time.Second
 
-// waitGone watches one object until it is deleted or replaced by another.
-func (c *Client) waitGone(ctx context.Context, resource dynamic.ResourceInterface, ref Ref) error {
+// wait watches the object until it is deleted or replaced by another.
+func (d deletion) wait(ctx context.Context) error {
 	for {
 		watching, cancel := context.WithTimeout(ctx, lookAgain)
-		err := watchGone(watching, resource, ref)
+		err := watchGone(watching, d.resource, d.ref)
 		hasEnded := watching.Err() != nil
 		cancel()
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
-			return &StillThereError{Ref: ref, Err: context.Cause(ctx)}
+			return &StillThereError{Ref: d.ref, Err: context.Cause(ctx)}
 		case !hasEnded:
-			return &StillThereError{Ref: ref, Err: c.connection.Explain(err)}
+			return &StillThereError{Ref: d.ref, Err: d.client.connection.Explain(err)}
 		}
 	}
 }

@@ -21,7 +21,7 @@ const priorityLevelHeader = "X-Kubernetes-Pf-Prioritylevel-Uid"
 // It is empty where the server does not tell: priority and fairness may be off, a proxy may
 // drop the header, or the path may be refused. The error says that there was no answer.
 func (c *Client) ClusterID(ctx context.Context) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.requests.Get().AbsPath(livenessPath).URL().String(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.requests.Get().AbsPath(livenessPath).URL().String(), http.NoBody)
 	if err != nil {
 		return "", err
 	}

@@ -81,7 +81,7 @@ func (c *Client) Recreate(
 		return nil, err
 	}
 	logging.Debug(ctx, "Deleted an object to recreate it", "object", ref, "fields", recreation.Fields)
-	if err := c.waitGone(ctx, resource, ref); err != nil {
+	if err := (deletion{client: c, resource: resource, ref: ref}).wait(ctx); err != nil {
 		return nil, err
 	}
 	created, err := r.create(ctx, recreation.Result)

@@ -172,7 +172,8 @@ func TestRetry_whatIsRepeated(t *testing.T) {
 					server.put("persistentvolumeclaims", "mira-c0000", "")
 					client := server.client(t)
 					server.before = func(r *http.Request) (*http.Response, error) {
-						if sent++; sent == 1 {
+						sent++
+						if sent == 1 {
 							return faults[fault](r)
 						}
 						return nil, nil
@@ -234,7 +235,8 @@ func TestRetry_howLong(t *testing.T) {
 				}
 				begun, sent := time.Now(), 0
 				server.before = func(r *http.Request) (*http.Response, error) {
-					if sent++; time.Since(begun) < test.outage {
+					sent++
+					if time.Since(begun) < test.outage {
 						return faults["refused"](r)
 					}
 					return nil, nil
@@ -257,12 +259,12 @@ func TestRetry_howLong(t *testing.T) {
 				}
 				sent = 0
 				server.before = func(r *http.Request) (*http.Response, error) { sent++; return faults["refused"](r) }
-				time.Sleep(test.atMost - time.Since(begun))
+				<-time.After(test.atMost - time.Since(begun)) // of the bubble's clock
 				if _, err := client.Get(t.Context(), serviceRef("")); err == nil || sent != 1 {
 					t.Errorf("a request after that: %v, sent %d times", err, sent)
 				}
 				// Some time later it does.
-				time.Sleep(time.Minute)
+				<-time.After(time.Minute)
 				server.before = failOnce("503")
 				if _, err := client.Get(t.Context(), serviceRef("")); err != nil {
 					t.Errorf("a blip after the outage: %v", err)
@@ -359,14 +361,15 @@ func TestRetry_unauthorized(t *testing.T) {
 				server.putClients(1)
 				sent := 0
 				server.before = func(r *http.Request) (*http.Response, error) {
-					if sent++; sent <= len(test.before) {
+					sent++
+					if sent <= len(test.before) {
 						return faults[test.before[sent-1]](r)
 					}
 					return nil, nil
 				}
 				r := &retrier{next: server, refreshes: test.config.ExecProvider != nil || test.config.BearerTokenFile != ""}
 				const url = "http://cluster/api/v1/namespaces/default/services/mira-c0000"
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -2,7 +2,6 @@ package managedfields
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,9 +28,8 @@ const (
 // Manager is the field manager of this provider. It knows its entries in managedFields
 // from those of others. It is safe for concurrent use.
 type Manager struct {
-	name       string
-	ownerLabel string
-	secrets    *Secrets
+	names
+	mask
 	// known holds func() ownership by *unstructured.Unstructured.
 	known *cache.LRUExpireCache
 }
@@ -43,66 +41,13 @@ func NewManager(name, ownerLabel string) *Manager {
 	if name == "" {
 		name = DefaultName
 	}
-	return &Manager{name: name, ownerLabel: ownerLabel, known: cache.NewLRUExpireCache(rememberedObjects)}
+	return &Manager{names: names{name: name, ownerLabel: ownerLabel}, known: cache.NewLRUExpireCache(rememberedObjects)}
 }
-
-// Name returns the name under which the provider applies.
-func (m *Manager) Name() string { return m.name }
-
-// OwnerLabel returns the label that every applied object carries.
-func (m *Manager) OwnerLabel() string { return m.ownerLabel }
 
 // Remember has what we own of an object worked out only once. The object must not
 // change any more.
 func (m *Manager) Remember(object *unstructured.Unstructured) {
 	m.known.Add(object, sync.OnceValue(func() ownership { return m.readOwnership(object) }), rememberedFor)
-}
-
-// isFormerManager reports whether a manager wrote clients before this provider did:
-// the Django controller (the Kubernetes Python client calls itself
-// OpenAPI-Generator), people with kubectl, and whoever wrote an object before
-// managers were recorded. What they own becomes ours at adoption, so that a field
-// that a later template drops goes from the live object, too.
-//
-// kubectl-rollout is left out on purpose: all it owns is the restartedAt
-// annotation of pod templates, and removing that would restart the pods.
-func isFormerManager(manager string) bool {
-	switch manager {
-	case "OpenAPI-Generator", "before-first-apply", "kubectl":
-		return true
-	case "kubectl-rollout":
-		return false
-	}
-	return strings.HasPrefix(manager, "kubectl-")
-}
-
-func (m *Manager) isOurs(entry metav1.ManagedFieldsEntry) bool {
-	return entry.Manager == m.name && entry.Operation == metav1.ManagedFieldsOperationApply && entry.Subresource == ""
-}
-
-// isFormerName reports whether an entry is of this provider under another name: the
-// default name, or any name under which the owner label was applied. An update
-// under our own name is the first half of a recreation.
-func (m *Manager) isFormerName(entry metav1.ManagedFieldsEntry) bool {
-	switch {
-	case entry.Subresource != "" || m.isOurs(entry):
-		return false
-	case entry.Manager == m.name || entry.Manager == DefaultName:
-		return true
-	}
-	return m.ownerLabel != "" && entry.Operation == metav1.ManagedFieldsOperationApply &&
-		decodeSet(entry).Has(fieldpath.MakePathOrDie("metadata", "labels", m.ownerLabel))
-}
-
-// isFormer reports whether an entry is of a former manager, or of a former name.
-func (m *Manager) isFormer(entry metav1.ManagedFieldsEntry) bool {
-	return m.isFormerName(entry) || entry.Subresource == "" && isFormerManager(entry.Manager) && !m.isOurs(entry)
-}
-
-// endsWithAdoption reports whether the fields of an entry of a live object all
-// become ours when that object is adopted.
-func (m *Manager) endsWithAdoption(entry metav1.ManagedFieldsEntry, isAdopted bool) bool {
-	return m.isFormerName(entry) || !isAdopted && m.isFormer(entry)
 }
 
 // Applied reports whether our field manager has ever applied the live object.

@@ -159,10 +159,13 @@ func IsHash(text string) bool {
 	return err == nil
 }
 
+// mask hides secrets in what is shown of objects.
+type mask struct{ secrets *Secrets }
+
 // Show returns what is shown of a text that belongs to an object: its hash if it contains
 // a secret, or if a hash was shown of it before. What was a secret once may still be one
 // after it was changed by hand, or in the configuration.
-func (m *Manager) Show(object *unstructured.Unstructured, text, before string) string {
+func (m mask) Show(object *unstructured.Unstructured, text, before string) string {
 	if text == "" || IsHash(text) || !m.secrets.In(text) && !IsHash(before) {
 		return text
 	}
@@ -170,7 +173,7 @@ func (m *Manager) Show(object *unstructured.Unstructured, text, before string) s
 }
 
 // keepHidden shows hashes of those fields of which hashes were shown before.
-func (m *Manager) keepHidden(object *unstructured.Unstructured, fields, before Fields) Fields {
+func (m mask) keepHidden(object *unstructured.Unstructured, fields, before Fields) Fields {
 	for path, was := range before {
 		if !IsHash(was) {
 			continue
@@ -184,7 +187,7 @@ func (m *Manager) keepHidden(object *unstructured.Unstructured, fields, before F
 
 // withoutSecrets returns fields whose paths do not show secrets either, such as that of a
 // list item whose merge key is one.
-func (m *Manager) withoutSecrets(fields Fields) Fields {
+func (m mask) withoutSecrets(fields Fields) Fields {
 	if m.secrets == nil {
 		return fields
 	}
@@ -205,4 +208,4 @@ func (m *Manager) WithSecrets(secrets *Secrets) *Manager {
 }
 
 // Secrets returns what the manager does not show. It may be nil.
-func (m *Manager) Secrets() *Secrets { return m.secrets }
+func (m mask) Secrets() *Secrets { return m.secrets }

@@ -94,12 +94,15 @@ func (p *planner) planKeeping(ctx context.Context, changes changeSet) error {
 // nil for any other change.
 func (p *planner) leaving(ctx context.Context, c *objectChange) (*unstructured.Unstructured, error) {
 	switch {
-	case c.ref.Kind != statefulSetKind || c.refusal() != nil: // what is refused is not done
-		return nil, nil
+	case c.ref.Kind != statefulSetKind || c.refusal() != nil:
+		return nil, nil //nolint:nilerr // what is refused is not done
 	case c.action == actionDelete:
 		live, err := p.readAgain(ctx, c.ref)
-		if err != nil || live == nil || checkOwner(live, p.spec.Name) != nil {
+		if err != nil || live == nil {
 			return nil, err
+		}
+		if checkOwner(live, p.spec.Name) != nil {
+			return nil, nil //nolint:nilerr // it is left to its owner
 		}
 		return live, nil
 	case c.live != nil && (c.action == actionRecreate || c.action == actionApply && losesPods(c.live, c.dryRun)):

@@ -12,6 +12,7 @@ func TestNeedsGate(t *testing.T) {
 	const (
 		image    = "spec.template.spec.containers[mira].image"
 		replicas = "spec.replicas"
+		strategy = "spec.updateStrategy.type"
 		set      = "StatefulSet/mira-acme"
 	)
 	type objects = map[string]managedfields.Fields
@@ -27,7 +28,7 @@ func TestNeedsGate(t *testing.T) {
 		{"fewer replicas", objects{set: {image: "mira:3.0", replicas: "2"}}, objects{set: {image: "mira:3.0", replicas: "0"}}, true},
 		{"replicas that are left to the server", objects{set: {replicas: "2"}}, objects{set: {}}, true},
 		{"a StatefulSet that is recreated", objects{set: {"spec.serviceName": "a"}}, objects{set: {"spec.serviceName": "b"}}, true},
-		{"a strategy", objects{set: {"spec.updateStrategy.type": "OnDelete"}}, objects{set: {"spec.updateStrategy.type": "RollingUpdate"}}, false},
+		{"a strategy", objects{set: {strategy: "OnDelete"}}, objects{set: {strategy: "RollingUpdate"}}, false},
 		{"another Service", objects{"Service/mira-acme": {image: "1"}}, objects{"Service/mira-acme": {image: "2"}}, false},
 		{"a StatefulSet of a client that has nothing", objects{}, objects{set: {image: "mira:3.0"}}, false},
 		{"a StatefulSet beside another one", objects{set: {}}, objects{set: {}, "StatefulSet/mira-acme-new": {image: "mira:3.0"}}, true},

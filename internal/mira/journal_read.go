@@ -7,12 +7,12 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-
-	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
-	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
 
 // journalReader brings journals up to date with the cluster.

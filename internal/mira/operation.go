@@ -187,7 +187,7 @@ func (o *operation) writeAdmitted(
 			return bounded, cancel, err
 		}
 		cancel()
-		if err = o.turn.take(ctx); err != nil {
+		if err := o.turn.take(ctx); err != nil {
 			return bounded, cancel, err
 		}
 	}
@@ -198,7 +198,7 @@ func (o *operation) follow(ctx context.Context) error {
 	if o.options.Wait {
 		return o.wait(ctx)
 	}
-	return o.replaceAllPods(ctx)
+	return o.replaceAllPods(ctx, o.progress.written, o.prior != nil)
 }
 
 // updateObjects runs the phases up to the last write.

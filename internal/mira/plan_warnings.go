@@ -232,6 +232,11 @@ func (p *planner) adoptions(ctx context.Context, changes changeSet) ([]Warning, 
 			}
 		}
 	}
+	return adoptionWarnings(adopted, removed), nil
+}
+
+// adoptionWarnings returns those that have something to say.
+func adoptionWarnings(adopted AdoptionWarning, removed AdoptionRemovesWarning) []Warning {
 	var warnings []Warning
 	if len(adopted.Objects) > 0 {
 		warnings = append(warnings, adopted)
@@ -239,5 +244,5 @@ func (p *planner) adoptions(ctx context.Context, changes changeSet) ([]Warning, 
 	if len(removed.Changes) > 0 {
 		warnings = append(warnings, removed)
 	}
-	return warnings, nil
+	return warnings
 }

@@ -51,10 +51,10 @@ func (o *operation) waitFor(ctx context.Context, c *objectChange) error {
 
 // replaceAllPods replaces the pods that the StatefulSets' controller cannot change, of an
 // apply that does not wait for rollouts.
-func (o *operation) replaceAllPods(ctx context.Context) error {
-	for _, c := range o.progress.written {
-		if isStatefulSet(c.stored) && (c.action == actionRecreate || c.live == nil && o.prior != nil) {
-			if err := o.replacePods(ctx, c.stored); err != nil {
+func (s *services) replaceAllPods(ctx context.Context, written []*objectChange, isUpdate bool) error {
+	for _, c := range written {
+		if isStatefulSet(c.stored) && (c.action == actionRecreate || c.live == nil && isUpdate) {
+			if err := s.replacePods(ctx, c.stored); err != nil {
 				return err
 			}
 		}

@@ -90,7 +90,7 @@ func checkTexts(object *template.Object) error {
 	kind := object.GroupVersionKind().GroupKind()
 	var refused []error
 	for _, name := range textData[kind] {
-		fields, ok := object.Unstructured.Object[name].(map[string]any)
+		fields, ok := object.Object[name].(map[string]any)
 		if !ok {
 			continue
 		}

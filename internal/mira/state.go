@@ -62,7 +62,8 @@ func (s *State) hasRef(ref kube.Ref) bool {
 // SameClient reports whether both show the same of a client's objects: what a plan
 // compares. The template's revision is not part of that.
 func (s *State) SameClient(other *State) bool {
-	return s.Journal.IsPending() == other.Journal.IsPending() && s.URL == other.URL && slices.Equal(s.Claims, other.Claims) && maps.Equal(s.Images, other.Images) &&
+	return s.Journal.IsPending() == other.Journal.IsPending() && s.URL == other.URL &&
+		slices.Equal(s.Claims, other.Claims) && maps.Equal(s.Images, other.Images) &&
 		maps.EqualFunc(s.Objects, other.Objects, managedfields.FieldsEqual)
 }
 

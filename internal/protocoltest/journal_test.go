@@ -180,7 +180,8 @@ func TestCore_journal_mendedByHand(t *testing.T) {
 	r.succeed()
 	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1"))
 	isArmed.Store(true)
-	r.fail("Rollout And Roll Back Failed", "was changed by others in the meantime, and is left to them, as force_conflicts is false", "kubectl-set")
+	r.fail("Rollout And Roll Back Failed", "kubectl-set",
+		"was changed by others in the meantime, and is left to them, as force_conflicts is false")
 	if got := acctest.Image(t, s.Get(t, "StatefulSet", "mira-acme")); got != "mira:3.0-hotfix" {
 		t.Errorf("the image is %s, and not what was mended by hand", got)
 	}

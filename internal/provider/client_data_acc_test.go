@@ -20,7 +20,8 @@ variable "delete_data" { default = false }
 func wantNoDataWarning(t *testing.T, warnings []string) {
 	t.Helper()
 	for _, title := range []string{
-		"Client Data Will Be Deleted", "Client Data Stays", "Client Starts Without Its Data", "New Client Finds Earlier Data", "Claims Will Be Kept",
+		"Client Data Will Be Deleted", "Client Data Stays", "Client Starts Without Its Data",
+		"New Client Finds Earlier Data", "Claims Will Be Kept",
 	} {
 		if at := slices.IndexFunc(warnings, func(warning string) bool { return strings.HasPrefix(warning, title) }); at >= 0 {
 			t.Errorf("unexpected warning:\n%s", warnings[at])

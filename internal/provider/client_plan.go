@@ -69,7 +69,8 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if resp.Diagnostics.Append(r.planReplacement(ctx, &plan, declares)...); resp.Diagnostics.HasError() {
+	resp.Diagnostics.Append(r.planReplacement(ctx, &plan, declares)...)
+	if resp.Diagnostics.HasError() {
 		return
 	}
 	if r.provider.fleet == nil || !plan.isKnown() {

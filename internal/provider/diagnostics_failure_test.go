@@ -13,7 +13,9 @@ import (
 // What concerns every client is told in full once, and in one line for the others.
 func TestAddErrors_oneCause(t *testing.T) {
 	r := &clientResource{provider: &configured{}}
-	tab := &mira.TemplateError{Source: mira.TemplateSource{Namespace: "controller", ConfigMap: "t", Key: "k"}, Err: &template.Error{Line: 7, Reason: "a tab"}}
+	tab := &mira.TemplateError{
+		Source: mira.TemplateSource{Namespace: "controller", ConfigMap: "t", Key: "k"}, Err: &template.Error{Line: 7, Reason: "a tab"},
+	}
 	var diags diag.Diagnostics
 	for _, name := range []string{"acme", "beta", "acme"} { // the last once more: it is planned twice
 		addErrors(&diags, r.subject(name), tab)

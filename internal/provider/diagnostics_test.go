@@ -62,8 +62,10 @@ func TestDiagnostics(t *testing.T) {
 				"placeholder %A% has no value\nline 9: spec.x: duplicate key",
 		},
 		{
-			name:    "a template without a workload would stop the client",
-			err:     &mira.NoWorkloadError{Source: source, Client: "acme", Had: []kube.Ref{{Kind: "StatefulSet", Namespace: "default", Name: "mira-acme"}}},
+			name: "a template without a workload would stop the client",
+			err: &mira.NoWorkloadError{
+				Source: source, Client: "acme", Had: []kube.Ref{{Kind: "StatefulSet", Namespace: "default", Name: "mira-acme"}},
+			},
 			summary: "Template Has No Workload",
 			detail: `Client "acme": ConfigMap controller/templates-yaml, key client_template.yaml has no StatefulSet or other workload, ` +
 				`and client "acme" runs in StatefulSet default/mira-acme. Applying it would stop the client. Nothing was changed. ` +

@@ -30,7 +30,7 @@ func warns[W mira.Warning](title string, detail func(W) string) warningText {
 
 // warnsEach is like warns, for a warning that must be read of each client: its title names
 // the client. Of warnings with one title the CLI prints the first alone.
-func warnsEach[W mira.Warning](title string, client func(W) string, detail func(W) string) warningText {
+func warnsEach[W mira.Warning](title string, client, detail func(W) string) warningText {
 	return warningText{
 		kind:   reflect.TypeFor[W](),
 		title:  typed(func(w W) string { return fmt.Sprintf("%s (Client %q)", title, client(w)) }),
@@ -59,10 +59,7 @@ var warningTexts = []warningText{
 			"What the client's objects will be is known only then.", w.Namespace, w.Client)
 	}),
 	warnsEach("Rollout Is Pending", func(w mira.PendingRolloutWarning) string { return w.Client }, pendingRolloutDetail),
-	warnsEach("Objects Leave The Template", func(w mira.ObjectsLeaveWarning) string { return w.Client }, func(w mira.ObjectsLeaveWarning) string {
-		return fmt.Sprintf("The template does not have these objects of the client any more. The apply deletes them once the rest serves: %s.",
-			joined(w.Objects, kube.Ref.String))
-	}),
+	warnsEach("Objects Leave The Template", func(w mira.ObjectsLeaveWarning) string { return w.Client }, leavingDetail),
 	warns("Containers Without Readiness Probe", func(w mira.NoReadinessProbeWarning) string {
 		return fmt.Sprintf("The template has no readinessProbe for %s. Such a container counts as ready as soon as it runs, "+
 			"so that an apply, and the gate, take it for serving whether the application answers or not.", joined(w.Containers, quoted))
@@ -206,6 +203,11 @@ func templatePendingDetail(w mira.TemplatePendingWarning) string {
 		"Unless this run writes it before the client is applied, the apply will fail and change nothing. What the client's objects will "+
 		"be is known only then.",
 		w.Client, w.Revision, w.Template, what)
+}
+
+func leavingDetail(w mira.ObjectsLeaveWarning) string {
+	return fmt.Sprintf("The template does not have these objects of the client any more. The apply deletes them once the rest serves: %s.",
+		joined(w.Objects, kube.Ref.String))
 }
 
 func quoted(text string) string { return fmt.Sprintf("%q", text) }

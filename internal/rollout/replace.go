@@ -80,8 +80,7 @@ func (w *Watcher) awaitSuccessorOrFailure(ctx context.Context, target Target, fo
 	ended := make(chan error, 1)
 	go func() {
 		_, err := w.Wait(watching, target, options)
-		var failed *FailedError
-		if errors.As(err, &failed) {
+		if _, isFailed := errors.AsType[*FailedError](err); isFailed {
 			cancel()
 		}
 		ended <- err

@@ -38,7 +38,8 @@ func TestReplace_conflicts(t *testing.T) {
 						code, body := http.StatusOK, `{"kind":"Status","apiVersion":"v1","status":"Success"}`
 						switch {
 						case r.Method == http.MethodDelete:
-							if deletes++; deletes <= test.conflicts {
+							deletes++
+							if deletes <= test.conflicts {
 								code, body = http.StatusConflict, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":409,"reason":"Conflict"}`
 							}
 						case test.live == "":

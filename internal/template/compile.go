@@ -315,6 +315,7 @@ func holdsSecret(n *yaml.Node) bool {
 				return true
 			}
 		}
+	case yaml.DocumentNode, yaml.ScalarNode, yaml.AliasNode:
 	}
 	return false
 }
