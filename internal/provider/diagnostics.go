@@ -39,7 +39,8 @@ var failures = []failure{
 		detail: rolledBackDetail,
 	},
 	failureOf[*rollout.GateClosedError]{
-		title: "Rollout Not Begun",
+		ofFleet: true,
+		title:   "Rollout Not Begun",
 		detail: func(s subject, _ error, closed *rollout.GateClosedError) string {
 			advice := "Correct the template and apply again."
 			if len(closed.Failed) == 0 {
@@ -150,37 +151,42 @@ var failures = []failure{
 	},
 
 	// A cluster that cannot be asked.
-	failureOf[*connection.UnreachableError]{title: "Credentials Not Accepted", when: (*connection.UnreachableError).IsUnauthorized},
-	failureOf[*connection.UnreachableError]{title: "No Credentials For Cluster", when: (*connection.UnreachableError).HasNoCredentials},
-	failureOf[*connection.UnreachableError]{title: "Cluster Not Reachable"},
+	failureOf[*connection.UnreachableError]{ofFleet: true, title: "Credentials Not Accepted", when: (*connection.UnreachableError).IsUnauthorized},
+	failureOf[*connection.UnreachableError]{ofFleet: true, title: "No Credentials For Cluster", when: (*connection.UnreachableError).HasNoCredentials},
+	failureOf[*connection.UnreachableError]{ofFleet: true, title: "Cluster Not Reachable"},
 
 	// The template.
 	failureOf[*mira.TemplateUnavailableError]{
-		title:  "Client Template Not Found",
-		when:   func(e *mira.TemplateUnavailableError) bool { return holds[*kube.MissingKeyError](e) },
-		advice: " Check the provider's `template`, or that of the client.",
+		ofFleet: true,
+		title:   "Client Template Not Found",
+		when:    func(e *mira.TemplateUnavailableError) bool { return holds[*kube.MissingKeyError](e) },
+		advice:  " Check the provider's `template`, or that of the client.",
 	},
 	failureOf[*mira.TemplateUnavailableError]{
-		title: "Client Template Not Found",
-		when:  func(e *mira.TemplateUnavailableError) bool { return holds[*kube.NotFoundError](e) },
+		ofFleet: true,
+		title:   "Client Template Not Found",
+		when:    func(e *mira.TemplateUnavailableError) bool { return holds[*kube.NotFoundError](e) },
 		adviceFor: func(e *mira.TemplateUnavailableError) string {
 			return fmt.Sprintf("\n\nThe template is looked for in %s: check the provider's `template`, or create it with\n"+
 				"kubectl create configmap -n %s %s --from-file=%s", e.Source, e.Source.Namespace, e.Source.ConfigMap, e.Source.Key)
 		},
 	},
 	failureOf[*mira.TemplateError]{
-		title: "Client Name Gives Illegal Names", when: isNameAtFault, detail: templateDetail, at: path.Root("name"),
+		ofFleet: true,
+		title:   "Client Name Gives Illegal Names", when: isNameAtFault, detail: templateDetail, at: path.Root("name"),
 	},
-	failureOf[*mira.TemplateError]{title: "Invalid Client Template", detail: templateDetail},
+	failureOf[*mira.TemplateError]{ofFleet: true, title: "Invalid Client Template", detail: templateDetail},
 	failureOf[*mira.RevisionError]{
-		title:  "Template Has Another Revision",
-		advice: " Nothing was changed. Set the revision to the one found, or restore the template.",
-		at:     path.Root("template").AtName("revision"),
+		ofFleet: true,
+		title:   "Template Has Another Revision",
+		advice:  " Nothing was changed. Set the revision to the one found, or restore the template.",
+		at:      path.Root("template").AtName("revision"),
 	},
 
 	// What package mira refuses.
 	failureOf[*mira.NoWorkloadError]{
-		title: "Template Has No Workload",
+		ofFleet: true,
+		title:   "Template Has No Workload",
 		advice: " Applying it would stop the client. Nothing was changed. Put the workload back into the template; " +
 			"to take the client down, remove its resource from the configuration.",
 	},
@@ -217,7 +223,7 @@ var failures = []failure{
 	},
 
 	// What the server answered.
-	failureOf[*kube.NamespaceNotFoundError]{title: "Namespace Not Found"},
+	failureOf[*kube.NamespaceNotFoundError]{ofFleet: true, title: "Namespace Not Found"},
 	failureOf[*mira.NoSuchClientError]{
 		title: "Client Not Found",
 		detail: func(_ subject, err error, _ *mira.NoSuchClientError) string {

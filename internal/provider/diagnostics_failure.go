@@ -49,6 +49,8 @@ type failure interface {
 	diagnostic(s subject, err error) diag.Diagnostic
 	// errorType is the type that an error must have or wrap.
 	errorType() reflect.Type
+	// isOfFleet reports whether the cause is one that all clients have in common.
+	isOfFleet() bool
 }
 
 // failureOf is the entry for errors that are or wrap an E. The detail of its
@@ -64,11 +66,16 @@ type failureOf[E error] struct {
 	adviceFor func(E) string
 	// detail returns the whole detail instead; err wraps found, or is found itself.
 	detail func(s subject, err error, found E) string
+	// ofFleet: the cause is one that all clients have in common, such as the template. It is
+	// told in full once in a run.
+	ofFleet bool
 	// at is the client's attribute that is at fault; empty if there is none.
 	at path.Path
 }
 
 func (f failureOf[E]) errorType() reflect.Type { return reflect.TypeFor[E]() }
+
+func (f failureOf[E]) isOfFleet() bool { return f.ofFleet }
 
 func (f failureOf[E]) diagnostic(s subject, err error) diag.Diagnostic {
 	var found E
@@ -96,6 +103,8 @@ type partialWrite struct{}
 
 func (partialWrite) errorType() reflect.Type { return reflect.TypeFor[*mira.PartialWriteError]() }
 
+func (partialWrite) isOfFleet() bool { return false }
+
 func (partialWrite) diagnostic(s subject, err error) diag.Diagnostic {
 	var partial *mira.PartialWriteError
 	if !errors.As(err, &partial) {
@@ -120,8 +129,8 @@ func addErrors(diags *diag.Diagnostics, s subject, err error) {
 		}
 		return
 	}
-	found := diagnostic(s, err)
-	if first := s.told.first(s, found); first != s.name {
+	found, isCommon := lookUp(s, err)
+	if first := s.told.first(s, found); first != s.name && isCommon {
 		found = diag.NewErrorDiagnostic(found.Summary(),
 			fmt.Sprintf("%s The error of %s has the details.", s.sentence(errors.New(brief(err))), lowerFirst(first)))
 	}
@@ -159,12 +168,18 @@ func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:
 
 // diagnostic looks an error up in the table.
 func diagnostic(s subject, err error) diag.Diagnostic {
+	found, _ := lookUp(s, err)
+	return found
+}
+
+// lookUp also reports whether the cause is one that all clients have in common.
+func lookUp(s subject, err error) (found diag.Diagnostic, isCommon bool) {
 	for _, entry := range failures {
 		if found := entry.diagnostic(s, err); found != nil {
-			return found
+			return found, entry.isOfFleet()
 		}
 	}
-	return diag.NewErrorDiagnostic(s.title, s.sentence(err))
+	return diag.NewErrorDiagnostic(s.title, s.sentence(err)), false
 }
 
 // sentence makes a sentence of an error's text: a capital at the beginning, unless it
