@@ -151,8 +151,16 @@ var failures = []failure{
 	},
 
 	// A cluster that cannot be asked.
-	failureOf[*connection.UnreachableError]{ofFleet: true, title: "Credentials Not Accepted", when: (*connection.UnreachableError).IsUnauthorized},
-	failureOf[*connection.UnreachableError]{ofFleet: true, title: "No Credentials For Cluster", when: (*connection.UnreachableError).HasNoCredentials},
+	failureOf[*connection.UnreachableError]{
+		ofFleet: true,
+		title:   "Credentials Not Accepted",
+		when:    (*connection.UnreachableError).IsUnauthorized,
+	},
+	failureOf[*connection.UnreachableError]{
+		ofFleet: true,
+		title:   "No Credentials For Cluster",
+		when:    (*connection.UnreachableError).HasNoCredentials,
+	},
 	failureOf[*connection.UnreachableError]{ofFleet: true, title: "Cluster Not Reachable"},
 
 	// The template.
