@@ -76,20 +76,21 @@ func (m *Manager) AllEndWithAdoption(live *unstructured.Unstructured, managers [
 	return !slices.ContainsFunc(managers, func(manager string) bool { return !ends[manager] })
 }
 
-// WroteLast reports whether nobody has changed the spec of a live object after our last
-// change, in so far as the times of the managed fields tell: they count seconds.
+// WroteLast reports whether nobody has changed the spec of a live object since our last
+// change. The times of the managed fields count seconds: of two changes within one, ours
+// does not count as the last.
 func (m *Manager) WroteLast(live *unstructured.Unstructured) bool {
 	var ours, others time.Time
 	for _, entry := range live.GetManagedFields() {
 		switch {
 		case entry.Time == nil || entry.Subresource != "":
-		case m.isOurs(entry):
+		case entry.Manager == m.name:
 			ours = later(ours, entry.Time.Time)
 		default:
 			others = later(others, entry.Time.Time)
 		}
 	}
-	return !ours.IsZero() && !others.After(ours)
+	return ours.After(others)
 }
 
 func later(a, b time.Time) time.Time {
