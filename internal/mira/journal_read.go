@@ -50,6 +50,9 @@ func (r journalReader) read(ctx context.Context, prior *State, live []*unstructu
 
 // pendingRollout returns the rollout of a live StatefulSet that is pending; nil if none is.
 func (r journalReader) pendingRollout(ctx context.Context, journal *Journal, object *unstructured.Unstructured) *PendingRollout {
+	if !journal.has(object.GetName()) && !mayBeUnfinished(object) {
+		return nil
+	}
 	statefulSet := &appsv1.StatefulSet{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, statefulSet); err != nil {
 		return nil // another kind of that name
@@ -105,4 +108,19 @@ func (r journalReader) runsOlderRevision(ctx context.Context, statefulSet *appsv
 		}
 	}
 	return false
+}
+
+// mayBeUnfinished reports whether a live StatefulSet needs a closer look: nearly none of a
+// fleet does, and converting each of them costs time.
+func mayBeUnfinished(object *unstructured.Unstructured) bool {
+	text := func(field string) string {
+		value, _, _ := unstructured.NestedString(object.Object, "status", field)
+		return value
+	}
+	number := func(field string) int64 {
+		value, _, _ := unstructured.NestedInt64(object.Object, "status", field)
+		return value
+	}
+	return text("currentRevision") != text("updateRevision") || number("observedGeneration") < object.GetGeneration() ||
+		number("replicas") > number("updatedReplicas")
 }
