@@ -50,15 +50,15 @@ func (r journalReader) read(ctx context.Context, prior *State, live []*unstructu
 
 // pendingRollout returns the rollout of a live StatefulSet that is pending; nil if none is.
 func (r journalReader) pendingRollout(ctx context.Context, journal *Journal, object *unstructured.Unstructured) *PendingRollout {
+	if r.fields.IsHalfRecreated(object) {
+		return &PendingRollout{StatefulSet: object.GetName(), Reason: "it was recreated, and its fields are not owned as before yet"}
+	}
 	if !journal.has(object.GetName()) && !mayBeUnfinished(object) {
 		return nil
 	}
 	statefulSet := &appsv1.StatefulSet{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, statefulSet); err != nil {
 		return nil // another kind of that name
-	}
-	if r.fields.IsHalfRecreated(object) {
-		return &PendingRollout{StatefulSet: object.GetName(), Reason: "it was recreated, and its fields are not owned as before yet"}
 	}
 	for _, pending := range pendingOf(journal) {
 		if pending.StatefulSet == object.GetName() {
