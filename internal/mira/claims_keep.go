@@ -177,10 +177,6 @@ func losesPods(before, after *unstructured.Unstructured) bool {
 // ordinals returns the range of the ordinals of a StatefulSet's replicas, the end not
 // included.
 func ordinals(statefulSet *unstructured.Unstructured) (first, end int64) {
-	replicas, found, _ := unstructured.NestedInt64(statefulSet.Object, "spec", "replicas")
-	if !found {
-		replicas = 1
-	}
 	first, _, _ = unstructured.NestedInt64(statefulSet.Object, "spec", "ordinals", "start")
-	return first, first + replicas
+	return first, first + replicasOf(statefulSet)
 }

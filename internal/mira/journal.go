@@ -26,7 +26,15 @@ type PendingRollout struct {
 }
 
 // IsPending reports whether there is something to see through. A nil journal is empty.
-func (j *Journal) IsPending() bool { return j != nil && len(j.Rollouts) > 0 }
+func (j *Journal) IsPending() bool { return len(j.pending()) > 0 }
+
+// pending are the rollouts of a journal, which may be nil.
+func (j *Journal) pending() []PendingRollout {
+	if j == nil {
+		return nil
+	}
+	return j.Rollouts
+}
 
 // former returns an object as it was when it last served; nil if that is not recorded.
 func (j *Journal) former(ref kube.Ref) *unstructured.Unstructured {
@@ -41,9 +49,14 @@ func (j *Journal) former(ref kube.Ref) *unstructured.Unstructured {
 	return nil
 }
 
-// has reports whether the rollout of a StatefulSet is pending.
-func (j *Journal) has(statefulSet string) bool {
-	return slices.ContainsFunc(pendingOf(j), func(p PendingRollout) bool { return p.StatefulSet == statefulSet })
+// rollout returns the pending rollout of a StatefulSet; nil if none is.
+func (j *Journal) rollout(statefulSet string) *PendingRollout {
+	for _, pending := range j.pending() {
+		if pending.StatefulSet == statefulSet {
+			return &pending
+		}
+	}
+	return nil
 }
 
 // journaling makes the journal of an operation.
@@ -80,11 +93,10 @@ func (j journaling) ofWrites(err error) *Journal {
 	kept := *j.prior.Journal
 	if journal != nil {
 		for _, pending := range journal.Rollouts {
-			if !kept.has(pending.StatefulSet) {
+			if kept.rollout(pending.StatefulSet) == nil {
 				kept.Rollouts = append(slices.Clone(kept.Rollouts), pending)
 			}
 		}
-		kept.Former = append(slices.Clone(kept.Former), journal.Former...)
 	}
 	return &kept
 }
@@ -100,6 +112,10 @@ func (j journaling) of(changes []*objectChange, reason string) *Journal {
 	}
 	if len(journal.Rollouts) == 0 {
 		return nil
+	}
+	if j.prior != nil && j.prior.Journal.IsPending() {
+		journal.Former = j.prior.Journal.Former // what this apply found did not serve either
+		return journal
 	}
 	for _, c := range j.progress.written {
 		if former := j.formerOf(c); former != nil {
@@ -135,12 +151,4 @@ func (j journaling) ofRollBack(report *RolledBackError) *Journal {
 		reason += ": " + oneLine(&report.Left[0])
 	}
 	return j.of(j.changes.withManifest(), reason)
-}
-
-// pendingOf are the pending rollouts of a journal, which may be nil.
-func pendingOf(journal *Journal) []PendingRollout {
-	if journal == nil {
-		return nil
-	}
-	return journal.Rollouts
 }

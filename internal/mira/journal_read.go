@@ -34,7 +34,7 @@ func (r journalReader) read(ctx context.Context, prior *State, live []*unstructu
 			journal.Rollouts = append(journal.Rollouts, *pending)
 		}
 	}
-	for _, pending := range pendingOf(prior.Journal) {
+	for _, pending := range prior.Journal.pending() {
 		if !slices.ContainsFunc(live, func(o *unstructured.Unstructured) bool { return isStatefulSet(o) && o.GetName() == pending.StatefulSet }) {
 			journal.Rollouts = append(journal.Rollouts, pending) // it is not there to show that it serves
 		}
@@ -53,20 +53,19 @@ func (r journalReader) pendingRollout(ctx context.Context, journal *Journal, obj
 	if r.fields.IsHalfRecreated(object) {
 		return &PendingRollout{StatefulSet: object.GetName(), Reason: "it was recreated, and its fields are not owned as before yet"}
 	}
-	if !journal.has(object.GetName()) && !mayBeUnfinished(object) {
+	noted := journal.rollout(object.GetName())
+	if noted == nil && !mayBeUnfinished(object) {
 		return nil
 	}
 	statefulSet := &appsv1.StatefulSet{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, statefulSet); err != nil {
 		return nil // another kind of that name
 	}
-	for _, pending := range pendingOf(journal) {
-		if pending.StatefulSet == object.GetName() {
-			if r.servesLastingly(ctx, statefulSet, object) {
-				return nil
-			}
-			return &pending
+	if noted != nil {
+		if r.servesLastingly(ctx, statefulSet, object) {
+			return nil
 		}
+		return noted
 	}
 	// A rollout that somebody else has begun is theirs to see through.
 	if r.fields.WroteLast(object) && (rollout.IsUnfinished(statefulSet) || r.runsOlderRevision(ctx, statefulSet, object)) {

@@ -28,14 +28,10 @@ func (s *services) pod(ctx context.Context, namespace, name string) (*unstructur
 // podNames returns the names that a StatefulSet's pods have, or had before it was scaled
 // down.
 func podNames(statefulSet *unstructured.Unstructured) []string {
-	replicas, found, _ := unstructured.NestedInt64(statefulSet.Object, "spec", "replicas")
-	if !found {
-		replicas = 1
-	}
 	running, _, _ := unstructured.NestedInt64(statefulSet.Object, "status", "replicas")
 	start, _, _ := unstructured.NestedInt64(statefulSet.Object, "spec", "ordinals", "start")
 	var names []string
-	for ordinal := start; ordinal < start+max(replicas, running) && len(names) < maxPods; ordinal++ {
+	for ordinal := start; ordinal < start+max(replicasOf(statefulSet), running) && len(names) < maxPods; ordinal++ {
 		names = append(names, fmt.Sprintf("%s-%d", statefulSet.GetName(), ordinal))
 	}
 	return names
