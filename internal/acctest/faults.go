@@ -138,7 +138,7 @@ func NewFaults(t *testing.T, s *Sandbox) *Faults {
 	return f
 }
 
-// begin starts to count anew.
+// begin counts from zero again.
 func (f *Faults) begin(next injection) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -196,8 +196,8 @@ func (c *Claims) awaitObserved(
 	return nil, c.client.connection.Explain(err)
 }
 
-// release takes the claims of a StatefulSet away from it and its pods, until a fresh list
-// has none that is theirs.
+// release takes the StatefulSet and its pods out of the owners of its claims, until a fresh
+// list has no claim that one of them owns.
 func (c *Claims) release(ctx context.Context, statefulSet *unstructured.Unstructured, fresh bool) error {
 	for {
 		owned, err := c.ownedBy(ctx, statefulSet, fresh)
@@ -260,7 +260,7 @@ func (c *Claims) ownedBy(ctx context.Context, statefulSet *unstructured.Unstruct
 	var owned []claimMetadata
 	for _, claim := range all {
 		if _, _, ok := CutClaimName(claim.Name, statefulSet.GetName()); !ok {
-			continue // such as that of an ephemeral volume, which is to go with its pod
+			continue // an ephemeral volume's claim goes with its pod
 		}
 		if slices.ContainsFunc(claim.owners, func(owner metav1.OwnerReference) bool { return isOwner(owner, statefulSet.GetName()) }) {
 			owned = append(owned, claim)

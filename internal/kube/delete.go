@@ -124,8 +124,8 @@ func (e *StillThereError) Error() string {
 // Unwrap returns why the wait ended.
 func (e *StillThereError) Unwrap() error { return e.Err }
 
-// lookAgain is how often a wait for the end of an object begins anew, with a list: a watch
-// may hang without a sign.
+// lookAgain is how often a wait for the end of an object lists it again: a watch may hang
+// without a sign.
 const lookAgain = 30 * time.Second
 
 // wait watches the object until it is deleted or replaced by another.

@@ -32,7 +32,7 @@ func TestRecreate_deleteWithLostAnswers(t *testing.T) {
 		{"not carried out, once", "503", false, "there", isNil},
 		{"not carried out, for long", "503", true, "there", apierrors.IsServiceUnavailable},
 		{"conflict, as the object has changed", "409", true, "there", isChanged},
-		{"conflict, as somebody deletes it with its pods", "409", true, "leaving", isChanged},
+		{"conflict, as it is being deleted with its pods", "409", true, "leaving", isChanged},
 		{"another object has the name", "409", true, "another", isNil},
 		{"nobody can be asked", "refused", true, "there", func(err error) bool { return err != nil && !isUnknown(err) }},
 		{"lost, and nobody can be asked", "EOF", true, "silent", isUnknown},

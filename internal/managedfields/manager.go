@@ -76,7 +76,7 @@ func (m *Manager) AllEndWithAdoption(live *unstructured.Unstructured, managers [
 	return !slices.ContainsFunc(managers, func(manager string) bool { return !ends[manager] })
 }
 
-// WroteLast reports whether nobody has changed the spec of a live object since our last
+// WroteLast reports whether no other manager has changed the spec of a live object since our last
 // change. The times of the managed fields count seconds: of two changes within one, ours
 // does not count as the last.
 func (m *Manager) WroteLast(live *unstructured.Unstructured) bool {

@@ -167,7 +167,7 @@ func (c *objectChange) disruptsPods(isUpdate bool) bool {
 	case c.action == actionNone:
 		return false
 	case c.live == nil:
-		// The pods of a StatefulSet that is created anew may be there, or those of its
+		// The pods of a StatefulSet that is created again may be there, or those of its
 		// predecessor of another name.
 		return isUpdate && isStatefulSet(c.manifest)
 	case !hasPodTemplate(c.live):

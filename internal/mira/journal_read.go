@@ -67,7 +67,7 @@ func (r journalReader) pendingRollout(ctx context.Context, journal *Journal, obj
 		}
 		return noted
 	}
-	// A rollout that somebody else has begun is theirs to see through.
+	// A rollout that another field manager has begun does not count.
 	if r.fields.WroteLast(object) && (rollout.IsUnfinished(statefulSet) || r.runsOlderRevision(ctx, statefulSet, object)) {
 		// How far it is changes from one refresh to the next, and would be a change of the state.
 		return &PendingRollout{StatefulSet: object.GetName(), Reason: "its rollout has begun and not ended"}

@@ -61,7 +61,7 @@ func chaosOperations() []chaosOperation {
 			name: "recreate",
 			prepare: func(f *faulty) {
 				serves(f)
-				f.s.Patch(f.t, "StatefulSet", "mira-acme", "somebody", `{"metadata":{"annotations":{"example.com/note":"keep"}}}`)
+				f.s.Patch(f.t, "StatefulSet", "mira-acme", "another-manager", `{"metadata":{"annotations":{"example.com/note":"keep"}}}`)
 				f.edit("serviceName: mira\n", "serviceName: mira-acme\n")
 			},
 			run: apply, converge: converge, keepsPods: true, keepsClaims: true,

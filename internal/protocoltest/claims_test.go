@@ -15,7 +15,7 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
-// In these tests somebody has set a retention policy by hand by which Kubernetes deletes
+// In these tests a retention policy was set by hand by which Kubernetes deletes
 // claims with a StatefulSet, or with replicas that go. The template does not have it, so
 // no plan shows it, and delete_data is false: the claims have to stay.
 
@@ -322,7 +322,7 @@ func TestCore_deleteGoesOnWithClaims(t *testing.T) {
 	r.destroy()
 }
 
-// A client whose data goes with it, and whose objects somebody has deleted, comes back
+// A client whose data goes with it, and whose objects were deleted by hand, comes back
 // around its data.
 func TestCore_deletedByHandWithData(t *testing.T) {
 	t.Parallel()

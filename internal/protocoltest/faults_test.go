@@ -132,7 +132,7 @@ func TestCore_faults(t *testing.T) {
 		"recreate": {
 			func(f *faulty) {
 				f.succeed()
-				f.s.Patch(f.t, "StatefulSet", "mira-acme", "somebody", `{"metadata":{"annotations":{"example.com/note":"keep"}}}`)
+				f.s.Patch(f.t, "StatefulSet", "mira-acme", "another-manager", `{"metadata":{"annotations":{"example.com/note":"keep"}}}`)
 				f.edit("serviceName: mira\n", "serviceName: mira-acme\n")
 			},
 			func(f *faulty) {

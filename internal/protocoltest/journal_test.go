@@ -160,7 +160,7 @@ func TestCore_journal_rollBackFails(t *testing.T) {
 	r.destroy()
 }
 
-// With force_conflicts = false, what somebody has mended by hand during the rollout is left
+// With force_conflicts = false, what was mended by hand during the rollout is left
 // to them by the roll back, and the error says so.
 func TestCore_journal_mendedByHand(t *testing.T) {
 	t.Parallel()

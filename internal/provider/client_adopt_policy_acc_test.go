@@ -144,7 +144,7 @@ func TestAccClient_adoptNever(t *testing.T) {
 	})
 }
 
-// What somebody has added with kubectl goes with the adoption, as the template does not
+// What was added with kubectl goes with the adoption, as the template does not
 // have it. The plan of a create and that of an import list it in a warning that names the
 // client. What is given to a field manager of its own, as the guide says, stays.
 func TestAccClient_adoptionRemoves(t *testing.T) {

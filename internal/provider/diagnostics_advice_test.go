@@ -312,7 +312,7 @@ func adviceCases() []diagnosticCase {
 				"moved {\n  from = mira_client.OLD\n  to   = mira_client.NEW\n}\n" +
 				"If a replacement with `create_before_destroy` has failed before, the state has a deposed object that is the client. " +
 				"Take it out of the state, and import the client:\nterraform state rm ADDRESS\nterraform import ADDRESS default/acme\n" +
-				"To begin anew, destroy the client first, and create it in a second run.",
+				"To start over, destroy the client first, and create it in a second run.",
 		},
 		{
 			name:    "a client that is destroyed and kept gets the way out of the state",

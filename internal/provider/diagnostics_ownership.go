@@ -52,7 +52,7 @@ func renamedDetail(_ subject, err error, e *mira.RenamedClientError) string {
 		"and nothing is destroyed:\n%s\n"+
 		"If a replacement with `create_before_destroy` has failed before, the state has a deposed object that is the client. "+
 		"Take it out of the state, and import the client:\nterraform state rm ADDRESS\nterraform import ADDRESS %s/%s\n"+
-		"To begin anew, destroy the client first, and create it in a second run.",
+		"To start over, destroy the client first, and create it in a second run.",
 		sentence(err.Error()), movedExample, e.Namespace, e.Name)
 }
 
