@@ -104,11 +104,10 @@ func TestCore_claimsStay_destroy(t *testing.T) {
 // leaves them to the StatefulSet.
 func TestCore_claimsStay_afterPolicy(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
 	sample := acctest.Edit(t, acctest.SampleTemplate(t), "replicas: 1", "replicas: 2")
-	s.PutTemplate(t, sample)
-	r := rolloutIn(t, s, nil)
+	r := newRollout(t, sample, nil)
 	r.succeed()
+	s := r.s
 	claims := s.UIDs(t, "PersistentVolumeClaim")
 	dropClaimsBy(t, s, byHandDeleted)
 	s.PutTemplate(t, acctest.SampleTemplate(t))
@@ -126,11 +125,8 @@ func TestCore_claimsStay_afterPolicy(t *testing.T) {
 // A StatefulSet that the template renames.
 func TestCore_claimsStay_prune(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
-	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := rolloutIn(t, s, nil)
-	r.succeed()
+	r := newServing(t, nil)
+	s, sample := r.s, acctest.SampleTemplate(t)
 	claims := s.UIDs(t, "PersistentVolumeClaim")
 	dropClaimsBy(t, s, byHandDeleted)
 	s.PutTemplate(t, renamed(t, sample))
@@ -233,11 +229,8 @@ func TestCore_claimsStay_rollBackOfMoreReplicas(t *testing.T) {
 // no destroy.
 func TestCore_claimsStay_failedCreate(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
-	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := rolloutIn(t, s, nil)
-	r.succeed()
+	r := newServing(t, nil)
+	s, sample := r.s, acctest.SampleTemplate(t)
 	r.destroy()
 	claims := s.UIDs(t, "PersistentVolumeClaim")
 
@@ -260,11 +253,8 @@ func TestCore_claimsStay_failedCreate(t *testing.T) {
 // is deleted.
 func TestCore_claimsStay_withoutRights(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
-	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := rolloutIn(t, s, nil)
-	r.succeed()
+	r := newServing(t, nil)
+	s, sample := r.s, acctest.SampleTemplate(t)
 	dropClaimsBy(t, s, byHandDeleted)
 	before := s.Snapshot(t)
 	restore := s.Rights.Suspend(t, "", "persistentvolumeclaims", "patch")
@@ -346,11 +336,8 @@ func TestCore_deletedByHandWithData(t *testing.T) {
 // also where one before it was deleted by hand.
 func TestCore_claimsGrow_beyondAGap(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
-	sample := acctest.SampleTemplate(t)
-	s.PutTemplate(t, sample)
-	r := rolloutIn(t, s, nil)
-	r.succeed()
+	r := newServing(t, nil)
+	s, sample := r.s, acctest.SampleTemplate(t)
 	const left = "mira-data-mira-acme-2"
 	claim := s.Get(t, "PersistentVolumeClaim", acctest.ClaimName)
 	spec, _, _ := unstructured.NestedMap(claim.Object, "spec")

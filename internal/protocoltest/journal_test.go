@@ -140,26 +140,6 @@ func TestCore_journal_keep(t *testing.T) {
 	r.destroy()
 }
 
-// A roll back that does not succeed is pending, and the next apply of the template as it
-// was frees the pod.
-func TestCore_journal_rollBackFails(t *testing.T) {
-	t.Parallel()
-	sample := acctest.SampleTemplate(t)
-	r := newServing(t, nil)
-	s := r.s
-	const image = "spec.template.spec.containers[0].image"
-	lift := s.Admission.Deny(t, "statefulsets", "request.operation == 'CREATE' || "+
-		"oldObject."+image+".contains('badpull') && !object."+image+".contains('badpull')", acctest.StatefulSetProbe())
-	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1"))
-	r.fail("Rollout And Roll Back Failed", "ImagePullBackOff", "forbidden by the test")
-	r.pending()
-	lift()
-	s.PutTemplate(t, sample)
-	r.succeed()
-	s.WantImages(t, "mira:3.0")
-	r.destroy()
-}
-
 // With force_conflicts = false, what was mended by hand during the rollout is left
 // to them by the roll back, and the error says so.
 func TestCore_journal_mendedByHand(t *testing.T) {

@@ -370,6 +370,7 @@ func TestCore_rollout_rollBackFails(t *testing.T) {
 		if got := acctest.Image(t, s.Get(t, "StatefulSet", "mira-acme")); got != "mira-badpull:3.1" {
 			t.Errorf("the StatefulSet has image %s", got)
 		}
+		r.pending()
 		lift()
 		s.PutTemplate(t, sample)
 		r.succeed()

@@ -25,20 +25,20 @@ func rolledBackDetail(s subject, _ error, rolledBack *mira.RolledBackError) stri
 
 // reportOf is the text of a failure whose pods the roll back has removed.
 func reportOf(err error) string {
-	var report interface{ Report() string }
-	if errors.As(err, &report) {
-		return report.Report()
+	if text, ok := reportText(err); ok {
+		return text
 	}
 	return sentence(err.Error())
 }
 
-// reportWords is like [reportOf], within a sentence.
-func reportWords(err error) string {
+// reportText returns what an error says without a way to look at pods; false if it has no such
+// text.
+func reportText(err error) (string, bool) {
 	var report interface{ Report() string }
-	if errors.As(err, &report) {
-		return report.Report()
+	if !errors.As(err, &report) {
+		return "", false
 	}
-	return err.Error()
+	return report.Report(), true
 }
 
 // rollbackOutcome says what a roll back did, and what it could not do.
@@ -65,7 +65,11 @@ func rollbackOutcome(e *mira.RolledBackError) string {
 	}
 	switch {
 	case e.Serving != nil:
-		parts = append(parts, "The former revision does not serve: "+reportWords(e.Serving))
+		why, ok := reportText(e.Serving)
+		if !ok {
+			why = e.Serving.Error()
+		}
+		parts = append(parts, "The former revision does not serve: "+why)
 	case len(e.Restored) > 0 && len(e.Left) == 0:
 		parts = append(parts, "The former revision serves again. The next plan shows the change again.")
 	}
