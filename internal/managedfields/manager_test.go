@@ -22,9 +22,9 @@ func TestManager_WroteLast(t *testing.T) {
 		want    bool
 	}{
 		{"nobody else", []metav1.ManagedFieldsEntry{ours}, true},
-		{"another manager before us", []metav1.ManagedFieldsEntry{entry("kubectl-edit", metav1.ManagedFieldsOperationUpdate, "", 4), ours}, true},
-		{"another manager after us", []metav1.ManagedFieldsEntry{ours, entry("kubectl-rollout", metav1.ManagedFieldsOperationUpdate, "", 6)}, false},
-		{"another manager in the same second", []metav1.ManagedFieldsEntry{
+		{"another one before us", []metav1.ManagedFieldsEntry{entry("kubectl-edit", metav1.ManagedFieldsOperationUpdate, "", 4), ours}, true},
+		{"another one after us", []metav1.ManagedFieldsEntry{ours, entry("kubectl-rollout", metav1.ManagedFieldsOperationUpdate, "", 6)}, false},
+		{"another one in the same second", []metav1.ManagedFieldsEntry{
 			ours, entry("kubectl-rollout", metav1.ManagedFieldsOperationUpdate, "", 5),
 		}, false},
 		{"our own update", []metav1.ManagedFieldsEntry{ours, entry(m.Name(), metav1.ManagedFieldsOperationUpdate, "", 6)}, true},
