@@ -27,9 +27,10 @@ func (o *operation) wait(ctx context.Context) error {
 	return nil
 }
 
-// awaits reports whether an operation must see the rollout of a StatefulSet.
+// awaits reports whether an operation must see the rollout of a StatefulSet. Of a client
+// whose configuration did not wait for rollouts until now, none was seen.
 func awaits(c *objectChange, prior *State) bool {
-	return prior == nil || prior.Journal.IsPending() || c.startsRollout()
+	return prior == nil || prior.Journal.IsPending() || prior.IgnoresRollouts || c.startsRollout()
 }
 
 // waitFor waits until a StatefulSet serves and its claims have grown.

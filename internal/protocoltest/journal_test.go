@@ -1,6 +1,7 @@
 package protocoltest_test
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strings"
@@ -137,6 +138,45 @@ func TestCore_journal_keep(t *testing.T) {
 	r.attributes["wait_for_rollout"] = false
 	s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-crash:3.1"))
 	r.succeed()
+	r.destroy()
+}
+
+// newStuck returns a client with the sample template, whose pod is still that of a bad
+// release before: nobody has waited for it. Such is a client whose roll back was killed.
+func newStuck(t *testing.T) *rollout {
+	t.Helper()
+	sample := acctest.SampleTemplate(t)
+	r := newServing(t, map[string]any{"on_failure": "keep"})
+	r.s.PutTemplate(t, acctest.Edit(t, sample, "mira:3.0", "mira-badpull:3.1"))
+	r.fail("Client Rollout Failed")
+	r.s.PutTemplate(t, sample)
+	r.attributes["wait_for_rollout"] = false
+	r.succeed()
+	if err := r.s.CheckPodImage(t, "mira-acme-0", "mira-badpull:3.1"); err != nil {
+		t.Fatal(err)
+	}
+	r.attributes["wait_for_rollout"] = true
+	return r
+}
+
+// A process that was killed in a roll back leaves a pod of the bad release, though the
+// StatefulSet names no other revision than the former.
+func TestCore_journal_killedInRollBack(t *testing.T) {
+	t.Parallel()
+	r := newStuck(t)
+	r.State = bytes.Replace(r.State, []byte(`"wait_for_rollout":false`), []byte(`"wait_for_rollout":true`), 1)
+	r.pending()
+	r.succeed()
+	r.s.WantImages(t, "mira:3.0")
+	r.destroy()
+}
+
+// The first apply that waits sees through what those before it did not wait for.
+func TestCore_journal_waitsAgain(t *testing.T) {
+	t.Parallel()
+	r := newStuck(t)
+	r.succeed()
+	r.s.WantImages(t, "mira:3.0")
 	r.destroy()
 }
 
