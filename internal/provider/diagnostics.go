@@ -40,6 +40,7 @@ var failures = []failure{
 	},
 	failureOf[*rollout.GateClosedError]{
 		ofFleet: true,
+		briefly: "This client is untouched.",
 		title:   "Rollout Not Begun",
 		detail: func(s subject, _ error, closed *rollout.GateClosedError) string {
 			advice := "Correct the template and apply again."

@@ -49,8 +49,9 @@ type failure interface {
 	diagnostic(s subject, err error) diag.Diagnostic
 	// errorType is the type that an error must have or wrap.
 	errorType() reflect.Type
-	// isOfFleet reports whether the cause is one that all clients have in common.
-	isOfFleet() bool
+	// inBrief is what follows the error's own words where it was told in full of another
+	// subject before; "" for an error that is always told in full.
+	inBrief(told string) string
 }
 
 // failureOf is the entry for errors that are or wrap an E. The detail of its
@@ -69,13 +70,23 @@ type failureOf[E error] struct {
 	// ofFleet: the cause is one that all clients have in common, such as the template. It is
 	// told in full once in a run.
 	ofFleet bool
+	// briefly is said of the other clients in the place of where the details are.
+	briefly string
 	// at is the client's attribute that is at fault; empty if there is none.
 	at path.Path
 }
 
 func (f failureOf[E]) errorType() reflect.Type { return reflect.TypeFor[E]() }
 
-func (f failureOf[E]) isOfFleet() bool { return f.ofFleet }
+func (f failureOf[E]) inBrief(told string) string {
+	switch {
+	case !f.ofFleet:
+		return ""
+	case f.briefly != "":
+		return f.briefly
+	}
+	return fmt.Sprintf("The error of %s has the details.", told)
+}
 
 func (f failureOf[E]) diagnostic(s subject, err error) diag.Diagnostic {
 	var found E
@@ -103,7 +114,7 @@ type partialWrite struct{}
 
 func (partialWrite) errorType() reflect.Type { return reflect.TypeFor[*mira.PartialWriteError]() }
 
-func (partialWrite) isOfFleet() bool { return false }
+func (partialWrite) inBrief(string) string { return "" }
 
 func (partialWrite) diagnostic(s subject, err error) diag.Diagnostic {
 	var partial *mira.PartialWriteError
@@ -129,10 +140,11 @@ func addErrors(diags *diag.Diagnostics, s subject, err error) {
 		}
 		return
 	}
-	found, isCommon := lookUp(s, err)
-	if first := s.told.first(s, found); first != s.name && isCommon {
-		found = diag.NewErrorDiagnostic(found.Summary(),
-			fmt.Sprintf("%s The error of %s has the details.", s.sentence(errors.New(brief(err))), lowerFirst(first)))
+	found, inBrief := lookUp(s, err)
+	if first := s.told.first(s, found); first != s.name {
+		if text := inBrief(lowerFirst(first)); text != "" {
+			found = diag.NewErrorDiagnostic(found.Summary(), s.sentence(errors.New(brief(err)))+" "+text)
+		}
 	}
 	diags.Append(found)
 }
@@ -172,14 +184,14 @@ func diagnostic(s subject, err error) diag.Diagnostic {
 	return found
 }
 
-// lookUp also reports whether the cause is one that all clients have in common.
-func lookUp(s subject, err error) (found diag.Diagnostic, isCommon bool) {
+// lookUp also returns what follows the error's own words where it is told in brief.
+func lookUp(s subject, err error) (found diag.Diagnostic, inBrief func(told string) string) {
 	for _, entry := range failures {
 		if found := entry.diagnostic(s, err); found != nil {
-			return found, entry.isOfFleet()
+			return found, entry.inBrief
 		}
 	}
-	return diag.NewErrorDiagnostic(s.title, s.sentence(err)), false
+	return diag.NewErrorDiagnostic(s.title, s.sentence(err)), func(string) string { return "" }
 }
 
 // sentence makes a sentence of an error's text: a capital at the beginning, unless it

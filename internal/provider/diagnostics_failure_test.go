@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
@@ -21,6 +22,10 @@ func TestAddErrors_oneCause(t *testing.T) {
 		addErrors(&diags, r.subject(name), tab)
 	}
 	addErrors(&diags, r.subject("beta"), &mira.RevisionError{Source: tab.Source, Pinned: "1", Found: "2"})
+	closed := &rollout.GateClosedError{Failed: []rollout.FailedClient{{Name: "delta", Reason: "ImagePullBackOff"}}}
+	for _, name := range []string{"acme", "beta"} {
+		addErrors(&diags, r.subject(name), closed)
+	}
 	var got []string
 	for _, d := range diags {
 		got = append(got, d.Summary()+": "+d.Detail())
@@ -31,6 +36,10 @@ func TestAddErrors_oneCause(t *testing.T) {
 		`Invalid Client Template: Client "beta": ConfigMap controller/t, key k: line 7: a tab. The error of client "acme" has the details.`,
 		`Template Has Another Revision: Client "beta": ConfigMap controller/t, key k has revision 2, and the client is pinned to 1. ` +
 			"Nothing was changed. Set the revision to the one found, or restore the template.",
+		"Rollout Not Begun: Client \"acme\": no more rollouts are started in this run, because the rollout of client \"delta\" failed: " +
+			"ImagePullBackOff.\n\nThis client is untouched, and serves what it served before. Correct the template and apply again.",
+		`Rollout Not Begun: Client "beta": no more rollouts are started in this run, because the rollout of client "delta" failed: ` +
+			"ImagePullBackOff. This client is untouched.",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
