@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
@@ -57,12 +56,6 @@ func sameText(name, wanted, got string) bool {
 	var a, b any
 	isJSON := json.Unmarshal([]byte(wanted), &a) == nil && json.Unmarshal([]byte(got), &b) == nil
 	return isJSON && covers(name, a, b) || sameQuantity(wanted, got)
-}
-
-func sameQuantity(a, b string) bool {
-	x, errX := resource.ParseQuantity(a)
-	y, errY := resource.ParseQuantity(b)
-	return errX == nil && errY == nil && x.Cmp(y) == 0
 }
 
 // labelMaps are the fields whose keys are the user's, so that the server adds none

@@ -50,7 +50,9 @@ type objectChange struct {
 	// What is asked. Both are nil for actionDelete.
 
 	manifest *unstructured.Unstructured // as the template has it
-	applied  *unstructured.Unstructured // as it is applied: the manifest, unless admission insists on other values
+	applied  *unstructured.Unstructured // as it is applied: the manifest, with quantities in the notation of the live object
+	// isOverridden: what is applied holds values on which admission insists.
+	isOverridden bool
 
 	// What is read. It is nil if there is no such object, and not read for actionDelete.
 
@@ -173,7 +175,7 @@ func (c *objectChange) state(m *managedfields.Manager) objectState {
 	}
 	state := objectState{fields: m.Owned(c.result())}
 	// What admission changed at one write it may leave alone at the next.
-	if c.stored != nil && c.applied == c.manifest && len(m.AdmissionChanges(c.manifest, c.stored)) == 0 {
+	if c.stored != nil && !c.isOverridden && len(m.AdmissionChanges(c.manifest, c.stored)) == 0 {
 		state.fingerprint = m.FingerprintOf(c.manifest, c.stored)
 	}
 	return state

@@ -96,14 +96,24 @@ func TestObjectChange_state(t *testing.T) {
 			objectState{fields: fields("3", "mira:3.1")},
 		},
 		{
-			"an object that was not applied as the template has it has none",
+			"an object that holds values on which admission insists has none",
+			func() *objectChange {
+				c := newObjectChange(manifest, objectState{})
+				c.live, c.dryRun, c.stored = live, promised, promised
+				c.applied, c.isOverridden = manifest.DeepCopy(), true
+				return c
+			},
+			objectState{fields: fields("1", "mira:3.1")},
+		},
+		{
+			"an object with quantities in the live notation has one, of what the template has",
 			func() *objectChange {
 				c := newObjectChange(manifest, objectState{})
 				c.live, c.dryRun, c.stored = live, promised, promised
 				c.applied = manifest.DeepCopy()
 				return c
 			},
-			objectState{fields: fields("1", "mira:3.1")},
+			objectState{fields: fields("1", "mira:3.1"), fingerprint: testManager.FingerprintOf(manifest, promised)},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

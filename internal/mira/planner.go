@@ -135,14 +135,17 @@ func (p *planner) readLive(ctx context.Context, c *objectChange) error {
 // dryRunApply asks the server what applying an object would give, and what else it
 // takes to apply it.
 func (p *planner) dryRunApply(ctx context.Context, c *objectChange) error {
+	if c.live != nil {
+		c.applied = managedfields.InLiveSpelling(c.manifest, c.live)
+	}
 	if !p.batched {
-		if c.dryRun = p.kube.RecentDryRun(c.manifest, c.live); c.dryRun != nil {
+		if c.dryRun = p.kube.RecentDryRun(c.applied, c.live); c.dryRun != nil {
 			logging.Debug(ctx, "Used the answer of the dry run that the plan asked for", "client", p.spec.Name, "object", c.ref)
 			return nil
 		}
 	}
 	var err error
-	if c.dryRun, err = p.kube.DryRun(ctx, c.manifest, c.live); err == nil {
+	if c.dryRun, err = p.kube.DryRun(ctx, c.applied, c.live); err == nil {
 		return nil
 	}
 	err = p.planRecreation(ctx, c, err)

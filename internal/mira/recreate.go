@@ -33,7 +33,7 @@ func (p *planner) planRecreation(ctx context.Context, c *objectChange, refusal e
 	if c.live == nil || !isStatefulSet(c.manifest) || !errors.As(refusal, &rejected) || !rejected.IsImmutableField() {
 		return refusal
 	}
-	plan, err := p.kube.PlanRecreation(ctx, c.manifest, c.live, c.prior)
+	plan, err := p.kube.PlanRecreation(ctx, c.applied, c.live, c.prior)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (p *planner) planRecreation(ctx context.Context, c *objectChange, refusal e
 		return refusal
 	}
 	if plan.InPlace != nil {
-		c.applied = plan.InPlace
+		c.applied, c.isOverridden = plan.InPlace, true
 		c.dryRun, err = p.kube.DryRun(ctx, c.applied, c.live)
 		return err
 	}

@@ -269,16 +269,16 @@ func (k *runner) delete(r *rand.Rand, kind string) string {
 	}
 	name := "mira-" + k.client
 	k.step.touched, k.step.deleted[kind+"/"+name] = true, true
-	policy := metav1.DeletePropagationBackground
 	if kind == "StatefulSet" && r.IntN(3) > 0 {
-		policy = metav1.DeletePropagationOrphan
-	} else {
-		k.step.killed = k.step.killed || kind == "StatefulSet"
+		// It is gone before anybody looks: both servers under comparison must see the same.
+		k.s.Orphan(k.t, kind, name)
+		return fmt.Sprintf("deleting %s (%s)", kind, metav1.DeletePropagationOrphan)
 	}
-	if !k.s.DeleteWith(k.t, kind, name, policy) {
+	k.step.killed = k.step.killed || kind == "StatefulSet"
+	if !k.s.DeleteWith(k.t, kind, name, metav1.DeletePropagationBackground) {
 		k.t.Fatalf("%s %s is not there", kind, name)
 	}
-	return fmt.Sprintf("deleting %s (%s)", kind, policy)
+	return fmt.Sprintf("deleting %s (%s)", kind, metav1.DeletePropagationBackground)
 }
 
 // deletePod deletes the first pod.

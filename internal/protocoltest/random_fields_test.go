@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -104,7 +105,7 @@ func (f flattener) text(path string, scalar any) string {
 		text = f.placeholders.Replace(text)
 	}
 	if quantity, err := resource.ParseQuantity(text); err == nil && strings.Contains(path, ".resources.") {
-		text = quantity.String()
+		text = strconv.FormatInt(quantity.MilliValue(), 10) // whatever the notation
 	}
 	return text
 }

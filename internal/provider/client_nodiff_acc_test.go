@@ -33,6 +33,9 @@ func rewritings(t *testing.T, s *acctest.Sandbox, sample string) []rewriting {
 	return []rewriting{
 		{"quantities", acctest.Edit(t, sample, "1024Mi", "1Gi", "cpu: 100m", "cpu: 0.1", "memory: 256Mi", "memory: 0.25Gi",
 			"cpu: 10m", `cpu: "0.010"`, "memory: 64Mi", "memory: 65536Ki", "memory: 128Mi", "memory: 131072Ki")},
+		{"quantities_in_bytes", acctest.Edit(t, sample, "memory: 1024Mi", "memory: 1073741824", "memory: 256Mi", "memory: 268435456",
+			"memory: 64Mi", `memory: "67108864"`)},
+		{"claim_quantity_in_bytes", acctest.Edit(t, sample, "storage: 5Gi", "storage: 5368709120")},
 		{"claim_quantities", acctest.Edit(t, sample, "storage: 5Gi", "storage: 5120Mi")},
 		{"number_as_string", acctest.Edit(t, sample, "cpu: 1\n", `cpu: "1"`+"\n")},
 		{"number_as_quantity", acctest.Edit(t, sample, "cpu: 1\n", "cpu: 1000m\n")},
