@@ -20,8 +20,12 @@ type Fault struct {
 	do           func(w http.ResponseWriter, r *http.Request, pass http.Handler)
 }
 
-// hang is how long a request hangs before its connection is cut.
-const hang = 5 * time.Second
+const (
+	// hang is how long a request hangs before its connection is cut.
+	hang = 5 * time.Second
+	// outage is how long a [Faults.Restart] takes.
+	outage = 5 * time.Second
+)
 
 // TransientFaults are those that pass: the same request succeeds when it is sent again.
 func TransientFaults() []Fault {
@@ -103,7 +107,8 @@ func cutShort(w http.ResponseWriter, r *http.Request, pass http.Handler) {
 
 // Faults is a proxy that makes requests of the sandbox's provider fail.
 type Faults struct {
-	mu sync.Mutex
+	cut func() // every connection
+	mu  sync.Mutex
 	injection
 }
 
@@ -123,7 +128,7 @@ type injection struct {
 func NewFaults(t *testing.T, s *Sandbox) *Faults {
 	t.Helper()
 	f := &Faults{injection: injection{left: -1}}
-	s.proxy(t, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+	f.cut = s.proxy(t, func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
 		fault, at := f.next(r)
 		switch {
 		case at != nil:
@@ -163,7 +168,9 @@ func (f *Faults) next(r *http.Request) (*Fault, func()) {
 	if f.isAlways {
 		f.left = 0
 	}
-	f.hit = kindOf(r)
+	if f.hit == "" {
+		f.hit = kindOf(r)
+	}
 	return f.fault, f.at
 }
 
@@ -191,6 +198,23 @@ func (f *Faults) Kill(at func(), k int) {
 		panic(http.ErrAbortHandler)
 	}}
 	f.begin(injection{fault: &dead, left: k - 1, isAlways: true})
+}
+
+// Restart makes the k-th request from now on meet what a restart of the API server is for
+// its callers: every connection is cut, those of watches included, and none is accepted for
+// some seconds.
+func (f *Faults) Restart(k int) {
+	begins := sync.OnceValue(func() time.Time {
+		go f.cut() // it waits for the request that has called it
+		return time.Now()
+	})
+	down := Fault{Name: "restart", do: func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+		if time.Since(begins()) < outage {
+			panic(http.ErrAbortHandler)
+		}
+		pass.ServeHTTP(w, r)
+	}}
+	f.begin(injection{fault: &down, left: k - 1, isAlways: true})
 }
 
 // Count counts requests from now on, and lets none fail.

@@ -3,10 +3,12 @@ package acctest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -60,9 +62,37 @@ func (p *Process) WaitForLog(t *testing.T, words ...string) {
 // Interrupt does what Ctrl-C does.
 func (p *Process) Interrupt(t *testing.T) {
 	t.Helper()
-	if err := p.command.Process.Signal(os.Interrupt); err != nil {
+	if err := p.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Signal sends the CLI a signal: [os.Interrupt] or [os.Kill]. The error says that the CLI
+// has ended.
+func (p *Process) Signal(signal os.Signal) error { return p.command.Process.Signal(signal) }
+
+// Providers returns the processes that the CLI has started and that run: its providers.
+func (p *Process) Providers(ctx context.Context) ([]*os.Process, error) {
+	output, err := exec.CommandContext(ctx, "pgrep", "-P", strconv.Itoa(p.command.Process.Pid)).Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() == 1 {
+		return nil, nil // there are none
+	}
+	if err != nil {
+		return nil, err
+	}
+	var providers []*os.Process
+	for id := range strings.FieldsSeq(string(output)) {
+		number, err := strconv.Atoi(id)
+		if err != nil {
+			return nil, err
+		}
+		provider, err := os.FindProcess(number)
+		if err != nil {
+			return nil, err
+		}
+		providers = append(providers, provider)
+	}
+	return providers, nil
 }
 
 // Wait waits until the command ends, and returns its output, and an error unless it

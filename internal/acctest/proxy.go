@@ -26,7 +26,7 @@ func (s *Sandbox) Intercept(t *testing.T, before func(*http.Request)) {
 }
 
 // proxy puts a handler between the sandbox's provider and the API server.
-func (s *Sandbox) proxy(t *testing.T, handle func(http.ResponseWriter, *http.Request, http.Handler)) {
+func (s *Sandbox) proxy(t *testing.T, handle func(http.ResponseWriter, *http.Request, http.Handler)) (cut func()) {
 	t.Helper()
 	target, err := url.Parse(s.config.Host)
 	if err != nil {
@@ -59,4 +59,5 @@ func (s *Sandbox) proxy(t *testing.T, handle func(http.ResponseWriter, *http.Req
 	if err := clientcmd.WriteToFile(*kubeconfig, s.Kubeconfig); err != nil {
 		t.Fatal(err)
 	}
+	return server.CloseClientConnections
 }

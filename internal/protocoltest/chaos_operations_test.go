@@ -7,60 +7,66 @@ import (
 	"maps"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
-	"github.com/mira-cluster/terraform-provider-mira/internal/protocoltest"
 )
 
 // chaosOperation is what an operator does, and what has to hold afterwards whatever happened
 // on the way.
 type chaosOperation struct {
 	name    string
-	prepare func(f *faulty)
-	run     func(ctx context.Context, f *faulty) (*protocoltest.Plan, error)
+	prepare func(f *chaotic)
+	run     func(ctx context.Context, f *chaotic) error
 	fails   bool // as the release is bad
-	adopts  bool
+	adopts  bool // in a create
 	// converge does it again, and what follows; it must succeed.
-	converge func(ctx context.Context, f *faulty) error
+	converge func(ctx context.Context, f *chaotic) error
 	// keepsPods and keepsClaims say what is the same afterwards.
 	keepsPods, keepsClaims bool
 }
 
 func chaosOperations() []chaosOperation {
 	const ports, port = "name: http\n    port: 80", "name: web\n    port: 80"
-	serves := func(f *faulty) { f.succeed(); f.s.WaitReady(f.t) }
-	apply := func(ctx context.Context, f *faulty) (*protocoltest.Plan, error) { return f.Apply(ctx, f.attributes) }
-	destroy := func(ctx context.Context, f *faulty) (*protocoltest.Plan, error) { return f.Apply(ctx, nil) }
+	apply := func(ctx context.Context, f *chaotic) error { return f.apply(ctx) }
+	destroy := func(ctx context.Context, f *chaotic) error { return f.destroy(ctx) }
 	return []chaosOperation{
 		{
 			name:    "plan",
-			prepare: func(f *faulty) { serves(f); f.edit("mira:3.0", "mira:3.1", ports, port) },
-			run: func(ctx context.Context, f *faulty) (*protocoltest.Plan, error) {
-				plan, err := f.Plan(ctx, f.attributes)
-				if err == nil && plan.IsEmpty() {
+			prepare: func(f *chaotic) { f.serve(); f.edit("mira:3.0", "mira:3.1", ports, port) },
+			run: func(ctx context.Context, f *chaotic) error {
+				isEmpty, err := f.plan(ctx)
+				if isEmpty {
 					err = errors.New("the plan is empty")
 				}
-				return plan, err
+				return err
 			},
 			converge: converge, keepsClaims: true,
 		},
-		{name: "create", prepare: func(*faulty) {}, run: apply, converge: convergeCreate},
+		{name: "create", prepare: func(*chaotic) {}, run: apply, converge: convergeCreate},
 		{
-			name: "adopt",
-			prepare: func(f *faulty) {
-				f.s.DjangoSave(f.t, f.template, "acme", "admin@acme.example")
-				f.s.WaitReady(f.t)
-			},
+			name: "adopt", prepare: (*chaotic).djangoSave,
 			run: apply, adopts: true, converge: convergeCreate, keepsPods: true, keepsClaims: true,
 		},
 		{
+			name: "import", prepare: (*chaotic).djangoSave,
+			run: func(ctx context.Context, f *chaotic) error {
+				if err := f.importClient(ctx); err != nil {
+					return err
+				}
+				return f.apply(ctx)
+			},
+			converge: convergeImport, keepsPods: true, keepsClaims: true,
+		},
+		{
 			name:    "update",
-			prepare: func(f *faulty) { serves(f); f.edit("mira:3.0", "mira:3.1", ports, port) },
+			prepare: func(f *chaotic) { f.serve(); f.edit("mira:3.0", "mira:3.1", ports, port) },
 			run:     apply, converge: converge, keepsClaims: true,
 		},
 		{
 			name: "recreate",
-			prepare: func(f *faulty) {
-				serves(f)
+			prepare: func(f *chaotic) {
+				f.serve()
 				f.s.Patch(f.t, "StatefulSet", "mira-acme", "another-manager", `{"metadata":{"annotations":{"example.com/note":"keep"}}}`)
 				f.edit("serviceName: mira\n", "serviceName: mira-acme\n")
 			},
@@ -68,40 +74,29 @@ func chaosOperations() []chaosOperation {
 		},
 		{
 			name:    "roll back",
-			prepare: func(f *faulty) { serves(f); f.edit("mira:3.0", "mira-badpull:3.1", ports, port) },
-			run:     apply, fails: true, keepsClaims: true,
-			converge: func(ctx context.Context, f *faulty) error {
-				plan, err := f.Plan(ctx, f.attributes)
-				if err != nil {
-					return fmt.Errorf("planning the bad release again: %w", err)
-				}
-				if plan.IsEmpty() {
-					return errors.New("the next plan of the bad release is empty")
-				}
-				f.edit("mira-badpull:3.1", "mira:3.2")
-				return converge(ctx, f)
-			},
+			prepare: func(f *chaotic) { f.serve(); f.edit("mira:3.0", "mira-badpull:3.1", ports, port) },
+			run:     apply, fails: true, converge: convergeRelease, keepsClaims: true,
 		},
-		{name: "destroy", prepare: serves, run: destroy, converge: convergeDestroy, keepsClaims: true},
+		{name: "destroy", prepare: (*chaotic).serve, run: destroy, converge: convergeDestroy, keepsClaims: true},
 		{
 			name:    "destroy with data",
-			prepare: func(f *faulty) { f.attributes["delete_data"] = true; serves(f) },
+			prepare: func(f *chaotic) { f.deleteData(); f.serve() },
 			run:     destroy, converge: convergeDestroy,
 		},
 	}
 }
 
 // converge applies, and checks that nothing is left to do and that the client serves.
-func converge(ctx context.Context, f *faulty) error {
-	if _, err := f.Apply(ctx, f.attributes); err != nil {
+func converge(ctx context.Context, f *chaotic) error {
+	if err := f.apply(ctx); err != nil {
 		return fmt.Errorf("the next apply: %w", err)
 	}
-	plan, err := f.Plan(ctx, f.attributes)
+	isEmpty, err := f.plan(ctx)
 	if err != nil {
 		return fmt.Errorf("the plan after the next apply: %w", err)
 	}
-	if !plan.IsEmpty() {
-		return fmt.Errorf("the plan after the next apply is not empty:\n%s", plan)
+	if !isEmpty {
+		return errors.New("the plan after the next apply is not empty")
 	}
 	f.s.WaitReady(f.t)
 	for _, pod := range f.s.List(f.t, "Pod") {
@@ -114,30 +109,81 @@ func converge(ctx context.Context, f *faulty) error {
 
 // convergeCreate takes over what an interrupted create has left, where the provider refuses
 // to do so unasked.
-func convergeCreate(ctx context.Context, f *faulty) error {
+func convergeCreate(ctx context.Context, f *chaotic) error {
 	err := converge(ctx, f)
-	if err == nil || !strings.Contains(err.Error(), "import") || f.State != nil {
+	if err == nil || !strings.Contains(err.Error(), "import") {
 		return err
 	}
-	f.Provider = maps.Clone(f.Provider)
-	f.Provider["adopt"] = "any"
+	if isInState, stateErr := f.isInState(ctx); isInState || stateErr != nil {
+		return errors.Join(err, stateErr)
+	}
+	f.adoptAny()
 	return converge(ctx, f)
 }
 
-func convergeDestroy(ctx context.Context, f *faulty) error {
-	if f.State != nil {
-		if _, err := f.Apply(ctx, nil); err != nil {
+// convergeImport imports once more where nothing was imported.
+func convergeImport(ctx context.Context, f *chaotic) error {
+	isInState, err := f.isInState(ctx)
+	if err == nil && !isInState {
+		err = f.importClient(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("the next import: %w", err)
+	}
+	return converge(ctx, f)
+}
+
+// convergeRelease corrects a bad release, which must show in the next plan.
+func convergeRelease(ctx context.Context, f *chaotic) error {
+	isEmpty, err := f.plan(ctx)
+	if err != nil {
+		return fmt.Errorf("planning the bad release again: %w", err)
+	}
+	if isEmpty {
+		return errors.New("the next plan of the bad release is empty")
+	}
+	f.edit("mira-badpull:3.1", "mira:3.2")
+	return converge(ctx, f)
+}
+
+func convergeDestroy(ctx context.Context, f *chaotic) error {
+	isInState, err := f.isInState(ctx)
+	if isInState {
+		if err := f.destroy(ctx); err != nil {
 			return fmt.Errorf("the next destroy: %w", err)
 		}
+		if isInState, err = f.isInState(ctx); isInState {
+			return errors.New("the client is still in the state")
+		}
 	}
-	if f.State != nil {
-		return errors.New("the client is still in the state")
+	if err != nil {
+		return err
 	}
 	return f.s.CheckNoClients(f.t)
 }
 
+// observed is what a case must not change, or only in the way of its operation.
+type observed struct {
+	claims, pods map[string]string
+	orphans      []string // pods without a StatefulSet
+}
+
+func observe(f *chaotic) observed {
+	o := observed{claims: make(map[string]string), pods: make(map[string]string)}
+	for name, uid := range f.s.UIDs(f.t, "PersistentVolumeClaim") {
+		o.claims[name] = string(uid)
+	}
+	for _, pod := range f.s.List(f.t, "Pod") {
+		o.pods[pod.GetName()] = string(pod.GetUID())
+		if metav1.GetControllerOf(pod) == nil {
+			o.orphans = append(o.orphans, pod.GetName())
+		}
+	}
+	return o
+}
+
 // compare returns what is not as it has to be.
-func (o chaosOperation) compare(f *faulty, before, after observed) []string {
+func (o chaosOperation) compare(f *chaotic, before, after observed) []string {
 	var problems []string
 	switch {
 	case o.keepsClaims && !maps.Equal(before.claims, after.claims):

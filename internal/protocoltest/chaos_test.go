@@ -3,6 +3,7 @@ package protocoltest_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -11,10 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
@@ -26,10 +26,13 @@ const chaosVariable = "MIRA_CHAOS"
 // chaosLimit bounds an operation that was hit.
 const chaosLimit = 4 * time.Minute
 
-// The faults of the provider itself.
+// The faults of the provider itself, of its CLI, and of the API server as a whole.
 const (
-	interrupted = "interrupt"
-	killed      = "kill"
+	interrupted      = "interrupt"
+	interruptedTwice = "interrupt, then kill" // what a second Ctrl-C does
+	killed           = "kill"
+	cliKilled        = "kill of the CLI"
+	restarted        = "restart of the API server"
 )
 
 // chaosCase is one fault at one request of one operation.
@@ -39,58 +42,67 @@ type chaosCase struct {
 	k         int
 }
 
-// verdict is how a case ended.
-type verdict int
-
-const (
-	notHit   verdict = iota + 1
-	survived         // without a word
-	failed           // with an error, and the next apply converged
-	broken
-)
+func (c chaosCase) String() string { return fmt.Sprintf("%s/%s/%d", c.operation.name, c.fault, c.k) }
 
 // TestChaos lets each request of each operation fail in each way, one at a time, and checks
 // what is left, and that the next apply converges. `make chaos` runs it, and prints how many
 // cases passed without a word, failed and converged, or broke something.
 func TestChaos(t *testing.T) {
-	wanted := os.Getenv(chaosVariable)
-	if wanted == "" {
-		t.Skipf("%s is not set: `make chaos` sets it", chaosVariable)
-	}
 	faults := make(map[string]acctest.Fault)
 	for _, fault := range append(acctest.TransientFaults(), acctest.RefusingFaults()...) {
 		faults[fault.Name] = fault
 	}
-	names := append(slices.Sorted(maps.Keys(faults)), interrupted, killed)
+	names := append(slices.Sorted(maps.Keys(faults)), interrupted, interruptedTwice, killed, cliKilled, restarted)
+	cases := drawCases(t, newCoreOperator, names, 1)
+	runCases(t, cases, func(t *testing.T, c chaosCase) (v verdict, hit, why string) {
+		t.Helper()
+		f := newChaotic(t, newCoreOperator)
+		return c.try(t, f, func(ctx context.Context) error { return c.inject(ctx, f, faults[c.fault]) })
+	})
+}
 
+// drawCases counts the requests of each operation, and returns the cases to run: all, or one
+// in so many of the number that is asked for.
+func drawCases(t *testing.T, newOperator func(*testing.T, *acctest.Sandbox) operator, faults []string, oneIn int) []chaosCase {
+	t.Helper()
+	wanted := os.Getenv(chaosVariable)
+	if wanted == "" {
+		t.Skipf("%s is not set: `make chaos` sets it", chaosVariable)
+	}
 	var cases []chaosCase
 	for _, operation := range chaosOperations() {
 		t.Run("count/"+operation.name, func(t *testing.T) {
-			f := newChaotic(t)
+			f := newChaotic(t, newOperator)
 			operation.prepare(f)
 			f.faults.Count(nil)
-			if _, err := operation.run(t.Context(), f); (err != nil) != operation.fails {
+			if err := operation.run(t.Context(), f); (err != nil) != operation.fails {
 				t.Fatal(err)
 			}
-			for _, name := range names {
+			for _, fault := range faults {
 				for k := 1; k <= f.faults.Seen(); k++ {
-					cases = append(cases, chaosCase{operation: operation, fault: name, k: k})
+					cases = append(cases, chaosCase{operation: operation, fault: fault, k: k})
 				}
 			}
 		})
 	}
-	if count, err := strconv.Atoi(wanted); err == nil && count < len(cases) {
+	if count, err := strconv.Atoi(wanted); err == nil && count/oneIn < len(cases) {
 		seed := uint64(time.Now().UnixNano())
-		t.Logf("%d of %d cases, seed %d", count, len(cases), seed)
+		t.Logf("%d of %d cases, seed %d", count/oneIn, len(cases), seed)
 		rand.New(rand.NewPCG(seed, 0)).Shuffle(len(cases), func(i, j int) { cases[i], cases[j] = cases[j], cases[i] })
-		cases = cases[:count]
+		cases = cases[:count/oneIn]
 	}
+	return cases
+}
+
+// runCases runs cases in parallel, and prints what became of them.
+func runCases(t *testing.T, cases []chaosCase, try func(*testing.T, chaosCase) (v verdict, hit, why string)) {
+	t.Helper()
 	matrix := &chaosMatrix{counts: make(map[[2]string]map[verdict]int)}
 	t.Run("case", func(t *testing.T) {
 		for _, c := range cases {
-			t.Run(fmt.Sprintf("%s/%s/%d", c.operation.name, c.fault, c.k), func(t *testing.T) {
+			t.Run(c.String(), func(t *testing.T) {
 				t.Parallel()
-				v, hit, why := c.try(t, faults[c.fault])
+				v, hit, why := try(t, c)
 				matrix.add(c, v)
 				switch v {
 				case broken:
@@ -105,50 +117,34 @@ func TestChaos(t *testing.T) {
 	fmt.Fprintln(os.Stdout, matrix)
 }
 
-// newChaotic returns a client whose answers are not compared: one fault hits one of two
-// servers.
-func newChaotic(t *testing.T) *faulty {
+// try runs one case, whose fault a function brings about. Why it failed or broke comes with
+// the verdict, and the request that was hit.
+func (c chaosCase) try(t *testing.T, f *chaotic, run func(context.Context) error) (v verdict, hit, why string) {
 	t.Helper()
-	f := newFaulty(t)
-	f.Reference = nil
-	return f
-}
-
-// try runs one case. Why it failed or broke comes with it, and the request that was hit.
-func (c chaosCase) try(t *testing.T, fault acctest.Fault) (v verdict, hit, why string) {
-	f := newChaotic(t)
 	c.operation.prepare(f)
 	before := observe(f)
 	ctx, cancel := context.WithTimeout(t.Context(), chaosLimit)
 	defer cancel()
-	var err error
-	switch c.fault {
-	case interrupted:
-		f.faults.Call(cancel, c.k, nil)
-		_, err = c.operation.run(ctx, f)
-	case killed:
-		err = c.kill(ctx, f)
-	default:
-		f.faults.Inject(fault, c.k, nil)
-		_, err = c.operation.run(ctx, f)
-	}
-	hit = cmp.Or(f.killedAt, f.faults.Hit())
+	faults := f.faults
+	err := run(ctx)
+	hit = cmp.Or(f.interruptedAt, faults.Hit())
 	if hit == "" {
 		return notHit, "", ""
 	}
-	if c.fault != killed {
-		f.faults.Count(nil)
-	}
+	f.faults.Count(nil)
 	word := ""
 	if err != nil {
 		word = err.Error()
 	}
-	if c.operation.adopts && err != nil && f.State != nil {
+	isInState, stateErr := f.isInState(t.Context())
+	if stateErr != nil {
+		return broken, hit, stateErr.Error()
+	}
+	if c.operation.adopts && err != nil && isInState {
 		return broken, hit, "an adopted client is tainted: " + word
 	}
-	if isExpected := err == nil && !c.operation.fails || c.operation.fails && strings.Contains(word, "Was Rolled Back"); !isExpected {
-		v = failed
-	} else {
+	v = failed
+	if err == nil && !c.operation.fails || c.operation.fails && strings.Contains(word, "Was Rolled Back") {
 		v = survived
 	}
 	if err := c.operation.converge(t.Context(), f); err != nil {
@@ -160,102 +156,58 @@ func (c chaosCase) try(t *testing.T, fault acctest.Fault) (v verdict, hit, why s
 	return v, hit, word
 }
 
-// kill ends the process at a request: what it would have stored as the state is lost.
-func (c chaosCase) kill(ctx context.Context, f *faulty) error {
+// inject runs the operation, with its fault.
+func (c chaosCase) inject(ctx context.Context, f *chaotic, fault acctest.Fault) error {
+	switch c.fault {
+	case killed, interruptedTwice, cliKilled:
+		return c.kill(ctx, f)
+	case restarted:
+		f.faults.Restart(c.k)
+	case interrupted:
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		f.faults.Call(cancel, c.k, nil)
+	default:
+		f.faults.Inject(fault, c.k, nil)
+	}
+	return c.operation.run(ctx, f)
+}
+
+// kill ends the process at a request, or makes its CLI go: what it would have stored as the
+// state is lost.
+func (c chaosCase) kill(ctx context.Context, f *chaotic) error {
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	dead := make(chan struct{})
-	var once sync.Once
-	f.faults.Kill(func() { once.Do(func() { close(dead) }) }, c.k)
+	die := sync.OnceFunc(func() { close(dead) })
+	var isStateLost atomic.Bool
+	switch c.fault {
+	case killed:
+		f.faults.Kill(die, c.k)
+	case interruptedTwice:
+		f.faults.Call(func() {
+			cancel()
+			f.interruptedAt = f.faults.Hit()
+			f.faults.Kill(die, 1)
+		}, c.k, nil)
+	case cliKilled: // the connection to it ends, and with it the context of the call
+		f.faults.Call(func() { isStateLost.Store(true); cancel() }, c.k, nil)
+	}
 	// What is left of the process goes on with a state of its own.
-	process := *f.rollout
-	core := *f.Core
-	process.Core = &core
+	operator, _ := f.operator.(*coreOperator)
+	process := *f
+	process.operator = operator.clone()
 	ended := make(chan error, 1)
-	go func() {
-		_, err := c.operation.run(ctx, &faulty{rollout: &process, faults: f.faults, template: f.template})
-		ended <- err
-	}()
+	go func() { ended <- c.operation.run(ctx, &process) }()
 	select {
 	case err := <-ended:
-		if f.faults.Hit() == "" || err == nil {
-			f.Core = process.Core
+		if !isStateLost.Load() {
+			f.operator = process.operator
 		}
-		cancel()
 		return err
 	case <-dead:
 	}
-	cancel()
 	f.revive()
-	return fmt.Errorf("killed")
-}
-
-// observed is what a case must not change, or only in the way of its operation.
-type observed struct {
-	claims, pods map[string]string
-	orphans      []string // pods without a StatefulSet
-}
-
-func observe(f *faulty) observed {
-	o := observed{claims: make(map[string]string), pods: make(map[string]string)}
-	for name, uid := range f.s.UIDs(f.t, "PersistentVolumeClaim") {
-		o.claims[name] = string(uid)
-	}
-	for _, pod := range f.s.List(f.t, "Pod") {
-		o.pods[pod.GetName()] = string(pod.GetUID())
-		if metav1.GetControllerOf(pod) == nil {
-			o.orphans = append(o.orphans, pod.GetName())
-		}
-	}
-	return o
-}
-
-// chaosMatrix counts verdicts by operation and fault.
-type chaosMatrix struct {
-	mu     sync.Mutex
-	counts map[[2]string]map[verdict]int
-}
-
-func (m *chaosMatrix) add(c chaosCase, v verdict) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, key := range [][2]string{{c.fault, c.operation.name}, {c.fault, "all"}, {"all", c.operation.name}, {"all", "all"}} {
-		if m.counts[key] == nil {
-			m.counts[key] = make(map[verdict]int)
-		}
-		m.counts[key][v]++
-	}
-}
-
-// String is a table: for each fault and operation the cases that survived without a word,
-// failed and converged, and broke something.
-func (m *chaosMatrix) String() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	faults, operations := make(map[string]bool), make(map[string]bool)
-	for key := range m.counts {
-		faults[key[0]], operations[key[1]] = true, true
-	}
-	last := func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), strings.Compare(a, b)) }
-	var b strings.Builder
-	fmt.Fprintf(&b, "%-28s", "survived/failed/broken")
-	columns := slices.SortedFunc(maps.Keys(operations), last)
-	for _, operation := range columns {
-		fmt.Fprintf(&b, "%18s", operation)
-	}
-	for _, fault := range slices.SortedFunc(maps.Keys(faults), last) {
-		fmt.Fprintf(&b, "\n%-28s", fault)
-		for _, operation := range columns {
-			n := m.counts[[2]string{fault, operation}]
-			fmt.Fprintf(&b, "%18s", fmt.Sprintf("%d/%d/%d", n[survived], n[failed], n[broken]))
-		}
-	}
-	return b.String()
-}
-
-// rank puts the sums last.
-func rank(name string) int {
-	if name == "all" {
-		return 1
-	}
-	return 0
+	return errors.New("killed")
 }

@@ -115,6 +115,16 @@ func (c *Core) Plan(ctx context.Context, attributes map[string]any) (*Plan, erro
 	return plan, nil
 }
 
+// Import imports the resource by its ID and reads it, as `terraform import` does. The state
+// is nil as before if it fails.
+func (c *Core) Import(ctx context.Context, id string) error {
+	w, err := c.start(ctx)
+	if err != nil {
+		return err
+	}
+	return w.importResource(ctx, id)
+}
+
 // ApplyPlan applies a plan without planning again: what happens in the cluster
 // between the plan and this call is what the provider does not know of.
 func (c *Core) ApplyPlan(ctx context.Context, plan *Plan) error {

@@ -16,7 +16,6 @@ type faulty struct {
 	*rollout
 	faults   *acctest.Faults
 	template string
-	killedAt string // the request at which its process was killed
 }
 
 func newFaulty(t *testing.T) *faulty {
@@ -26,18 +25,6 @@ func newFaulty(t *testing.T) *faulty {
 	s.PutTemplate(t, f.template)
 	f.rollout = rolloutIn(t, s, nil)
 	return f
-}
-
-// revive goes on as another process, which what is left of the former one cannot disturb.
-func (f *faulty) revive() {
-	f.t.Helper()
-	hit := f.faults.Hit()
-	f.faults = acctest.NewFaults(f.t, f.s)
-	f.killedAt = hit
-	core := newCore(f.s, map[string]any{"rollout": f.Provider["rollout"]})
-	core.Reference = f.Reference
-	core.State, core.Private = f.State, f.Private
-	f.Core = core
 }
 
 // edit changes the template.

@@ -116,6 +116,32 @@ func (w *walk) read(ctx context.Context, current tftypes.Value) (answer, error) 
 	})
 }
 
+// importResource imports the resource and reads it, with the server under test only.
+func (w *walk) importResource(ctx context.Context, id string) error {
+	resp, err := w.served.ImportResourceState(ctx, &tfprotov6.ImportResourceStateRequest{TypeName: w.Resource, ID: id})
+	if resp == nil {
+		return errors.Join(err, errors.New("no answer to the import"))
+	}
+	if err := failure(resp.Diagnostics, err); err != nil {
+		return fmt.Errorf("importing: %w", err)
+	}
+	if len(resp.ImportedResources) != 1 {
+		return fmt.Errorf("%d resources were imported, not one", len(resp.ImportedResources))
+	}
+	imported := resp.ImportedResources[0]
+	read, err := w.served.ReadResource(ctx, &tfprotov6.ReadResourceRequest{
+		TypeName: w.Resource, CurrentState: imported.State, Private: imported.Private, CurrentIdentity: imported.Identity,
+	})
+	if read == nil {
+		return errors.Join(err, errors.New("no answer to the refresh of what was imported"))
+	}
+	if err := failure(read.Diagnostics, err); err != nil {
+		return fmt.Errorf("refreshing what was imported: %w", err)
+	}
+	_, err = w.keep(w.typ, answer{state: read.NewState, private: read.Private, identity: read.NewIdentity})
+	return err
+}
+
 // plan validates and plans, and checks the answer as core does. A plan that replaces
 // the resource is an error: no test plans one.
 func (w *walk) plan(ctx context.Context, config, prior tftypes.Value) (*Plan, error) {
