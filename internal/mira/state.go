@@ -18,7 +18,8 @@ type State struct {
 	Objects map[string]managedfields.Fields
 	// Refs name the objects in the order of their creation.
 	Refs []kube.Ref
-	// Images are those of the containers, init containers included, by the containers' names.
+	// Images are those of the StatefulSets' containers, init containers included, by the keys
+	// that imagesOf gives them.
 	Images map[string]string
 	// Claims are the names of the PersistentVolumeClaims with the client's data,
 	// sorted.
@@ -67,23 +68,47 @@ func (s *State) SameClient(other *State) bool {
 		maps.EqualFunc(s.Objects, other.Objects, managedfields.FieldsEqual)
 }
 
-// imagesOf reads the images of the containers from the fields.
+// imagesOf reads the images of the StatefulSets' containers from the fields, by the names of
+// the containers. Where two StatefulSets have a container of one name, a key that names one
+// of them would be a matter of chance: those stand by `StatefulSet/name/container`.
 func imagesOf(objects map[string]managedfields.Fields) map[string]string {
-	images := make(map[string]string)
+	type container struct{ workload, image string }
+	found := make(map[string][]container) // by the containers' names
 	for key, fields := range objects {
-		if !strings.HasPrefix(key, statefulSetKind+"/") {
+		if !isStatefulSetKey(key) {
 			continue
 		}
-		for path, value := range fields {
-			path, isImage := strings.CutSuffix(path, "].image")
-			for _, list := range []string{"spec.template.spec.containers[", "spec.template.spec.initContainers["} {
-				if name, ok := strings.CutPrefix(path, list); ok && isImage {
-					images[name] = value
-				}
+		for path, image := range fields {
+			if name, ok := containerOfImage(path); ok {
+				found[name] = append(found[name], container{key, image})
 			}
 		}
 	}
+	images := make(map[string]string, len(found))
+	for name, containers := range found {
+		if len(containers) == 1 {
+			images[name] = containers[0].image
+			continue
+		}
+		for _, c := range containers {
+			images[c.workload+"/"+name] = c.image
+		}
+	}
 	return images
+}
+
+// containerOfImage returns the name of the container whose image stands at a path.
+func containerOfImage(path string) (string, bool) {
+	path, isImage := strings.CutSuffix(path, "].image")
+	if !isImage {
+		return "", false
+	}
+	for _, list := range []string{"spec.template.spec.containers[", "spec.template.spec.initContainers["} {
+		if name, ok := strings.CutPrefix(path, list); ok {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // RefsOf names objects by their keys alone, for a state that has lost its

@@ -34,6 +34,31 @@ func TestImagesOf(t *testing.T) {
 	}
 }
 
+// A template with an application and its database often has two StatefulSets whose containers
+// are called the same.
+func TestImagesOf_ofTwoStatefulSets(t *testing.T) {
+	objects := map[string]managedfields.Fields{
+		"StatefulSet/mira-acme": {
+			"spec.template.spec.containers[mira].image":  "mira:3.0",
+			"spec.template.spec.containers[caddy].image": "caddy:2.8",
+		},
+		"StatefulSet/mira-acme-db": {
+			"spec.template.spec.initContainers[mira].image": "mariadb:11",
+			"spec.template.spec.containers[db].image":       "mariadb:11",
+		},
+		"Deployment/caddy": {"spec.template.spec.containers[caddy].image": "caddy:1"},
+	}
+	want := map[string]string{
+		"StatefulSet/mira-acme/mira": "mira:3.0", "StatefulSet/mira-acme-db/mira": "mariadb:11",
+		"caddy": "caddy:2.8", "db": "mariadb:11",
+	}
+	for range 100 { // maps have no order
+		if diff := cmp.Diff(want, imagesOf(objects)); diff != "" {
+			t.Fatalf("images (-want +got):\n%s", diff)
+		}
+	}
+}
+
 func TestURLOf(t *testing.T) {
 	for _, test := range []struct{ name, rules, want string }{
 		{"the first host", `[{"host": "acme.mira.example"}, {"host": "www.acme.example"}]`, "https://acme.mira.example"},

@@ -121,9 +121,10 @@ func clientSchema(ctx context.Context) schema.Schema {
 					"as in `spec.template.spec.containers[mira].image`; the fields that hold these keys are left out, unless an item has no others.",
 			},
 			"images": schema.MapAttribute{
-				ElementType:         types.StringType,
-				Computed:            true,
-				MarkdownDescription: "The images of the StatefulSet's containers, init containers included, by the name of the container.",
+				ElementType: types.StringType,
+				Computed:    true,
+				MarkdownDescription: "The images of the StatefulSet's containers, init containers included, by the name of the container. " +
+					"Where two StatefulSets have a container of one name, those stand by `StatefulSet/name/container`.",
 			},
 			"persistent_volume_claims": schema.ListAttribute{
 				ElementType:         types.StringType,
