@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -127,7 +128,7 @@ func (c *Client) Get(ctx context.Context, ref Ref) (*unstructured.Unstructured, 
 }
 
 // ConfigMapKey reads one key of a ConfigMap. A missing ConfigMap or key is a
-// [*NotFoundError] or a [*MissingKeyError].
+// [*NotFoundError] or a [*MissingKeyError], a key that holds no text a [*BinaryKeyError].
 func (c *Client) ConfigMapKey(ctx context.Context, namespace, name, key string) (string, error) {
 	ref := NewRef(schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, namespace, name)
 	live, err := c.Get(ctx, ref)
@@ -141,11 +142,20 @@ func (c *Client) ConfigMapKey(ctx context.Context, namespace, name, key string) 
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", ref, err)
 	}
-	value, ok := data[key]
-	if !ok {
-		return "", &MissingKeyError{Ref: ref, Key: key, Keys: slices.Sorted(maps.Keys(data))}
+	if value, ok := data[key]; ok {
+		return value, nil
 	}
-	return value, nil
+	binary, _, err := unstructured.NestedStringMap(live.Object, "binaryData")
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", ref, err)
+	}
+	if encoded, ok := binary[key]; ok {
+		content, _ := base64.StdEncoding.DecodeString(encoded) // the server has checked it
+		return "", &BinaryKeyError{Ref: ref, Key: key, Encoding: encodingOf(content)}
+	}
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(data)), maps.Keys(binary))
+	slices.Sort(keys)
+	return "", &MissingKeyError{Ref: ref, Key: key, Keys: keys}
 }
 
 // objectKey names an object by its endpoint.

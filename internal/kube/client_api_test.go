@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"maps"
 	"testing"
@@ -112,6 +113,31 @@ func TestClientAPI_errorsHaveTypes(t *testing.T) {
 		_, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "x")
 		if !errors.As(err, &noKey) || !cmp.Equal(noKey.Keys, []string{"a", "b"}) {
 			t.Errorf("error %v, want a MissingKeyError with the keys that there are", err)
+		}
+	})
+	t.Run("a key that holds no text", func(t *testing.T) {
+		for _, test := range []struct {
+			content  []byte
+			encoding string
+		}{
+			{[]byte("\xff\xfea\x00"), "UTF-16"},
+			{[]byte("\xfe\xff\x00a"), "UTF-16"},
+			{[]byte("a\x00:\x00\xe9\x00"), "UTF-16"},
+			{[]byte("caf\xe9"), "ISO-8859-1"},
+			{[]byte("\x80\x02\x00\xff"), ""},
+		} {
+			s.Apply(t, &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "templates-yaml"},
+				"binaryData": map[string]any{"x": base64.StdEncoding.EncodeToString(test.content)},
+			}}, "test")
+			_, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "x")
+			if binary, ok := errors.AsType[*kube.BinaryKeyError](err); !ok || binary.Encoding != test.encoding {
+				t.Errorf("%q: error %v, want a BinaryKeyError with encoding %q", test.content, err, test.encoding)
+			}
+		}
+		_, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "y")
+		if noKey, ok := errors.AsType[*kube.MissingKeyError](err); !ok || !cmp.Equal(noKey.Keys, []string{"x"}) {
+			t.Errorf("error %v, want a MissingKeyError with the key that there is", err)
 		}
 	})
 	t.Run("a kind that lives in no namespace", func(t *testing.T) {

@@ -1,10 +1,12 @@
 package kube
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -46,6 +48,41 @@ func (e *MissingKeyError) Error() string {
 		return fmt.Sprintf("%s has no key %q: it is empty", e.Ref, e.Key)
 	}
 	return fmt.Sprintf("%s has no key %q; it has %s", e.Ref, e.Key, strings.Join(e.Keys, ", "))
+}
+
+// BinaryKeyError says that a key of a ConfigMap holds bytes and no text: it stands under
+// binaryData, where kubectl puts a file that is not UTF-8.
+type BinaryKeyError struct {
+	Ref Ref
+	Key string
+	// Encoding is what the bytes look like, as iconv calls it; empty where that is not known.
+	Encoding string
+}
+
+// Error names the key, where it stands, and why.
+func (e *BinaryKeyError) Error() string {
+	looks := ""
+	if e.Encoding != "" {
+		looks = ": it looks like " + e.Encoding
+	}
+	return fmt.Sprintf("%s has the key %q under binaryData, as its file is not UTF-8 text%s", e.Ref, e.Key, looks)
+}
+
+// encodingOf names the encoding of a text that is not UTF-8, by its first bytes; empty where
+// they do not tell.
+func encodingOf(content []byte) string {
+	const pair = 2
+	if len(content) < pair {
+		return ""
+	}
+	first, second := content[0], content[1]
+	switch {
+	case first == 0xff && second == 0xfe, first == 0xfe && second == 0xff, (first == 0) != (second == 0):
+		return "UTF-16"
+	case utf8.Valid(content) || bytes.IndexByte(content, 0) >= 0:
+		return ""
+	}
+	return "ISO-8859-1"
 }
 
 // KindError says that objects of a kind cannot be handled here.

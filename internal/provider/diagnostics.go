@@ -166,6 +166,12 @@ var failures = []failure{
 
 	// The template.
 	failureOf[*mira.TemplateUnavailableError]{
+		ofFleet:   true,
+		title:     "Client Template Is Not Text",
+		when:      func(e *mira.TemplateUnavailableError) bool { return holds[*kube.BinaryKeyError](e) },
+		adviceFor: notTextAdvice,
+	},
+	failureOf[*mira.TemplateUnavailableError]{
 		ofFleet: true,
 		title:   "Client Template Not Found",
 		when:    func(e *mira.TemplateUnavailableError) bool { return holds[*kube.MissingKeyError](e) },

@@ -211,6 +211,16 @@ func adviceCases() []diagnosticCase {
 			detail:  "Client \"acme\": ERROR. Check the provider's `template`, or that of the client.",
 		},
 		{
+			name: "a template that is no text says how to make one of it",
+			err: &mira.TemplateUnavailableError{
+				Source: source, Err: &kube.BinaryKeyError{Ref: service, Key: "client_template.yaml", Encoding: "UTF-16"},
+			},
+			summary: "Client Template Is Not Text",
+			detail: client + "ERROR. Save the file as UTF-8, and create the ConfigMap again:\n" +
+				"iconv -f UTF-16 -t UTF-8 FILE > client_template.yaml\n" +
+				"kubectl create configmap -n controller templates-yaml --from-file=client_template.yaml --dry-run=client -o yaml | kubectl replace -f -",
+		},
+		{
 			name:    "a name that gives illegal names is at fault itself",
 			err:     &mira.TemplateError{Source: source, Err: &template.Error{Line: 3, Reason: "too long", InvalidClientName: true}},
 			summary: "Client Name Gives Illegal Names",

@@ -144,6 +144,18 @@ func templateDetail(s subject, _ error, invalid *mira.TemplateError) string {
 	return fmt.Sprintf("%s cannot be rendered from %s:\n\n%s", s, invalid.Source, strings.Join(lines, "\n"))
 }
 
+// notTextAdvice says how to make a text of a template that is none.
+func notTextAdvice(e *mira.TemplateUnavailableError) string {
+	encoding := "ENCODING"
+	if binary, ok := errors.AsType[*kube.BinaryKeyError](e); ok && binary.Encoding != "" {
+		encoding = binary.Encoding
+	}
+	return fmt.Sprintf(" Save the file as UTF-8, and create the ConfigMap again:\n"+
+		"iconv -f %s -t UTF-8 FILE > %s\n"+
+		"kubectl create configmap -n %s %s --from-file=%[2]s --dry-run=client -o yaml | kubectl replace -f -",
+		encoding, e.Source.Key, e.Source.Namespace, e.Source.ConfigMap)
+}
+
 // whatIsThere says what a write that failed halfway left.
 func whatIsThere(partial *mira.PartialWriteError) string {
 	var parts []string
