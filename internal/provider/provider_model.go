@@ -97,10 +97,13 @@ func (m *providerModel) settings(ctx context.Context, domainFromEnvironment stri
 		AllowedKinds:  mira.DefaultAllowedKinds(),
 		Adopt:         mira.AdoptPolicy(m.Adopt.ValueString()),
 	}
-	if settings.ClusterDomain == "" {
-		settings.ClusterDomain = domainFromEnvironment
-	}
 	var diags diag.Diagnostics
+	if settings.ClusterDomain == "" && domainFromEnvironment != "" {
+		settings.ClusterDomain = domainFromEnvironment
+		if err := checkDomain(domainFromEnvironment); err != nil {
+			diags.AddError("Invalid Cluster Domain", sentence(fmt.Sprintf("The environment variable %s %v", mira.ClusterDomainKey, err)))
+		}
+	}
 	if !m.Variables.IsNull() {
 		diags.Append(m.Variables.ElementsAs(ctx, &settings.Variables, false)...)
 	}

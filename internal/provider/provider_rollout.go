@@ -2,10 +2,8 @@ package provider
 
 import (
 	"context"
-	"fmt"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -21,15 +19,15 @@ const (
 )
 
 type rolloutModel struct {
-	Start              types.Int32          `tfsdk:"start"`
-	Factor             types.Int32          `tfsdk:"factor"`
-	MaxConcurrent      types.Int32          `tfsdk:"max_concurrent"`
-	MaxFailures        types.Int32          `tfsdk:"max_failures"`
-	OnFailure          types.String         `tfsdk:"on_failure"`
-	Grace              timetypes.GoDuration `tfsdk:"grace"`
-	UnschedulableGrace timetypes.GoDuration `tfsdk:"unschedulable_grace"`
-	Soak               timetypes.GoDuration `tfsdk:"soak"`
-	ContainerLogs      types.Bool           `tfsdk:"container_logs"`
+	Start              types.Int32  `tfsdk:"start"`
+	Factor             types.Int32  `tfsdk:"factor"`
+	MaxConcurrent      types.Int32  `tfsdk:"max_concurrent"`
+	MaxFailures        types.Int32  `tfsdk:"max_failures"`
+	OnFailure          types.String `tfsdk:"on_failure"`
+	Grace              types.String `tfsdk:"grace"`
+	UnschedulableGrace types.String `tfsdk:"unschedulable_grace"`
+	Soak               types.String `tfsdk:"soak"`
+	ContainerLogs      types.Bool   `tfsdk:"container_logs"`
 }
 
 func (m *providerModel) rollout(ctx context.Context) (mira.RolloutSettings, diag.Diagnostics) {
@@ -55,26 +53,23 @@ func (m *providerModel) rollout(ctx context.Context) (mira.RolloutSettings, diag
 	settings.OmitLogs = !model.ContainerLogs.IsNull() && !model.ContainerLogs.ValueBool()
 	settings.Keep = model.OnFailure.ValueString() == onFailureKeep
 	for _, period := range []struct {
-		name, title string
-		mayBeZero   bool
-		to          *time.Duration
-		from        timetypes.GoDuration
+		name      string
+		validator periodValidator
+		to        *time.Duration
+		from      types.String
 	}{
-		{"grace", "Invalid Grace Period", false, &settings.Grace, model.Grace},
-		{"unschedulable_grace", "Invalid Grace Period", false, &settings.UnschedulableGrace, model.UnschedulableGrace},
-		{"soak", "Invalid Soak Time", true, &settings.Soak, model.Soak},
+		{"grace", periodValidator{}, &settings.Grace, model.Grace},
+		{"unschedulable_grace", periodValidator{}, &settings.UnschedulableGrace, model.UnschedulableGrace},
+		{"soak", periodValidator{mayBeZero: true}, &settings.Soak, model.Soak},
 	} {
 		if period.from.IsNull() {
 			continue
 		}
-		duration, more := period.from.ValueGoDuration()
-		diags.Append(more...)
-		attribute := path.Root("rollout").AtName(period.name)
-		switch {
-		case duration <= 0 && !period.mayBeZero:
-			diags.AddAttributeError(attribute, period.title, fmt.Sprintf("%s is %s, and must be more than 0s.", period.name, duration))
-		case duration < 0:
-			diags.AddAttributeError(attribute, period.title, fmt.Sprintf("%s is %s, and must be at least 0s.", period.name, duration))
+		duration, err := period.validator.parse(period.from.ValueString())
+		if err != nil {
+			// The validator did not see it, as it was not known then.
+			diags.Append(invalidPeriod(path.Root("rollout").AtName(period.name), err))
+			continue
 		}
 		*period.to = duration
 	}

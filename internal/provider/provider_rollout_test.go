@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -12,7 +11,7 @@ import (
 )
 
 func TestProviderModel_rolloutPeriods(t *testing.T) {
-	duration := timetypes.NewGoDurationValueFromStringMust
+	duration := types.StringValue
 	defaults := mira.DefaultRolloutSettings()
 	tests := map[string]struct {
 		model                           rolloutModel
@@ -32,11 +31,15 @@ func TestProviderModel_rolloutPeriods(t *testing.T) {
 		},
 		"a negative soak": {
 			model: rolloutModel{Soak: duration("-1s")},
-			says:  "Invalid Soak Time: soak is -1s, and must be at least 0s.",
+			says:  "Invalid Duration: rollout.soak is -1s, and must be at least 0s.",
 		},
 		"no grace": {
 			model: rolloutModel{Grace: duration("0s")},
-			says:  "Invalid Grace Period: grace is 0s, and must be more than 0s.",
+			says:  "Invalid Duration: rollout.grace is 0s, and must be more than 0s.",
+		},
+		"a grace without a unit": {
+			model: rolloutModel{Grace: duration("30")},
+			says:  `Invalid Duration: rollout.grace is "30", which is no duration: write it with its units, such as 30s or 2m30s.`,
 		},
 	}
 	for name, test := range tests {

@@ -3,7 +3,6 @@ package provider
 import (
 	"fmt"
 
-	"github.com/hashicorp/terraform-plugin-framework-timetypes/timetypes"
 	"github.com/hashicorp/terraform-plugin-framework-validators/float64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int32validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
@@ -29,7 +28,7 @@ func providerSchema() schema.Schema {
 					"Without it, the provider takes the environment variable `%[1]s`, "+
 					"then the key of that name in ConfigMap `%[2]s` of namespace `%[3]s`.",
 					mira.ClusterDomainKey, mira.SettingsConfigMap, mira.SettingsNamespace),
-				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
+				Validators: []validator.String{domainValidator{}},
 			},
 			"namespace": schema.StringAttribute{
 				Optional:            true,
@@ -236,18 +235,18 @@ func rolloutSchema() schema.SingleNestedAttribute {
 				Validators: []validator.String{stringvalidator.OneOf(onFailureRollback, onFailureKeep)},
 			},
 			"grace": schema.StringAttribute{
-				CustomType: timetypes.GoDurationType{},
-				Optional:   true,
+				Optional: true,
 				MarkdownDescription: fmt.Sprintf("How long a pod of the new revision may fail, as in `ImagePullBackOff` or `CrashLoopBackOff`, "+
 					"or may be missing because the cluster refuses to create it, before its rollout counts as failed. Defaults to `%s`.",
 					defaults.Grace),
+				Validators: []validator.String{periodValidator{}},
 			},
 			"unschedulable_grace": schema.StringAttribute{
-				CustomType: timetypes.GoDurationType{},
-				Optional:   true,
+				Optional: true,
 				MarkdownDescription: fmt.Sprintf("How long a pod of the new revision may wait for a node or a volume. "+
 					"Autoscalers and provisioners need time to bring one. Defaults to `%s`.",
 					defaults.UnschedulableGrace),
+				Validators: []validator.String{periodValidator{}},
 			},
 			"container_logs": schema.BoolAttribute{
 				Optional: true,
@@ -255,12 +254,12 @@ func rolloutSchema() schema.SingleNestedAttribute {
 					"Defaults to `%t`. Set it to `false` where logs may hold what the output of the CLI must not.", !defaults.OmitLogs),
 			},
 			"soak": schema.StringAttribute{
-				CustomType: timetypes.GoDurationType{},
-				Optional:   true,
+				Optional: true,
 				MarkdownDescription: fmt.Sprintf("How long all pods of the new revision have to stay ready, with no restart, before its rollout "+
 					"counts as successful: many a container is ready before it crashes. The next wave begins after that. It is part of the "+
 					"client's `timeouts`. Defaults to `%s`; `0s` counts a pod as soon as it is ready.",
 					defaults.Soak),
+				Validators: []validator.String{periodValidator{mayBeZero: true}},
 			},
 		},
 	}

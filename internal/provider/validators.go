@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
+	"net/url"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -58,6 +60,83 @@ func (v namespaceValidator) ValidateString(_ context.Context, req validator.Stri
 		resp.Diagnostics.AddAttributeError(req.Path, "Invalid Namespace Name",
 			fmt.Sprintf("%q cannot name a namespace: %s.", req.ConfigValue.ValueString(), strings.Join(reasons, "; ")))
 	}
+}
+
+// domainValidator checks the domain of the clients' addresses.
+type domainValidator struct{}
+
+func (domainValidator) Description(context.Context) string {
+	return "must be a domain name, such as `mira.example`, without a scheme, a port or a path"
+}
+
+func (v domainValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+func (domainValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	if err := checkDomain(req.ConfigValue.ValueString()); err != nil {
+		resp.Diagnostics.Append(invalidDomain(req.Path, err))
+	}
+}
+
+func invalidDomain(at path.Path, err error) diag.Diagnostic {
+	return diag.NewAttributeErrorDiagnostic(at, "Invalid Cluster Domain", fmt.Sprintf("%s %v.", at, err))
+}
+
+// checkDomain refuses what cannot stand after `client.` in a host name.
+func checkDomain(text string) error {
+	reasons := validation.IsDNS1123Subdomain(text)
+	if len(reasons) == 0 {
+		return nil
+	}
+	if parsed, err := url.Parse(text); err == nil && parsed.Hostname() != "" && len(validation.IsDNS1123Subdomain(parsed.Hostname())) == 0 {
+		return fmt.Errorf("is %q, which is an address and no domain name: write %q", text, parsed.Hostname())
+	}
+	if host, _, ok := strings.Cut(text, ":"); ok && len(validation.IsDNS1123Subdomain(host)) == 0 {
+		return fmt.Errorf("is %q, which has a port: write %q", text, host)
+	}
+	reason, _, _ := strings.Cut(reasons[0], " (e.g.")
+	return fmt.Errorf("is %q, which is no domain name: %s", text, reason)
+}
+
+// periodValidator checks a period of time.
+type periodValidator struct{ mayBeZero bool }
+
+func (v periodValidator) Description(context.Context) string {
+	if v.mayBeZero {
+		return "must be a duration of at least 0s, such as `30s` or `2m30s`"
+	}
+	return "must be a duration of more than 0s, such as `30s` or `2m30s`"
+}
+
+func (v periodValidator) MarkdownDescription(ctx context.Context) string { return v.Description(ctx) }
+
+func (v periodValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
+		return
+	}
+	if _, err := v.parse(req.ConfigValue.ValueString()); err != nil {
+		resp.Diagnostics.Append(invalidPeriod(req.Path, err))
+	}
+}
+
+// parse reads a period as Go writes it.
+func (v periodValidator) parse(text string) (time.Duration, error) {
+	duration, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("is %q, which is no duration: write it with its units, such as 30s or 2m30s", text)
+	case duration < 0 && v.mayBeZero:
+		return 0, fmt.Errorf("is %s, and must be at least 0s", duration)
+	case duration <= 0 && !v.mayBeZero:
+		return 0, fmt.Errorf("is %s, and must be more than 0s", duration)
+	}
+	return duration, nil
+}
+
+func invalidPeriod(at path.Path, err error) diag.Diagnostic {
+	return diag.NewAttributeErrorDiagnostic(at, "Invalid Duration", fmt.Sprintf("%s %v.", at, err))
 }
 
 // emailValidator checks an administrator's address: what net/mail

@@ -57,3 +57,44 @@ func TestParseKind(t *testing.T) {
 		}
 	}
 }
+
+func TestClusterDomain(t *testing.T) {
+	for domain, want := range map[string]string{
+		"mira.example": "", "localhost": "", "a-b.c-d.example": "",
+		"https://mira.example":      `is "https://mira.example", which is an address and no domain name: write "mira.example"`,
+		"https://mira.example:8443": `is "https://mira.example:8443", which is an address and no domain name: write "mira.example"`,
+		"mira.example:8443":         `is "mira.example:8443", which has a port: write "mira.example"`,
+		"mira.example/":             `is "mira.example/", which is no domain name: `,
+		"":                          `is "", which is no domain name: `,
+		"Mira.example":              `is "Mira.example", which is no domain name: `,
+		"*.mira.example":            `is "*.mira.example", which is no domain name: `,
+		".mira.example":             `is ".mira.example", which is no domain name: `,
+		"mira.example\n":            `is "mira.example\n", which is no domain name: `,
+	} {
+		err := checkDomain(domain)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+			t.Errorf("domain %q: error %v, want %q", domain, err, want)
+		}
+	}
+}
+
+// An error of a nested attribute names it: the CLI shows the line of the whole block.
+func TestValidators_nameTheirAttribute(t *testing.T) {
+	for _, test := range []struct {
+		at        path.Path
+		validator validator.String
+		value     string
+		want      string
+	}{
+		{path.Root("cluster_domain"), domainValidator{}, "https://x", `cluster_domain is "https://x", which is an address and no domain name: write "x".`},
+		{path.Root("rollout").AtName("grace"), periodValidator{}, "30",
+			`rollout.grace is "30", which is no duration: write it with its units, such as 30s or 2m30s.`},
+		{path.Root("rollout").AtName("soak"), periodValidator{mayBeZero: true}, "-1s", "rollout.soak is -1s, and must be at least 0s."},
+	} {
+		resp := &validator.StringResponse{}
+		test.validator.ValidateString(t.Context(), validator.StringRequest{Path: test.at, ConfigValue: types.StringValue(test.value)}, resp)
+		if len(resp.Diagnostics) != 1 || resp.Diagnostics[0].Detail() != test.want {
+			t.Errorf("%s: got %v, want %s", test.at, resp.Diagnostics, test.want)
+		}
+	}
+}
