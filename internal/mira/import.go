@@ -68,6 +68,11 @@ func (s *services) recoverValues(ctx context.Context, spec Spec) (template.Recov
 	// What is recovered gets into the state. Secrets may not, whatever the live objects have.
 	known := map[string]string{"CLIENT_NAME": spec.Name}
 	maps.Copy(known, values.Secrets)
+	for name, value := range values.Variables {
+		if t.IsOrdinaryText(name) {
+			known[name] = value // a place of it does not tell whether it is one
+		}
+	}
 	if values.ClusterDomain != nil {
 		known[ClusterDomainKey] = *values.ClusterDomain
 	}

@@ -5,7 +5,9 @@
 //
 // A placeholder is a name between percent signs: capital letters, digits and underscores, at least two characters,
 // beginning with a letter and not ending in an underscore. %CLIENT_NAME%, %CLUSTER_DOMAIN% and %EMAIL_ADMIN% are built
-// in, every other name is a variable. Anything else with percent signs (%%, 50%, +%Y%m%d, %X%) is text.
+// in, every other name is a variable. Anything else with percent signs (%%, 50%, +%Y%m%d, %X%) is text. So is what looks
+// like a placeholder within a date format (+%FT%TZ) or an encoded URL (%C3%A9), unless it has a value; a placeholder
+// without a value is an error anywhere else.
 //
 // The text is parsed before any value is put in: each placeholder is replaced by a word that is harmless everywhere in
 // YAML, and the values go into the parsed tree. A value can therefore never change the structure around it. (Replacing

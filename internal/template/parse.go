@@ -11,6 +11,7 @@ import (
 type Template struct {
 	objects  []*source
 	uses     map[string][]int // placeholder name to the lines that use it, ascending
+	ordinary map[string]bool  // those of the names that are ordinary text without a value
 	revision string
 }
 
@@ -57,10 +58,16 @@ func Parse(text string) (*Template, error) {
 	if err := errs.err(); err != nil {
 		return nil, err
 	}
-	t := &Template{objects: p.objects, uses: map[string][]int{}}
-	for _, s := range t.objects {
-		t.collectUses(s.root)
-	}
+	t := &Template{objects: p.objects, uses: map[string][]int{}, ordinary: map[string]bool{}}
+	t.eachUse(func(p *part) {
+		if _, ok := t.uses[p.name]; !ok {
+			t.ordinary[p.name] = true
+		}
+		t.uses[p.name] = append(t.uses[p.name], p.line)
+		t.ordinary[p.name] = t.ordinary[p.name] && p.orText
+	})
+	// A name that is a placeholder in one place is one everywhere.
+	t.eachUse(func(p *part) { p.orText = t.ordinary[p.name] })
 	for name, lines := range t.uses {
 		slices.Sort(lines)
 		t.uses[name] = slices.Compact(lines)
@@ -77,7 +84,8 @@ func (t *Template) Revision() string {
 }
 
 // Placeholders returns the names of the placeholders that the template uses, sorted, without percent signs. Placeholders
-// in comments and in dropped fields do not count.
+// in comments and in dropped fields do not count. Those that are ordinary text without a value do, see
+// [Template.IsOrdinaryText].
 func (t *Template) Placeholders() []string {
 	return slices.Sorted(maps.Keys(t.uses))
 }
@@ -86,6 +94,12 @@ func (t *Template) Placeholders() []string {
 func (t *Template) Uses(name string) bool {
 	_, ok := t.uses[name]
 	return ok
+}
+
+// IsOrdinaryText reports whether a name occurs only where it is ordinary text unless it has a value, such as the FT of
+// `date +%FT%TZ`.
+func (t *Template) IsOrdinaryText(name string) bool {
+	return t.ordinary[name]
 }
 
 // Unused returns the names in vars that the template does not use, sorted.
@@ -100,21 +114,28 @@ func (t *Template) Unused(vars map[string]string) []string {
 	return unused
 }
 
-func (t *Template) collectUses(n *node) {
-	note := func(parts []part) {
-		for _, p := range parts {
-			if p.name != "" {
-				t.uses[p.name] = append(t.uses[p.name], p.line)
+// eachUse calls a function with each placeholder in the objects.
+func (t *Template) eachUse(use func(*part)) {
+	uses := func(parts []part) {
+		for i := range parts {
+			if parts[i].name != "" {
+				use(&parts[i])
 			}
 		}
 	}
-	note(n.parts)
-	for _, f := range n.fields {
-		note(f.parts)
-		t.collectUses(f.value)
+	var walk func(n *node)
+	walk = func(n *node) {
+		uses(n.parts)
+		for _, f := range n.fields {
+			uses(f.parts)
+			walk(f.value)
+		}
+		for _, item := range n.items {
+			walk(item)
+		}
 	}
-	for _, item := range n.items {
-		t.collectUses(item)
+	for _, s := range t.objects {
+		walk(s.root)
 	}
 }
 

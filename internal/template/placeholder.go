@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -63,11 +64,68 @@ func nameLength(s string) int {
 	return len(s)
 }
 
+// placeholderAt returns the name of the placeholder that begins with the percent sign at an index, or "".
+func placeholderAt(text string, start int) string {
+	end := start + 1 + nameLength(text[start+1:])
+	if end == len(text) || text[end] != '%' || !isPlaceholderName(text[start+1:end]) {
+		return ""
+	}
+	return text[start+1 : end]
+}
+
+// isOrdinaryText reports whether what looks like a placeholder is more likely a part of one of the two kinds of text in
+// which percent signs stand close together. Such text is taken as it is, unless a value is set for the placeholder. The
+// Django controller replaced three names and left everything else alone, so its templates may hold such text.
+func isOrdinaryText(text string, start int, name string) bool {
+	end := start + 1 + len(name) // the closing percent sign
+	return isPercentEncoding(text[:start], name, text[end+1:]) || isDateFormat(name, text[end+1:]) ||
+		// An encoded byte before a placeholder that the Django controller knew.
+		len(name) == hexDigits && isHex(name) && isBuiltIn(placeholderAt(text, end))
+}
+
+const hexDigits = 2 // of a byte
+
+// isPercentEncoding reports whether a name and the text around it are the bytes of an encoded URL, as in %C3%A9. Two
+// hexadecimal digits are also a good name for a variable, such as DB, so the name alone does not count.
+func isPercentEncoding(before, name, after string) bool {
+	if !isHex(name) {
+		return false
+	}
+	first := len(before) - hexDigits
+	follows := first > 0 && before[first-1] == '%' && isHex(before[first:])
+	if len(name) > hexDigits {
+		return follows && isHex(after) // an encoded byte and capital letters, between encoded bytes
+	}
+	return follows || isHex(after)
+}
+
+// isHex reports whether a text begins with two hexadecimal digits.
+func isHex(text string) bool {
+	const digits = "0123456789abcdefABCDEF"
+	return len(text) > 1 && strings.IndexByte(digits, text[0]) >= 0 && strings.IndexByte(digits, text[1]) >= 0
+}
+
+var (
+	// dateBegin is a conversion and a separator of dates: those of ISO 8601 (%FT, %GW), and an hour (%HH).
+	dateBegin = regexp.MustCompile(`^[A-DFGHIMNPR-Z][HTW]$`)
+	// dateEnd is another conversion, with at most one letter after it: %T, %TZ.
+	dateEnd = regexp.MustCompile(`^[aAbBcCdDeFgGhHIjklmMnNpPqrRsStTuUVwWxXyYzZ][a-zA-Z]?(?:[^0-9a-zA-Z_]|$)`)
+)
+
+// isDateFormat reports whether a name and the text after it are those of a format of date(1), as in +%FT%TZ. A name of
+// this form is rare, and what follows a placeholder is seldom a letter or two.
+func isDateFormat(name, after string) bool {
+	const letters = 2
+	return len(name) == letters && dateBegin.MatchString(name) && dateEnd.MatchString(after)
+}
+
 // part is a piece of a scalar: a placeholder if name is set, literal text otherwise.
 type part struct {
 	text string // the literal text
 	name string // the placeholder's name
 	line int    // the placeholder's line in the template
+	// orText: without a value it is the text that it looks like, see [isOrdinaryText].
+	orText bool
 }
 
 // joinParts returns the text as written in the template.
@@ -113,14 +171,22 @@ func (m mask) hide(text string) string {
 		case '\n':
 			line++
 		case '%':
-			end := i + 1 + nameLength(text[i+1:])
-			if end == len(text) || text[end] != '%' || !isPlaceholderName(text[i+1:end]) {
+			name := placeholderAt(text, i)
+			if name == "" {
 				continue
+			}
+			end := i + 1 + len(name)
+			mark := byte('q')
+			if isOrdinaryText(text, i, name) {
+				mark = 'r'
+				if next := placeholderAt(text, end); next != "" && !isOrdinaryText(text, end, next) {
+					continue // the closing percent sign opens a placeholder
+				}
 			}
 			b.WriteString(text[done:i])
 			b.WriteString(m.prefix)
-			b.WriteString(text[i+1 : end])
-			b.WriteByte('q')
+			b.WriteString(name)
+			b.WriteByte(mark)
 			b.WriteString(strconv.Itoa(line))
 			b.WriteByte('q')
 			i, done = end, end+1
@@ -139,13 +205,13 @@ func (m mask) split(text string) []part {
 			break
 		}
 		word := text[start+len(m.prefix):]
-		name, rest, _ := strings.Cut(word, "q")
-		number, rest, _ := strings.Cut(rest, "q")
+		end := nameLength(word)
+		number, rest, _ := strings.Cut(word[end+1:], "q")
 		line, _ := strconv.Atoi(number)
 		if start > 0 {
 			parts = append(parts, part{text: text[:start]})
 		}
-		parts = append(parts, part{name: name, line: line})
+		parts = append(parts, part{name: word[:end], line: line, orText: word[end] == 'r'})
 		text = rest
 	}
 	if parts != nil && text != "" {

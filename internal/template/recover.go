@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -59,7 +60,7 @@ func (t *Template) Recover(known map[string]string, live Lookup) Recovered {
 		_, isKnown := known[name]
 		value, isFound := r.values[name]
 		switch {
-		case isKnown:
+		case isKnown, !isFound && t.ordinary[name]:
 		case r.conflicts[name] != nil:
 			out.Conflicts = append(out.Conflicts, Conflict{Name: name, Found: r.conflicts[name]})
 		case isFound:
@@ -92,6 +93,39 @@ type finding struct {
 type notedFinding struct {
 	name string
 	finding
+}
+
+// settled returns the parts of a scalar, with those as text that are ordinary text unless they have a value, and all text
+// in Unicode NFC, as live values are compared. The values of such placeholders are known, or there are none.
+func (r *recovery) settled(parts []part) []part {
+	settle := func(p part) part {
+		if _, ok := r.known[p.name]; p.orText && !ok {
+			return part{text: "%" + p.name + "%"}
+		}
+		p.text = norm.NFC.String(p.text)
+		return p
+	}
+	if !slices.ContainsFunc(parts, func(p part) bool { return settle(p) != p }) {
+		return parts
+	}
+	parts = slices.Clone(parts)
+	for i, p := range parts {
+		parts[i] = settle(p)
+	}
+	return parts
+}
+
+// liveField returns the value of a key of a live mapping, whose keys need not be in Unicode NFC.
+func liveField(live map[string]any, key string) (any, bool) {
+	if value, ok := live[key]; ok {
+		return value, true
+	}
+	for _, other := range slices.Sorted(maps.Keys(live)) {
+		if norm.NFC.String(other) == norm.NFC.String(key) {
+			return live[other], true
+		}
+	}
+	return nil, false
 }
 
 // solve visits the template until it finds no further values, because each value can help to find others. It returns
@@ -233,7 +267,7 @@ func (r *recovery) walkMapping(n *node, live map[string]any) {
 			continue
 		}
 		taken[key] = true
-		if value, ok := live[key]; ok {
+		if value, ok := liveField(live, key); ok {
 			r.path.pushKey(key)
 			r.walk(f.value, value)
 			r.path.pop()
@@ -297,6 +331,7 @@ func (r *recovery) observe(n *node, live any) {
 // have a value. It reads names that were found elsewhere again, to notice places that disagree.
 func (r *recovery) solveParts(parts []part, typed bool, text string) {
 	done := map[string]bool{"": true} // literal text has no name
+	parts = r.settled(parts)
 	for _, p := range parts {
 		if _, ok := r.known[p.name]; ok || done[p.name] {
 			continue
@@ -351,7 +386,7 @@ func (r *recovery) solveFor(name string, parts []part, text string) (string, boo
 // expand returns the text of parts, or false if a placeholder has no value yet.
 func (r *recovery) expand(parts []part) (string, bool) {
 	var b strings.Builder
-	for _, p := range parts {
+	for _, p := range r.settled(parts) {
 		text := p.text
 		if p.name != "" {
 			value, ok := r.values[p.name]
@@ -380,6 +415,7 @@ func (r *recovery) text(n *node) (string, bool) {
 // they do, and contain what lies between in the same order. A placeholder without a value counts as one character or more.
 func (r *recovery) possible(parts []part, text string) bool {
 	gap := false
+	parts = r.settled(parts)
 	for i, p := range parts {
 		expected := p.text
 		if p.name != "" {

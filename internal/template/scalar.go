@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // The core tags of YAML that a template may use, in their short form.
@@ -126,11 +128,11 @@ func resolveTagged(tag, text string) (any, error) {
 }
 
 // scalarText returns the text of a value in a live object as a template or a variable would write it, or false if the
-// value is not a scalar.
+// value is not a scalar. It is in Unicode NFC, as all that Terraform records.
 func scalarText(value any) (string, bool) {
 	switch v := value.(type) {
 	case string:
-		return v, true
+		return norm.NFC.String(v), true
 	case bool:
 		return strconv.FormatBool(v), true
 	case int64:

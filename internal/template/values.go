@@ -76,22 +76,30 @@ func (v *Values) names() []string {
 
 // expand returns the text of parts, and false where a placeholder has no value.
 func (v *Values) expand(parts []part) (string, bool) {
-	if len(parts) == 1 && parts[0].name != "" {
-		return v.lookup(parts[0].name)
+	if len(parts) == 1 {
+		return v.textOf(parts[0])
 	}
 	var b strings.Builder
 	for _, p := range parts {
-		text := p.text
-		if p.name != "" {
-			value, ok := v.lookup(p.name)
-			if !ok {
-				return "", false
-			}
-			text = value
+		text, ok := v.textOf(p)
+		if !ok {
+			return "", false
 		}
 		b.WriteString(text)
 	}
 	return b.String(), true
+}
+
+// textOf returns the text of a part, and false for a placeholder without a value.
+func (v *Values) textOf(p part) (string, bool) {
+	if p.name == "" {
+		return p.text, true
+	}
+	value, ok := v.lookup(p.name)
+	if !ok && p.orText {
+		return "%" + p.name + "%", true
+	}
+	return value, ok
 }
 
 // checkValues adds an error for each placeholder without a value, and for each value that is not valid text.
@@ -100,6 +108,7 @@ func (t *Template) checkValues(v *Values, errs *errorList) {
 		lines := t.uses[name]
 		value, ok := v.lookup(name)
 		switch {
+		case !ok && t.ordinary[name]:
 		case !ok:
 			errs.add(&Error{Line: lines[0], Placeholder: name, Reason: undefined(name, lines[1:], v)})
 		case !utf8.ValidString(value):
