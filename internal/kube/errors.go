@@ -117,6 +117,9 @@ type Cause struct {
 	Field   string // path of the field, as the server names it; may be empty
 	Message string
 	Type    metav1.CauseType
+	// Line is where the client template has the field. Whoever rendered the object knows it;
+	// 0 where it is not known.
+	Line int
 }
 
 // RejectedError says that the server does not accept the object as it is: it has an
@@ -151,6 +154,9 @@ func joinCauses(causes []Cause) string {
 		line := cause.Message
 		if cause.Field != "" && cause.Field != "<nil>" {
 			line = cause.Field + ": " + line
+		}
+		if cause.Line > 0 {
+			line += fmt.Sprintf(" (template line %d)", cause.Line)
 		}
 		if !slices.Contains(lines, line) {
 			lines = append(lines, line)

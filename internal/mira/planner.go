@@ -33,13 +33,14 @@ type planner struct {
 func (p *planner) dryRunAll(ctx context.Context, m *manifest) (changeSet, error) {
 	changes := make(changeSet, 0, len(m.objects))
 	var refused []error
-	for _, object := range m.objects {
+	for i, object := range m.objects {
 		c := newObjectChange(object, p.priorOf(object))
 		err := p.dryRunObject(ctx, c)
 		if p.allowRefusal && err != nil && err == c.refusal() && c.isOwn(p.spec.Name) { //nolint:errorlint // that very error
 			err = nil
 		}
 		if err != nil {
+			m.locate(err, i, c.live)
 			refused = append(refused, err)
 			if isHopeless(ctx, err) {
 				break

@@ -37,6 +37,7 @@ func newRenderer(c *kube.Client, settings Settings) *renderer {
 // manifest is what the template asks for one client.
 type manifest struct {
 	objects  []*unstructured.Unstructured // in template order, with the client's labels
+	rendered []*template.Object           // the same; they know their lines of the template
 	url      string                       // empty if no Ingress names a host
 	revision string                       // of the template
 	// hasSecrets: the template uses a secret.
@@ -58,7 +59,7 @@ func (r *renderer) render(ctx context.Context, spec Spec) (*manifest, error) {
 	if err != nil {
 		return nil, &TemplateError{Source: spec.Template, Err: err}
 	}
-	m := &manifest{revision: t.Revision(), hasSecrets: usesAny(t, values.Secrets)}
+	m := &manifest{rendered: rendered, revision: t.Revision(), hasSecrets: usesAny(t, values.Secrets)}
 	var refused []error
 	keys := make(map[string]bool, len(rendered))
 	for _, object := range rendered {
@@ -85,6 +86,25 @@ func (r *renderer) render(ctx context.Context, spec Spec) (*manifest, error) {
 		m.warnings = append(m.warnings, UnusedVariablesWarning{Client: spec.Name, Variables: unused, Template: spec.Template})
 	}
 	return m, nil
+}
+
+// locate notes in the server's refusal of the i-th object which lines of the template it is
+// about. `live` is the object as it is; nil if there is none.
+func (m *manifest) locate(refusal error, i int, live *unstructured.Unstructured) {
+	rejected, ok := errors.AsType[*kube.RejectedError](refusal)
+	if !ok || i >= len(m.rendered) || !rejected.Ref.SameObject(kube.RefOf(m.objects[i])) {
+		return
+	}
+	var content map[string]any
+	if live != nil {
+		content = live.Object
+	}
+	for c := range rejected.Causes {
+		cause := &rejected.Causes[c]
+		if line, ok := m.rendered[i].LineOfField(cause.Field, content); ok {
+			cause.Line = line
+		}
+	}
 }
 
 func sameKeyError(line int, key string) error {

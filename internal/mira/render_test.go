@@ -3,6 +3,7 @@ package mira
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
@@ -38,6 +40,39 @@ func TestRenderRefusesObjectsThatPlansCannotTellApart(t *testing.T) {
 	var refused *TemplateError
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "line 5") {
 		t.Errorf("error %v, want a TemplateError about line 5", err)
+	}
+}
+
+// The server knows fields, and no lines.
+func TestRefusalsNameLinesOfTheTemplate(t *testing.T) {
+	m, err := rendererOf(serviceOnly+"spec:\n  ports:\n  - port: 443000\n    name: https\n").render(t.Context(), Spec{Namespace: "default", Name: "acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusal := func() *kube.RejectedError {
+		return &kube.RejectedError{Ref: kube.RefOf(m.objects[0]), Verb: "apply", Causes: []kube.Cause{
+			{Field: "spec.ports[0].port", Message: "Invalid value"}, {Field: "spec", Message: "Forbidden"}, {Message: "no"},
+		}}
+	}
+	lines := func(refused *kube.RejectedError) (lines []int) {
+		for _, cause := range refused.Causes {
+			lines = append(lines, cause.Line)
+		}
+		return lines
+	}
+	wrapped, other := refusal(), refusal()
+	m.locate(fmt.Errorf("wrapped: %w", wrapped), 0, nil)
+	if diff := cmp.Diff([]int{6, 0, 0}, lines(wrapped)); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+	if text := wrapped.Error(); !strings.Contains(text, "spec.ports[0].port: Invalid value (template line 6); spec: Forbidden; no") {
+		t.Errorf("the error reads %q", text)
+	}
+	// A refusal of another object, such as of a claim, is about no line of this one.
+	other.Ref.Name = "other"
+	m.locate(other, 0, nil)
+	if diff := cmp.Diff([]int{0, 0, 0}, lines(other)); diff != "" {
+		t.Errorf("lines of another object (-want +got):\n%s", diff)
 	}
 }
 

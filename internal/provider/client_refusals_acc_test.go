@@ -48,14 +48,14 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			template: acctest.Edit(t, changed, "port: 443", "port: 443000"),
 			update: []string{`Error: Server Rejected Object`,
 				`Client "CLIENT": Service NS/mira-CLIENT: the server would not apply it: spec.ports[1].port: Invalid value: 443000: must be ` +
-					`between 1 and 65535, inclusive.`},
+					`between 1 and 65535, inclusive (template line 20).`},
 		},
 		refusal{
 			name:     "an invalid value in the third object",
 			template: acctest.Edit(t, changed, "replicas: 1", "replicas: -1"),
 			update: []string{`Error: Server Rejected Object`,
 				`Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it: spec.replicas: Invalid value: -1: must be greater ` +
-					`than or equal to 0.`},
+					`than or equal to 0 (template line 52).`},
 		},
 		refusal{
 			name:     "every object, all at once",
@@ -63,7 +63,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			update: []string{
 				`Client "CLIENT": Service NS/mira-CLIENT:`,
 				`Client "CLIENT": Ingress NS/mira-CLIENT: the server would not apply it: spec.rules[0].http.paths[0].pathType: Unsupported value: ` +
-					`"Suffix"`,
+					`"Suffix": supported values: "Exact", "ImplementationSpecific", "Prefix" (template line 38).`,
 				`Client "CLIENT": StatefulSet NS/mira-CLIENT:`,
 			},
 		},
@@ -72,7 +72,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			template: acctest.Edit(t, changed, "image: mira:3.0\n        imagePullPolicy", "image: mira:3.0\n        imagePullPolicies"),
 			update: []string{
 				`Error: Unknown Field In Template`, `Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it:`,
-				`spec.template.spec.containers[mira].imagePullPolicies: field not declared in schema. Check the spelling`,
+				`spec.template.spec.containers[mira].imagePullPolicies: field not declared in schema (template line 71). Check the spelling`,
 			},
 		},
 		refusal{
@@ -80,7 +80,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			template: acctest.Edit(t, changed, "replicas: 1", "replicas: one"),
 			update: []string{`Error: Server Rejected Object`,
 				`Client "CLIENT": StatefulSet NS/mira-CLIENT: the server would not apply it: spec.replicas: expected numeric (int or float), got ` +
-					`string.`},
+					`string (template line 52).`},
 		},
 		refusal{
 			name:     "a version that the server does not have",

@@ -65,6 +65,7 @@ func (c *checker) object(o *Object, s *source) {
 	}
 	c.seen[key] = o.Line
 	c.strings(o, kind, fail)
+	c.duplicates(o, kind, fail)
 }
 
 // string returns the text of a scalar, or false if a placeholder has no value, or is a secret.
