@@ -1,7 +1,6 @@
 package managedfields
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -32,12 +31,25 @@ func (m *Manager) AdmissionChanges(applied, result *unstructured.Unstructured) [
 		}
 		got, has := m.valueAt(result, at)
 		wanted, got = m.Show(applied, wanted, got), m.Show(result, got, wanted)
-		if !has && wanted != "{}" && wanted != "[]" && wanted != "" || has && !sameText(lastName(at), wanted, got) {
+		if !has && wanted != "{}" && wanted != "[]" && wanted != "" || has && wanted != got && !m.stores(applied, result, at) {
 			changed = append(changed, AdmissionChange{Field: path, Wanted: wanted, Got: got, Removed: !has})
 		}
 	}
 	slices.SortFunc(changed, func(a, b AdmissionChange) int { return strings.Compare(a.Field, b.Field) })
 	return changed
+}
+
+// stores reports whether a result has what was applied at a path, as [covers] compares it.
+func (m *Manager) stores(applied, result *unstructured.Unstructured, at fieldpath.Path) bool {
+	wanted, _ := lookUp(applied.Object, at)
+	got, _ := lookUp(result.Object, at)
+	var where place
+	for _, element := range at {
+		if element.FieldName != nil {
+			where = where.below(*element.FieldName)
+		}
+	}
+	return covers(where, wanted, got)
 }
 
 // lastName returns the name of the field at a path; empty where it is a list item.
@@ -48,23 +60,13 @@ func lastName(path fieldpath.Path) string {
 	return ""
 }
 
-// sameText compares values of a field as [Fields] has them.
-func sameText(name, wanted, got string) bool {
-	if wanted == got {
-		return true
-	}
-	var a, b any
-	isJSON := json.Unmarshal([]byte(wanted), &a) == nil && json.Unmarshal([]byte(got), &b) == nil
-	return isJSON && covers(name, a, b) || sameQuantity(wanted, got)
-}
-
 // labelMaps are the fields whose keys are the user's, so that the server adds none
 // by default.
 var labelMaps = sets.New("labels", "annotations", "selector", "matchLabels", "nodeSelector")
 
 // covers reports whether the value of a field that was stored holds what was applied,
 // and beyond it nothing but what the server adds to maps by default.
-func covers(name string, applied, stored any) bool {
+func covers(at place, applied, stored any) bool {
 	switch applied := applied.(type) {
 	case map[string]any:
 		stored, ok := stored.(map[string]any)
@@ -72,22 +74,44 @@ func covers(name string, applied, stored any) bool {
 			return false
 		}
 		for key, value := range applied {
-			if got, ok := stored[key]; (!ok || !covers(key, value, got)) && value != nil && key != "status" {
+			if got, ok := stored[key]; (!ok || !covers(at.below(key), value, got)) && value != nil && key != "status" {
 				return false
 			}
 		}
 		_, isSelector := applied["matchLabels"] // of the same name as a plain map of labels
-		return !labelMaps.Has(name) || isSelector || len(applied) == len(stored)
+		return !labelMaps.Has(at.field) || isSelector || len(applied) == len(stored)
 	case []any:
 		stored, ok := stored.([]any)
-		return ok && slices.EqualFunc(applied, stored, func(a, b any) bool { return covers("", a, b) })
-	case string:
-		got, ok := stored.(string)
-		return ok && (applied == got || sameQuantity(applied, got))
+		return ok && slices.EqualFunc(applied, stored, func(a, b any) bool { return covers(at, a, b) })
 	case nil:
 		return stored == nil
 	}
-	return applied == stored
+	switch stored.(type) {
+	case map[string]any, []any, nil:
+		return false
+	}
+	if at.isQuantity() {
+		return sameQuantity(text(applied), text(stored))
+	}
+	return sameKind(applied, stored) && text(applied) == text(stored)
+}
+
+// sameKind reports whether two scalars are both texts, both booleans or both numbers. JSON
+// has one kind of number.
+func sameKind(a, b any) bool {
+	switch a.(type) {
+	case string:
+		_, ok := b.(string)
+		return ok
+	case bool:
+		_, ok := b.(bool)
+		return ok
+	}
+	switch b.(type) {
+	case string, bool:
+		return false
+	}
+	return true
 }
 
 // OverriddenSpecFields returns the fields of the spec that an admission policy sets to
@@ -99,7 +123,8 @@ func OverriddenSpecFields(object, live, fresh *unstructured.Unstructured) []stri
 	gets, _, _ := unstructured.NestedMap(fresh.Object, "spec")
 	var overridden []string
 	for field, value := range wanted {
-		if equality.Semantic.DeepEqual(withoutListStatus(has[field]), withoutListStatus(gets[field])) && !covers(field, value, gets[field]) {
+		isKept := equality.Semantic.DeepEqual(withoutListStatus(has[field]), withoutListStatus(gets[field]))
+		if isKept && !covers(place{}.below("spec").below(field), value, gets[field]) {
 			overridden = append(overridden, field)
 		}
 	}

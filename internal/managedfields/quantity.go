@@ -17,26 +17,25 @@ import (
 // notation alone replaces all pods, and nothing shows when the controller has seen it.
 func InLiveSpelling(applied, live *unstructured.Unstructured) *unstructured.Unstructured {
 	result := applied.DeepCopy()
-	if !spellAs("", "", result.Object, live.Object) {
+	if !spellAs(place{}, result.Object, live.Object) {
 		return applied
 	}
 	return result
 }
 
 // spellAs gives the quantities of a value the notation of the live one, and reports
-// whether there are any in another. `name` is the field that holds the value, and `outer`
-// the one around it.
-func spellAs(outer, name string, wanted, has any) bool {
+// whether there are any in another.
+func spellAs(at place, wanted, has any) bool {
 	found := false
 	switch wanted := wanted.(type) {
 	case map[string]any:
 		has, _ := has.(map[string]any)
 		for key, value := range wanted {
 			live, isThere := has[key]
-			switch {
+			switch below := at.below(key); {
 			case !isThere:
-			case !isQuantity(outer, name, key):
-				found = spellAs(name, key, value, live) || found
+			case !below.isQuantity():
+				found = spellAs(below, value, live) || found
 			case text(value) != text(live) && sameQuantity(text(value), text(live)):
 				wanted[key], found = live, true
 			}
@@ -45,8 +44,8 @@ func spellAs(outer, name string, wanted, has any) bool {
 		has, _ := has.([]any)
 		for _, item := range wanted {
 			key := nameOf(item)
-			if at := slices.IndexFunc(has, func(live any) bool { return key != "" && nameOf(live) == key }); at >= 0 {
-				found = spellAs(outer, name, item, has[at]) || found
+			if i := slices.IndexFunc(has, func(live any) bool { return key != "" && nameOf(live) == key }); i >= 0 {
+				found = spellAs(at, item, has[i]) || found
 			}
 		}
 	}
@@ -64,19 +63,38 @@ func nameOf(item any) string {
 	return name
 }
 
-var quantityMaps = sets.New("requests", "limits")
+// place is where a value stands: in a field, and in the two around that. Items of lists stand
+// where their list does.
+type place struct{ outer, name, field string }
 
-// isQuantity reports whether a field, `outer.name.field`, is a quantity in the kinds that
-// templates hold: requests and limits of containers and claims, the size of an `emptyDir`,
-// and the divisor of a `resourceFieldRef`.
-func isQuantity(outer, name, field string) bool {
-	switch name {
-	case "emptyDir":
-		return field == "sizeLimit"
-	case "resourceFieldRef":
-		return field == "divisor"
+// below returns the place of a field of the value.
+func (p place) below(field string) place { return place{p.name, p.field, field} }
+
+var (
+	// podResources are the maps of `resources`, of containers and claims.
+	podResources = sets.New("requests", "limits")
+	// specResources are those of a ResourceQuota and a PersistentVolume, and of a pod.
+	specResources = sets.New("hard", "capacity", "overhead")
+	// rangeResources are those of the items of a LimitRange.
+	rangeResources = sets.New("default", "defaultRequest", "max", "min", "maxLimitRequestRatio")
+)
+
+// isQuantity reports whether the value at a place is a quantity, in the kinds that templates
+// hold. A text elsewhere may look like one, as `1e3` does in a variable of the environment.
+func (p place) isQuantity() bool {
+	switch p.outer {
+	case "resources":
+		return podResources.Has(p.name)
+	case "limits":
+		return rangeResources.Has(p.name)
 	}
-	return outer == "resources" && quantityMaps.Has(name)
+	switch p.name {
+	case "emptyDir":
+		return p.field == "sizeLimit"
+	case "resourceFieldRef":
+		return p.field == "divisor"
+	}
+	return p.outer == "spec" && specResources.Has(p.name)
 }
 
 func sameQuantity(a, b string) bool {
