@@ -1,6 +1,8 @@
 package mira
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -285,7 +287,11 @@ type NotBegunError struct {
 }
 
 func (e *NotBegunError) Error() string {
-	return fmt.Sprintf("its rollout had not begun, as others had to end first: %v", e.Err)
+	reason := e.Err.Error()
+	if errors.Is(e.Err, context.Canceled) {
+		reason = "the run was interrupted"
+	}
+	return "its rollout had not begun, as others had to end first: " + reason
 }
 
 func (e *NotBegunError) Unwrap() error { return e.Err }

@@ -193,30 +193,23 @@ func (s changeSet) claims(client string) []Warning {
 }
 
 // adoptions warns of the existing objects that the apply takes over, and of what it
-// changes on them: the plan of a create shows only what will be. For an update these are
-// objects that others have created again since the last apply, or those of a client that
-// was imported; of these the plan shows the changes. What goes that others have set is
-// told apart.
+// changes on them. For an update these are objects that others have created again since the
+// last apply, or those of a client that was imported. What goes that others have set is told
+// apart.
 func (p *planner) adoptions(ctx context.Context, changes changeSet) ([]Warning, error) {
 	if p.replacesOwn() {
 		return nil, nil // they are deleted first
 	}
-	adopted := AdoptionWarning{Client: p.spec.Name, Origin: AdoptedLabelled}
-	if p.prior != nil {
-		adopted.Origin = AdoptedRecreated
-	}
+	adopted := AdoptionWarning{Client: p.spec.Name, Origin: p.adoptionOrigin(changes)}
 	removed := AdoptionRemovesWarning{Client: p.spec.Name}
 	for _, c := range changes {
-		if c.live == nil || p.prior != nil && (c.action == actionNone || p.fields.Adopted(c.live)) {
+		if !p.adopts(c) {
+			if c.live == nil && c.action == actionApply && adopted.Origin != AdoptedRecreated {
+				adopted.Missing = append(adopted.Missing, c.ref)
+			}
 			continue
 		}
-		isImported := p.prior != nil && p.prior.hasRef(kube.RefOf(c.live))
-		if !isImported {
-			adopted.Objects = append(adopted.Objects, kube.RefOf(c.live))
-		}
-		if p.prior == nil && !c.isOwn(p.spec.Name) {
-			adopted.Origin = AdoptedUnlabelled
-		}
+		adopted.Objects = append(adopted.Objects, kube.RefOf(c.live))
 		had, err := p.adoptedFields(ctx, c)
 		if err != nil {
 			return nil, err
@@ -227,22 +220,40 @@ func (p *planner) adoptions(ctx context.Context, changes changeSet) ([]Warning, 
 			case strings.Contains(line, managedByLabel) || strings.Contains(line, ClientLabel):
 			case change.Kind == FieldRemoved && !p.fields.Applied(c.live):
 				removed.Changes = append(removed.Changes, change)
-			case !isImported:
+			default:
 				adopted.Changes = append(adopted.Changes, change)
 			}
 		}
 	}
-	return adoptionWarnings(adopted, removed), nil
-}
-
-// adoptionWarnings returns those that have something to say.
-func adoptionWarnings(adopted AdoptionWarning, removed AdoptionRemovesWarning) []Warning {
 	var warnings []Warning
-	if len(adopted.Objects) > 0 {
+	if len(adopted.Objects) > 0 && (adopted.ChangesObjects() || adopted.Origin == AdoptedLabelled) {
 		warnings = append(warnings, adopted)
 	}
 	if len(removed.Changes) > 0 {
 		warnings = append(warnings, removed)
 	}
-	return warnings
+	return warnings, nil
+}
+
+// adopts reports whether the apply takes over an object that exists.
+func (p *planner) adopts(c *objectChange) bool {
+	return c.live != nil && (p.prior == nil || c.action != actionNone && !p.fields.Adopted(c.live))
+}
+
+// adoptionOrigin returns where the objects come from that the apply takes over.
+func (p *planner) adoptionOrigin(changes changeSet) AdoptionOrigin {
+	origin := AdoptedLabelled
+	if p.prior != nil {
+		origin = AdoptedImported
+	}
+	for _, c := range changes {
+		switch {
+		case !p.adopts(c):
+		case p.prior == nil && !c.isOwn(p.spec.Name):
+			return AdoptedUnlabelled
+		case p.prior != nil && !p.prior.hasRef(kube.RefOf(c.live)):
+			return AdoptedRecreated
+		}
+	}
+	return origin
 }

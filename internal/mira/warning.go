@@ -69,16 +69,23 @@ const (
 	AdoptedLabelled
 	// AdoptedRecreated objects were created again by others since the last apply.
 	AdoptedRecreated
+	// AdoptedImported objects were imported, and not applied yet.
+	AdoptedImported
 )
 
 // AdoptionWarning names the objects that exist and that an apply adopts, and what it
-// changes on them: the plan of a create shows only what will be.
+// changes: the plan of a create shows only what will be, and that of an import is long. An
+// adoption that changes nothing is told only of objects that another state may have.
 type AdoptionWarning struct {
 	Client  string
 	Origin  AdoptionOrigin
-	Objects []kube.Ref
+	Objects []kube.Ref    // that exist
+	Missing []kube.Ref    // that are created beside them
 	Changes []FieldChange // but for the labels of ownership, and what is removed
 }
+
+// ChangesObjects reports whether the adoption changes or creates anything.
+func (w AdoptionWarning) ChangesObjects() bool { return len(w.Changes) > 0 || len(w.Missing) > 0 }
 
 // AdoptionRemovesWarning names the fields that others have set on objects which an apply
 // adopts, and that go, as the template does not have them.

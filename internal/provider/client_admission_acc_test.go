@@ -284,7 +284,7 @@ func TestAccClient_adoptUnderMutatingAdmission(t *testing.T) {
 	djangoClient(t, s, sample, "acme", "admin@acme.example")
 	pods := s.UIDs(t, "Pod")
 	c := acctest.NewCLI(t, s, s.Provider()+acmeClient())
-	acctest.WantWarning(t, c.Plan(t).Warnings, "Existing Objects Will Be Adopted: ", "They match the template")
+	acctest.WantNoWarning(t, c.Plan(t).Warnings, "Existing Objects Will Be Adopted", "Adoption Changes Objects")
 	acctest.WantNoWarning(t, c.ApplyPlan(t), storedWarning)
 	wantNothingToDo(t, c)
 	if err := samePods(t, s, pods); err != nil {

@@ -39,7 +39,7 @@ func TestAccClient_secondWorkspace(t *testing.T) {
 
 	// Where the configuration allows it, a plan says whose they are.
 	other := acctest.NewCLI(t, s, s.Provider(`adopt = "any"`)+acmeClient())
-	acctest.WantWarning(t, other.Plan(t).Warnings, "Existing Objects Will Be Adopted: ", "They have the client's label already")
+	acctest.WantWarning(t, other.Plan(t).Warnings, `Existing Objects Will Be Adopted (Client "acme"): `, "They have the client's label already")
 
 	// The first state goes on as before: a replacement deletes what this state has.
 	c.Run(t, "workspace", "select", "default")
@@ -186,5 +186,52 @@ func TestAccClient_adoptionRemoves(t *testing.T) {
 		t.Errorf("annotations after the adoption: %v", annotations)
 	}
 	acctest.WantNoWarning(t, c.Plan(t).Warnings, strings.TrimSuffix(title, ": "))
+	c.Destroy(t)
+}
+
+// The plan that imports a fleet names the clients that are not as the template says, each in
+// a warning of its own, with what changes. Those that match are no news.
+func TestAccClient_importNamesTheOddOnes(t *testing.T) {
+	t.Parallel()
+	s := acctest.NewSandbox(t)
+	sample := acctest.SampleTemplate(t)
+	s.PutTemplate(t, sample)
+	clients := []string{"same", "scaled", "halted", "halfmade", "noted"}
+	config := s.Provider() + "locals {\n  clients = toset([\"" + strings.Join(clients, `", "`) + `"])
+}
+import {
+  for_each = local.clients
+  to       = mira_client.this[each.key]
+  id       = each.key
+}
+resource "mira_client" "this" {
+  for_each    = local.clients
+  name        = each.key
+  admin_email = "admin@${each.key}.example"
+}
+`
+	for _, name := range clients {
+		djangoClient(t, s, sample, name, "admin@"+name+".example")
+	}
+	s.Scale(t, "mira-scaled", 2)
+	s.Patch(t, "StatefulSet", "mira-halted", "kubectl-set",
+		`{"spec":{"template":{"spec":{"containers":[{"name":"mira","image":"mira:2.9"}]}}}}`)
+	s.Delete(t, "Service", "mira-halfmade")
+	s.Patch(t, "Ingress", "mira-noted", "kubectl-annotate", `{"metadata":{"annotations":{"example.com/note":"by hand"}}}`)
+
+	c := acctest.NewCLI(t, s, config)
+	warnings := c.Plan(t).Warnings
+	const title = "Adoption Changes Objects (Client %q): "
+	acctest.WantWarning(t, warnings, fmt.Sprintf(title, "scaled"), `~ StatefulSet/mira-scaled spec.replicas: "2" -> "1"`)
+	acctest.WantWarning(t, warnings, fmt.Sprintf(title, "halted"), `containers[mira].image: "mira:2.9" -> "mira:3.0"`)
+	acctest.WantWarning(t, warnings, fmt.Sprintf(title, "halfmade"), "will be created: Service "+s.Namespace+"/mira-halfmade")
+	acctest.WantWarning(t, warnings, `Adoption Removes Fields (Client "noted"): `, `example.com/note]: "by hand"`)
+	for _, warning := range warnings {
+		if strings.Contains(warning, "Adopt") && strings.Contains(warning, `"same"`) {
+			t.Errorf("the client that matches is named: %s", warning)
+		}
+	}
+	c.Apply(t)
+	acctest.WantNoWarning(t, c.Plan(t).Warnings, "Adoption")
 	c.Destroy(t)
 }

@@ -15,8 +15,8 @@ func TestAccClient_warnings(t *testing.T) {
 	s.PutTemplate(t, sample)
 	c := acctest.NewCLI(t, s, s.Provider()+acmeClient(`variables = { NOBODY = "asks" }`))
 	titles := []string{
-		"Existing Objects Will Be Adopted", "Fields Taken From Other Managers", "Dropped Fields Stay", "Fields Set By Hand Will Be Removed",
-		"Admission Changes Fields",
+		"Existing Objects Will Be Adopted", "Adoption Changes Objects", "Fields Taken From Other Managers", "Dropped Fields Stay",
+		"Fields Set By Hand Will Be Removed", "Admission Changes Fields",
 		"StatefulSet Will Be Recreated", "Claims Will Grow", "Template Not There Yet", "Namespace Not There Yet",
 	}
 
@@ -36,7 +36,7 @@ func TestAccClient_warnings(t *testing.T) {
 	acctest.WantWarning(t, changed.Warnings, "Fields Taken From Other Managers: ", "StatefulSet/mira-acme spec.replicas, set by kubectl")
 	acctest.WantWarning(t, changed.Warnings, "Fields Set By Hand Will Be Removed: ",
 		`- StatefulSet/mira-acme spec.template.spec.containers[caddy].readinessProbe.exec.command: "[\"true\"]"`)
-	acctest.WantNoWarning(t, changed.Warnings, "Existing Objects Will Be Adopted", "Dropped Fields Stay", "Admission Changes Fields")
+	acctest.WantNoWarning(t, changed.Warnings, "Existing Objects Will Be Adopted", "Adoption Changes Objects", "Dropped Fields Stay", "Admission Changes Fields")
 	c.ApplyPlan(t)
 
 	after := c.Plan(t)

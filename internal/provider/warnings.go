@@ -115,7 +115,11 @@ var warningTexts = []warningText{
 				"To begin empty, save what is needed and delete them first:\nkubectl delete pvc -n %s %s",
 				w.Client, w.Namespace, strings.Join(w.Claims, ", "), w.Namespace, strings.Join(w.Claims, " "))
 		}),
-	warns("Existing Objects Will Be Adopted", adoptionDetail),
+	{
+		kind:   reflect.TypeFor[mira.AdoptionWarning](),
+		title:  typed(adoptionTitle),
+		detail: typed(adoptionDetail),
+	},
 	warnsEach("Adoption Removes Fields", func(w mira.AdoptionRemovesWarning) string { return w.Client },
 		func(w mira.AdoptionRemovesWarning) string {
 			return fmt.Sprintf("Client %q: the template does not have these fields, which the Django controller or kubectl has "+
@@ -235,23 +239,32 @@ func recreationDetail(w mira.RecreationWarning) string {
 		w.Client, strings.Join(w.Fields, ", "), w.StatefulSet, pods)
 }
 
+func adoptionTitle(w mira.AdoptionWarning) string {
+	title := "Existing Objects Will Be Adopted"
+	if w.ChangesObjects() {
+		title = "Adoption Changes Objects"
+	}
+	return fmt.Sprintf("%s (Client %q)", title, w.Client)
+}
+
 func adoptionDetail(w mira.AdoptionWarning) string {
-	objects := joined(w.Objects, kube.Ref.String)
-	detail := fmt.Sprintf("Objects of client %q exist already and will be adopted: %s.", w.Client, objects)
+	detail := fmt.Sprintf("Client %q: these objects exist already and will be adopted: %s.", w.Client, joined(w.Objects, kube.Ref.String))
 	switch w.Origin {
+	case mira.AdoptedImported:
+		detail = fmt.Sprintf("Client %q was imported. The apply makes its objects what the template says.", w.Client)
 	case mira.AdoptedRecreated:
-		detail = fmt.Sprintf("Objects of client %q were created again by others since the last apply, and will be adopted: %s.",
-			w.Client, objects)
+		detail = fmt.Sprintf("Client %q: these objects were created again by others since the last apply, and will be adopted: %s.",
+			w.Client, joined(w.Objects, kube.Ref.String))
 	case mira.AdoptedLabelled:
 		detail += " They have the client's label already: another state or another resource manages them, or an interrupted create has " +
 			"left them. They are adopted as `adopt` is \"any\". If another state has the client, take it out there: a destroy would stop it."
 	case mira.AdoptedUnlabelled:
 	}
-	switch {
-	case len(w.Changes) > 0:
+	if len(w.Missing) > 0 {
+		detail += fmt.Sprintf(" These do not exist, and will be created: %s.", joined(w.Missing, kube.Ref.String))
+	}
+	if len(w.Changes) > 0 {
 		detail += " These fields will change:" + changeLines(w.Changes)
-	case w.Origin != mira.AdoptedLabelled:
-		detail += " They match the template; only the ownership labels are added, and no pod restarts."
 	}
 	return detail
 }

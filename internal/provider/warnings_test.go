@@ -174,22 +174,24 @@ func TestWarnings(t *testing.T) {
 				"\n  StatefulSet/mira-acme spec.replicas, also set by kubectl",
 		},
 		{
-			"objects adopted with changes", mira.AdoptionWarning{Client: "acme", Objects: []kube.Ref{service, set}, Changes: changes},
-			"Existing Objects Will Be Adopted",
-			`Objects of client "acme" exist already and will be adopted: Service default/mira-acme, StatefulSet default/mira-acme. These ` +
-				`fields will change:` +
+			"objects adopted with changes",
+			mira.AdoptionWarning{Client: "acme", Objects: []kube.Ref{set}, Missing: []kube.Ref{service}, Changes: changes},
+			`Adoption Changes Objects (Client "acme")`,
+			`Client "acme": these objects exist already and will be adopted: StatefulSet default/mira-acme. ` +
+				"These do not exist, and will be created: Service default/mira-acme. These fields will change:" +
 				"\n  + Service/mira-acme spec.a: \"1\"\n  ~ Service/mira-acme spec.b: \"1\" -> \"2\"\n  - Service/mira-acme spec.c: \"2\"",
 		},
 		{
-			"objects adopted as they are", mira.AdoptionWarning{Client: "acme", Objects: []kube.Ref{set}},
-			"Existing Objects Will Be Adopted",
-			`Objects of client "acme" exist already and will be adopted: StatefulSet default/mira-acme. ` +
-				"They match the template; only the ownership labels are added, and no pod restarts.",
+			"objects imported that are not as the template says",
+			mira.AdoptionWarning{Client: "acme", Origin: mira.AdoptedImported, Objects: []kube.Ref{set}, Missing: []kube.Ref{service}},
+			`Adoption Changes Objects (Client "acme")`,
+			`Client "acme" was imported. The apply makes its objects what the template says. ` +
+				"These do not exist, and will be created: Service default/mira-acme.",
 		},
 		{
 			"objects adopted that are the client's", mira.AdoptionWarning{Client: "acme", Origin: mira.AdoptedLabelled, Objects: []kube.Ref{set}},
-			"Existing Objects Will Be Adopted",
-			`Objects of client "acme" exist already and will be adopted: StatefulSet default/mira-acme. ` +
+			`Existing Objects Will Be Adopted (Client "acme")`,
+			`Client "acme": these objects exist already and will be adopted: StatefulSet default/mira-acme. ` +
 				"They have the client's label already: another state or another resource manages them, or an interrupted create has left " +
 				"them. They are adopted as `adopt` is \"any\". If another state has the client, take it out there: a destroy would stop it.",
 		},
