@@ -39,7 +39,8 @@ func TestAccClient_secondWorkspace(t *testing.T) {
 
 	// Where the configuration allows it, a plan says whose they are.
 	other := acctest.NewCLI(t, s, s.Provider(`adopt = "any"`)+acmeClient())
-	acctest.WantWarning(t, other.Plan(t).Warnings, `Existing Objects Will Be Adopted (Client "acme"): `, "They have the client's label already")
+	acctest.WantWarning(t, other.Plan(t).Warnings,
+		`Existing Objects Will Be Adopted (Client "acme"): `, "They have the client's label already")
 
 	// The first state goes on as before: a replacement deletes what this state has.
 	c.Run(t, "workspace", "select", "default")

@@ -36,7 +36,8 @@ func TestAccClient_warnings(t *testing.T) {
 	acctest.WantWarning(t, changed.Warnings, "Fields Taken From Other Managers: ", "StatefulSet/mira-acme spec.replicas, set by kubectl")
 	acctest.WantWarning(t, changed.Warnings, "Fields Set By Hand Will Be Removed: ",
 		`- StatefulSet/mira-acme spec.template.spec.containers[caddy].readinessProbe.exec.command: "[\"true\"]"`)
-	acctest.WantNoWarning(t, changed.Warnings, "Existing Objects Will Be Adopted", "Adoption Changes Objects", "Dropped Fields Stay", "Admission Changes Fields")
+	acctest.WantNoWarning(t, changed.Warnings,
+		"Existing Objects Will Be Adopted", "Adoption Changes Objects", "Dropped Fields Stay", "Admission Changes Fields")
 	c.ApplyPlan(t)
 
 	after := c.Plan(t)
