@@ -44,7 +44,7 @@ type Client struct {
 	fields *managedfields.Manager
 	force  bool
 
-	writes  writes
+	writes  *writes
 	dryRuns *cache.LRUExpireCache // of recentDryRun by unversioned Ref
 }
 
@@ -75,6 +75,7 @@ func New(conn *connection.Connection, options Options) (*Client, error) {
 		errors:     translator{conn},
 		fields:     fields,
 		force:      options.Force,
+		writes:     &writes{},
 		dryRuns:    cache.NewLRUExpireCache(recentObjects),
 	}, nil
 }
@@ -84,6 +85,14 @@ func (c *Client) Dynamic() dynamic.Interface { return c.dynamic }
 
 // Manager returns the field manager under which the client applies.
 func (c *Client) Manager() *managedfields.Manager { return c.fields }
+
+// WithManager returns a client that is the same but for its field manager, which must have
+// the name of the other one. Both share what they know of the cluster.
+func (c *Client) WithManager(manager *managedfields.Manager) *Client {
+	other := *c
+	other.fields = manager
+	return &other
+}
 
 // Explain turns a transport failure of a request made through [Client.Dynamic]
 // into a [*connection.UnreachableError]; other errors come back as they are.

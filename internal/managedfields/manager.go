@@ -32,6 +32,8 @@ type Manager struct {
 	mask
 	// known holds func() ownership by *unstructured.Unstructured.
 	known *cache.LRUExpireCache
+	// base is the manager that this one was made of by WithSecrets; nil for another.
+	base *Manager
 }
 
 // NewManager returns a manager. An empty name means [DefaultName]. The owner label

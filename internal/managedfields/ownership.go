@@ -28,7 +28,14 @@ type ourEntry struct {
 // ownership returns what we own of an object. It is worked out once for an object
 // that is remembered, which a plan looks at several times.
 func (m *Manager) ownership(live *unstructured.Unstructured) ownership {
-	if known, ok := m.known.Get(live); ok {
+	known, ok := m.known.Get(live)
+	if !ok && m.base != nil {
+		if _, isRemembered := m.base.known.Get(live); isRemembered {
+			m.Remember(live)
+			known, ok = m.known.Get(live)
+		}
+	}
+	if ok {
 		return known.(func() ownership)()
 	}
 	return m.readOwnership(live)

@@ -29,36 +29,43 @@ const minimumFragment = 8
 // on their own or as a part of a longer text, with other Unicode normalization. Nil knows
 // none.
 type Secrets struct {
-	forms    []string // the longest first
+	forms    []string          // the longest first
+	names    map[string]string // of the variables, by form
 	replacer *strings.Replacer
 }
 
-// NewSecrets returns the secrets of some values, by the names of their variables. Empty
-// values are no secrets. It returns nil if there are no others.
-func NewSecrets(values map[string]string) *Secrets {
-	names := make(map[string]string) // by forms
-	for name, value := range values {
-		for _, form := range secretForms(value) {
-			if was, ok := names[form]; !ok || name < was {
-				names[form] = name
+// NewSecrets returns the secrets of some values, by the names of their variables. A name
+// may have a value in each of the maps. Empty values are no secrets. It returns nil if there
+// are no others.
+func NewSecrets(values ...map[string]string) *Secrets {
+	names := make(map[string]string)
+	for _, of := range values {
+		for name, value := range of {
+			for _, form := range secretForms(value) {
+				if was, ok := names[form]; !ok || name < was {
+					names[form] = name
+				}
 			}
 		}
 	}
 	if len(names) == 0 {
 		return nil
 	}
-	s := &Secrets{}
+	s := &Secrets{names: names}
 	for form := range names {
 		s.forms = append(s.forms, form)
 	}
 	slices.SortFunc(s.forms, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
 	pairs := make([]string, 0, 2*len(s.forms))
 	for _, form := range s.forms {
-		pairs = append(pairs, form, "(secret "+names[form]+")")
+		pairs = append(pairs, form, shownName(names[form]))
 	}
 	s.replacer = strings.NewReplacer(pairs...)
 	return s
 }
+
+// shownName is what messages have in the place of a secret.
+func shownName(variable string) string { return "(secret " + variable + ")" }
 
 // In reports whether a text contains a secret.
 func (s *Secrets) In(text string) bool {
@@ -200,10 +207,44 @@ func (m mask) withoutSecrets(fields Fields) Fields {
 	return fields
 }
 
+// notRecorded is shown in the place of what may be a secret that is not known.
+const notRecorded = "(not recorded)"
+
+// HideUnrecorded returns what [Manager.Observe] has returned, for an object that may hold
+// secrets which are not known, as a refresh does not have the configuration of a client. The
+// secrets among the recorded fields show as hashes. What is not recorded, and is ours all the
+// same, was written by an apply whose result is in no state: it may be a secret, so that it
+// does not show. The next plan, which has the configuration, shows it as a change.
+//
+// What others have written shows as ever.
+func (m *Manager) HideUnrecorded(live *unstructured.Unstructured, fields, recorded Fields) Fields {
+	ours := m.ownership(live).fields
+	hidden := 0
+	for path, text := range fields {
+		was, isRecorded := recorded[path]
+		_, isOurs := ours[path]
+		switch {
+		case !isOurs || isRecorded && (text == was || IsHash(text)):
+		case isRecorded:
+			fields[path] = notRecorded
+		default:
+			delete(fields, path)
+			hidden++
+		}
+	}
+	if hidden > 0 {
+		fields[notRecorded] = strconv.Itoa(hidden) + " fields"
+	}
+	return fields
+}
+
+// Hide returns the hash of a text that belongs to an object.
+func (mask) Hide(object *unstructured.Unstructured, text string) string { return hashed(object, text) }
+
 // WithSecrets returns a manager that is the same but for the secrets that it does not show.
 func (m *Manager) WithSecrets(secrets *Secrets) *Manager {
 	other := NewManager(m.name, m.ownerLabel)
-	other.secrets = secrets
+	other.secrets, other.base = secrets, m
 	return other
 }
 

@@ -149,3 +149,52 @@ func TestAdmissionChangesHideSecrets(t *testing.T) {
 		t.Errorf("the changes are %+v", changes)
 	}
 }
+
+// Without the configuration, nothing shows that an apply has written and no state has
+// recorded. What others have written does.
+func TestHideUnrecorded(t *testing.T) {
+	t.Parallel()
+	const fields = `{"f:metadata": {"f:annotations": {"f:a": {}, "f:b": {}, "f:c": {}}, "f:finalizers": {"v:\"hunter2\"": {}}}}`
+	object := service(t, `{"clusterIP": "10.0.0.1"}`, applied(DefaultName, fields), updated("kubectl-edit", `{"f:spec": {"f:clusterIP": {}}}`))
+	object.SetAnnotations(map[string]string{"a": "recorded", "b": "hunter2", "c": "hunter2"})
+	object.SetFinalizers([]string{"hunter2"})
+	manager := NewManager("", "")
+	recorded := Fields{
+		"metadata.annotations.a": "recorded", "metadata.annotations.b": "plain before", "spec.clusterIP": "10.0.0.2",
+	}
+	for range 2 { // what was not recorded stays so
+		got := manager.HideUnrecorded(object, manager.Observe(object, recorded), recorded)
+		want := Fields{
+			"metadata.annotations.a": "recorded", "metadata.annotations.b": notRecorded, "spec.clusterIP": "10.0.0.1",
+			notRecorded: "2 fields",
+		}
+		if !FieldsEqual(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		recorded = got
+	}
+	hashes := Fields{"metadata.annotations.b": manager.Hide(object, "former"), "metadata.annotations.a": "recorded"}
+	got := manager.HideUnrecorded(object, manager.Observe(object, hashes), hashes)
+	if got["metadata.annotations.b"] != manager.Hide(object, "hunter2") {
+		t.Errorf("what was shown as a hash shows as %q", got["metadata.annotations.b"])
+	}
+}
+
+// A client's manager knows what the fleet's remembers, and hides more of it.
+func TestWithSecretsOfRememberedObject(t *testing.T) {
+	t.Parallel()
+	fleet := NewManager("", "")
+	object := secretService(t, "a", "hunter2", "app")
+	fleet.Remember(object)
+	client := fleet.WithSecrets(NewSecrets(map[string]string{"PASSWORD": "hunter2"}))
+	const path = "metadata.annotations.a"
+	if shown := client.Owned(object)[path]; !IsHash(shown) {
+		t.Errorf("the client's manager shows %q", shown)
+	}
+	if shown := fleet.Owned(object)[path]; shown != "hunter2" {
+		t.Errorf("the fleet's manager shows %q", shown)
+	}
+	if _, isRemembered := client.known.Get(object); !isRemembered {
+		t.Error("what we own is worked out again each time")
+	}
+}
