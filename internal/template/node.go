@@ -108,6 +108,28 @@ func (n *node) text() (string, bool) {
 	return s, ok
 }
 
+// eachPlaceholder visits the placeholders of a node, which may be nil, and of everything below it.
+func (n *node) eachPlaceholder(visit func(*part)) {
+	if n == nil {
+		return
+	}
+	ofParts := func(parts []part) {
+		for i := range parts {
+			if parts[i].name != "" {
+				visit(&parts[i])
+			}
+		}
+	}
+	ofParts(n.parts)
+	for _, f := range n.fields {
+		ofParts(f.parts)
+		f.value.eachPlaceholder(visit)
+	}
+	for _, item := range n.items {
+		item.eachPlaceholder(visit)
+	}
+}
+
 // replace returns a copy of a mapping with another value for a key, or without the key where value is nil.
 func (n *node) replace(key string, value *node) *node {
 	i := slices.IndexFunc(n.fields, func(f field) bool { return f.parts == nil && f.key == key })

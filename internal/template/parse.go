@@ -116,27 +116,27 @@ func (t *Template) Unused(vars map[string]string) []string {
 
 // eachUse calls a function with each placeholder in the objects.
 func (t *Template) eachUse(use func(*part)) {
-	uses := func(parts []part) {
-		for i := range parts {
-			if parts[i].name != "" {
-				use(&parts[i])
+	for _, s := range t.objects {
+		s.root.eachPlaceholder(use)
+	}
+}
+
+// OnlyInSecretData returns the names of the placeholders that stand in the data of Secret objects, and nowhere else,
+// sorted.
+func (t *Template) OnlyInSecretData() []string {
+	inData, elsewhere := map[string]bool{}, map[string]bool{}
+	for _, s := range t.objects {
+		rest := s.root
+		if kind, _ := s.root.get("kind").text(); kind == "Secret" {
+			for _, key := range []string{"data", "stringData"} {
+				s.root.get(key).eachPlaceholder(func(p *part) { inData[p.name] = true })
+				rest = rest.replace(key, nil)
 			}
 		}
+		rest.eachPlaceholder(func(p *part) { elsewhere[p.name] = true })
 	}
-	var walk func(n *node)
-	walk = func(n *node) {
-		uses(n.parts)
-		for _, f := range n.fields {
-			uses(f.parts)
-			walk(f.value)
-		}
-		for _, item := range n.items {
-			walk(item)
-		}
-	}
-	for _, s := range t.objects {
-		walk(s.root)
-	}
+	maps.DeleteFunc(inData, func(name string, _ bool) bool { return elsewhere[name] })
+	return slices.Sorted(maps.Keys(inData))
 }
 
 // parser turns documents into objects.

@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -52,6 +53,17 @@ func (t *Template) Render(v Values, p Policy) ([]*Object, error) {
 		o.SetNamespace(p.Namespace)
 	}
 	return objects, nil
+}
+
+// Secrets returns the names of the secrets that stand in the object, sorted.
+func (o *Object) Secrets() []string {
+	found := map[string]bool{}
+	o.root.eachPlaceholder(func(p *part) {
+		if o.values.secretOf([]part{*p}) != "" {
+			found[p.name] = true
+		}
+	})
+	return slices.Sorted(maps.Keys(found))
 }
 
 // LineOf returns the line of the template that a field comes from. The path consists of mapping keys and, for list items,
@@ -258,6 +270,9 @@ func (r *renderer) secret(n *node, secret, text string) any {
 
 // isNaming reports whether plans and errors call an object, or an item of a list, by the field at a path.
 func (p fieldPath) isNaming() bool {
+	if len(p) > 1 && p[len(p)-2].key == "finalizers" {
+		return true // plans call these by themselves
+	}
 	if len(p) == 0 || !slices.Contains(namingFields, p[len(p)-1].key) {
 		return false
 	}

@@ -60,6 +60,10 @@ func TestRenderRefusesSecrets(t *testing.T) {
 			},
 		},
 		{
+			"in a finalizer", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: mira-%CLIENT_NAME%\n  finalizers: ['example.com/%PIN%']\n",
+			[]string{"line 5: metadata.finalizers[0]: the secret %PIN% may not stand here: plans and errors show names"},
+		},
+		{
 			"in a name in a list",
 			"apiVersion: v1\nkind: Service\nmetadata: {name: 'mira-%CLIENT_NAME%'}\nspec:\n  ports:\n  - name: p-%PIN%\n    port: 1\n",
 			[]string{"line 6: spec.ports[0].name: the secret %PIN% may not stand here: plans and errors show names"},
@@ -95,5 +99,28 @@ func TestSecretsAreNamed(t *testing.T) {
 	_, err := mustParse(t, configMap("a: %PIM%")).Render(secretValues("PIN", "hunter2"), policy)
 	if err == nil || !strings.Contains(err.Error(), "or write %PIN% if that is meant") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("the error is: %v", err)
+	}
+}
+
+// Each object names the secrets that it holds, wherever they stand.
+func TestObjectSecrets(t *testing.T) {
+	text := configMap("a: x%PIN%y%TOKEN%", "b: [{c: '%PIN%'}]", "d: %PLAIN%", "e: %CLIENT_NAME%") + "---\n" +
+		strings.ReplaceAll(configMap("a: %OTHER%"), "mira-", "other-") + "---\n" + strings.ReplaceAll(configMap("a: b"), "mira-", "none-")
+	values := secretValues("PIN", "1234", "TOKEN", "", "OTHER", "hunter2", "UNUSED", "unused", "CLIENT_NAME", "no secret")
+	values.Variables["PLAIN"] = "plain"
+	objects := mustRender(t, text, values)
+	for i, want := range [][]string{{"PIN", "TOKEN"}, {"OTHER"}, nil} {
+		if diff := cmp.Diff(want, objects[i].Secrets()); diff != "" {
+			t.Errorf("object %d (-want +got):\n%s", i+1, diff)
+		}
+	}
+}
+
+func TestOnlyInSecretData(t *testing.T) {
+	text := "apiVersion: v1\nkind: Secret\nmetadata: {name: 'mira-%CLIENT_NAME%', labels: {a: '%LABEL%'}}\n" +
+		"data: {a: '%ENCODED%', b: '%LABEL%', c: '%CLIENT_NAME%'}\nstringData: {a: 'x%TEXT%', b: '%SHARED%'}\n---\n" +
+		configMap("a: %SHARED%", "b: %PLAIN%")
+	if diff := cmp.Diff([]string{"ENCODED", "TEXT"}, mustParse(t, text).OnlyInSecretData()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
