@@ -1,6 +1,8 @@
 package mira
 
 import (
+	"slices"
+
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
@@ -13,12 +15,18 @@ type Fleet struct {
 	*services
 }
 
-// services are what all operations of a run share.
+// services are what an operation works with: what all operations of a run share, and what
+// hides the secrets of its client.
 type services struct {
-	kube     *kube.Client
+	*shared
+	kube   *kube.Client
+	fields *managedfields.Manager // that of the client
+}
+
+// shared is what all operations of a run share.
+type shared struct {
 	batcher  *kube.Batcher
 	claims   *kube.Claims
-	fields   *managedfields.Manager
 	watcher  *rollout.Watcher
 	settings Settings
 	gate     *rollout.Gate
@@ -32,14 +40,32 @@ type services struct {
 
 // NewFleet makes a fleet on a cluster.
 func NewFleet(c *kube.Client, settings Settings) *Fleet {
+	if settings.Hidden == nil {
+		settings.Hidden = &managedfields.Register{}
+	}
+	settings.Hidden.Add(c.Manager().Secrets())
 	return &Fleet{services: &services{
-		kube:     c,
-		batcher:  kube.NewBatcher(c),
-		claims:   kube.NewClaims(c),
-		fields:   c.Manager(),
-		watcher:  rollout.NewWatcher(c.Dynamic(), logReader(c, settings), ClientLabel),
-		settings: settings,
-		gate:     rollout.NewGate(settings.Rollout.GateOptions),
-		renderer: newRenderer(c, settings),
+		shared: &shared{
+			batcher:  kube.NewBatcher(c),
+			claims:   kube.NewClaims(c),
+			watcher:  rollout.NewWatcher(c.Dynamic(), logReader(c, settings), ClientLabel),
+			settings: settings,
+			gate:     rollout.NewGate(settings.Rollout.GateOptions),
+			renderer: newRenderer(c, settings),
+		},
+		kube:   c,
+		fields: c.Manager(),
 	}}
+}
+
+// hiding returns services that hide further secrets, by the names of their variables, beside
+// those of the fleet.
+func (s *services) hiding(secrets ...map[string]string) *services {
+	further := managedfields.NewSecrets(secrets...)
+	if further == nil {
+		return s
+	}
+	s.settings.Hidden.Add(further)
+	fields := s.fields.WithSecrets(managedfields.NewSecrets(slices.Concat(secrets, []map[string]string{s.settings.Secrets})...))
+	return &services{shared: s.shared, kube: s.kube.WithManager(fields), fields: fields}
 }

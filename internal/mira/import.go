@@ -23,7 +23,9 @@ type Imported struct {
 }
 
 // Import finds the objects of a client that the template names, whoever wrote them, and
-// recovers the e-mail and the variables from them.
+// recovers the e-mail and the variables from them. An import does not have the client's
+// configuration. What is known to be secret all the same is not among the variables, and shows
+// as everywhere: see [services.secretVariables].
 func (f *Fleet) Import(ctx context.Context, spec Spec) (*Imported, error) {
 	recovered, err := f.recoverValues(ctx, spec)
 	if err != nil {
@@ -32,7 +34,7 @@ func (f *Fleet) Import(ctx context.Context, spec Spec) (*Imported, error) {
 	imported := &Imported{
 		AdminEmail: recovered.Values["EMAIL_ADMIN"],
 		Variables:  make(map[string]string),
-		Warnings:   recoveryWarnings(spec.Name, recovered),
+		Warnings:   recoveryWarnings(spec.Name, recovered.Recovered),
 	}
 	for name, value := range recovered.Values {
 		if template.ValidVariableName(name) == nil && f.settings.Variables[name] != value {
@@ -41,6 +43,7 @@ func (f *Fleet) Import(ctx context.Context, spec Spec) (*Imported, error) {
 	}
 	spec.AdminEmail = imported.AdminEmail
 	spec.Variables = maps.Clone(imported.Variables)
+	spec.Secrets = recovered.secrets
 	for _, name := range recovered.Missing {
 		if _, ok := f.settings.Variables[name]; !ok {
 			spec.Variables[name] = "" // the objects' names are all that matters then
@@ -50,35 +53,49 @@ func (f *Fleet) Import(ctx context.Context, spec Spec) (*Imported, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &planner{services: f.services, spec: spec}
+	p := &planner{services: f.hiding(append(recovered.hidden, recovered.secrets)...), spec: spec}
 	imported.State, err = p.importState(ctx, manifest, len(recovered.Missing) == 0)
 	return imported, err
 }
 
+// recoveredValues are what the live objects tell of the placeholders.
+type recoveredValues struct {
+	// Recovered is without the secrets. One of which nothing certain is known is missing.
+	template.Recovered
+	// secrets are the values of secret variables, by name. They may not get into the state.
+	secrets map[string]string
+	// hidden are further values of secret variables, such as those of before the last change.
+	hidden []map[string]string
+}
+
 // recoverValues reads the values of the placeholders out of the live objects.
-func (s *services) recoverValues(ctx context.Context, spec Spec) (template.Recovered, error) {
+func (s *services) recoverValues(ctx context.Context, spec Spec) (*recoveredValues, error) {
 	t, err := s.renderer.template(ctx, spec)
 	if err != nil {
-		return template.Recovered{}, err
+		return nil, err
 	}
 	values, err := s.renderer.values(ctx, t, spec)
 	if err != nil {
-		return template.Recovered{}, err
+		return nil, err
 	}
-	// What is recovered gets into the state. Secrets may not, whatever the live objects have.
-	known := map[string]string{"CLIENT_NAME": spec.Name}
-	maps.Copy(known, values.Secrets)
+	given := map[string]string{"CLIENT_NAME": spec.Name}
 	for name, value := range values.Variables {
 		if t.IsOrdinaryText(name) {
-			known[name] = value // a place of it does not tell whether it is one
+			given[name] = value // a place of it does not tell whether it is one
 		}
 	}
 	if values.ClusterDomain != nil {
-		known[ClusterDomainKey] = *values.ClusterDomain
+		given[ClusterDomainKey] = *values.ClusterDomain
+	}
+	known := maps.Clone(given)
+	for name, secret := range values.Secrets {
+		if secret != "" {
+			known[name] = secret
+		}
 	}
 	var failed error
 	read := make(map[string]*unstructured.Unstructured)
-	recovered := t.Recover(known, func(kind schema.GroupKind, name string) *unstructured.Unstructured {
+	lookUp := func(kind schema.GroupKind, name string) *unstructured.Unstructured {
 		if failed != nil || !slices.Contains(s.settings.AllowedKinds, kind) {
 			return nil
 		}
@@ -90,8 +107,82 @@ func (s *services) recoverValues(ctx context.Context, spec Spec) (template.Recov
 		failed = err
 		read[ref.Key()] = object
 		return object
-	})
+	}
+	recovered := &recoveredValues{Recovered: t.Recover(known, lookUp)}
+	recovered.setSecret(s.secretVariables(t, slices.Collect(maps.Values(read))))
+	if len(known) > len(given) {
+		// The live objects may have other values of the fleet's secrets.
+		recovered.hide(t.Recover(given, lookUp), values.Secrets)
+	}
+	for name := range values.Secrets {
+		if _, isRecovered := recovered.secrets[name]; !isRecovered {
+			recovered.Missing = slices.DeleteFunc(recovered.Missing, func(missing string) bool { return missing == name })
+		}
+	}
 	return recovered, failed
+}
+
+// secretVariables returns the names of the variables that are known to be secret without the
+// client's configuration: those that are secret variables of the fleet, also with an empty
+// value; those of which a live object says so; and those that stand in the data of Secrets
+// and nowhere else.
+func (s *services) secretVariables(t *template.Template, live []*unstructured.Unstructured) map[string]bool {
+	names := make(map[string]bool)
+	for name := range s.settings.Secrets {
+		names[name] = true
+	}
+	for _, name := range t.OnlyInSecretData() {
+		names[name] = true
+	}
+	for _, object := range live {
+		if object == nil {
+			continue
+		}
+		for _, name := range secretNames(object) {
+			names[name] = true
+		}
+	}
+	maps.DeleteFunc(names, func(name string, _ bool) bool { return template.ValidVariableName(name) != nil })
+	return names
+}
+
+// setSecret takes the secret variables out of those that get into the state.
+func (r *recoveredValues) setSecret(names map[string]bool) {
+	r.secrets = make(map[string]string)
+	for name, value := range r.Values {
+		if names[name] {
+			r.secrets[name] = value
+		}
+	}
+	maps.DeleteFunc(r.Values, func(name, _ string) bool { return names[name] })
+	for _, conflict := range r.Conflicts {
+		if names[conflict.Name] {
+			r.hideFindings(conflict)
+			r.Missing = append(r.Missing, conflict.Name)
+		}
+	}
+	r.Conflicts = slices.DeleteFunc(r.Conflicts, func(conflict template.Conflict) bool { return names[conflict.Name] })
+	slices.Sort(r.Missing)
+}
+
+// hide hides what was recovered of secrets.
+func (r *recoveredValues) hide(recovered template.Recovered, secrets map[string]string) {
+	for name, value := range recovered.Values {
+		if _, isSecret := secrets[name]; isSecret {
+			r.hidden = append(r.hidden, map[string]string{name: value})
+		}
+	}
+	for _, conflict := range recovered.Conflicts {
+		if _, isSecret := secrets[conflict.Name]; isSecret {
+			r.hideFindings(conflict)
+		}
+	}
+}
+
+func (r *recoveredValues) hideFindings(conflict template.Conflict) {
+	for _, finding := range conflict.Found {
+		r.hidden = append(r.hidden, map[string]string{conflict.Name: finding.Value})
+	}
 }
 
 // importState records the live objects that the manifest names: of their fields those that
@@ -120,6 +211,9 @@ func (p *planner) importState(ctx context.Context, m *manifest, isComplete bool)
 			return state, err
 		}
 		imported := objectState{fields: p.fields.Owned(c.live)}
+		if namesSecrets(c.live, nil) {
+			imported.fields = p.fields.HideUnrecorded(c.live, imported.fields, nil)
+		}
 		if isComplete {
 			if imported, err = p.importObject(ctx, c); err != nil {
 				return state, err
@@ -137,7 +231,7 @@ func (p *planner) importState(ctx context.Context, m *manifest, isComplete bool)
 	}
 	state.Images = imagesOf(state.Objects)
 	state.Claims = p.claimsOf(ctx, p.spec.Namespace, p.spec.Name, live, nil)
-	state.URL = shownURL(p.fields, live, m.url)
+	state.URL = shownURL(p.fields, live, m.url(p.fields))
 	return state, nil
 }
 

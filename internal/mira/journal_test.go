@@ -62,7 +62,7 @@ func TestJournalReader_halfRecreated(t *testing.T) {
 	if err := unstructured.SetNestedMap(set.Object, status, "status"); err != nil {
 		t.Fatal(err)
 	}
-	r := journalReader{&services{fields: testManager}}
+	r := journalReader{&services{shared: &shared{}, fields: testManager}}
 	if got := r.read(t.Context(), &State{}, []*unstructured.Unstructured{set}); !got.IsPending() {
 		t.Error("a StatefulSet that was recreated without its owners counts as done")
 	}

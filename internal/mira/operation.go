@@ -94,6 +94,7 @@ func (p *progress) created() []kube.Ref {
 }
 
 func newOperation(s *services, spec Spec, prior *State, options ApplyOptions) *operation {
+	s = s.hiding(spec.Secrets)
 	o := &operation{
 		services: s,
 		planner:  planner{services: s, spec: spec, prior: prior},

@@ -39,7 +39,7 @@ func (o *operation) plan(ctx context.Context) (*Plan, error) {
 	err = o.dryRun(ctx)
 	if _, ok := errors.AsType[*kube.NamespaceNotFoundError](err); ok {
 		o.warn(NamespacePendingWarning{Client: o.spec.Name, Namespace: o.spec.Namespace})
-		return &Plan{State: State{URL: o.manifest.url, Revision: o.manifest.revision}, Unknown: true, Warnings: o.warnings}, nil
+		return &Plan{State: State{URL: o.manifest.url(o.fields), Revision: o.manifest.revision}, Unknown: true, Warnings: o.warnings}, nil
 	}
 	if err != nil {
 		return nil, err

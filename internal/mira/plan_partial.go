@@ -20,6 +20,7 @@ type PartialPlan struct {
 // What the server makes of the objects is not among it. Nil without an error says that
 // nothing is known.
 func (f *Fleet) PlanPartial(ctx context.Context, spec Spec, unknown UnknownValues, prior *State) (*PartialPlan, error) {
+	fields := f.hiding(spec.Secrets).fields
 	t, err := f.renderer.template(ctx, spec)
 	if pending, ok := templatePending(spec, prior, err); ok {
 		return &PartialPlan{Warnings: []Warning{pending}}, nil
@@ -39,9 +40,10 @@ func (f *Fleet) PlanPartial(ctx context.Context, spec Spec, unknown UnknownValue
 		}
 	}
 	plan := &PartialPlan{Revision: rendered[0].revision}
+	url := rendered[0].url(fields)
 	// Where admission has given the client another address it will do so again.
-	if rendered[0].url == rendered[1].url && (prior == nil || prior.URL == rendered[0].url) {
-		plan.URL = &rendered[0].url
+	if url == rendered[1].url(fields) && (prior == nil || prior.URL == url) {
+		plan.URL = &url
 	}
 	if claims := rendered[0].claims(prior); slices.Equal(claims, rendered[1].claims(prior)) {
 		plan.Claims = claims
@@ -55,18 +57,36 @@ func (u UnknownValues) filled(spec Spec, value string, placeholders []string) Sp
 	if u.AdminEmail {
 		spec.AdminEmail = value
 	}
-	names := u.Variables
+	names := slices.DeleteFunc(placeholders, isBuiltIn)
+	variables, secrets := u.Variables, u.Secrets
 	if u.AnyVariable {
-		names = slices.DeleteFunc(placeholders, isBuiltIn)
+		variables = without(names, spec.Secrets)
 	}
-	spec.Variables = maps.Clone(spec.Variables)
-	if spec.Variables == nil {
-		spec.Variables = make(map[string]string)
+	if u.AnySecret {
+		secrets = without(names, spec.Variables)
+	}
+	spec.Variables, spec.Secrets = withEach(spec.Variables, variables, value), withEach(spec.Secrets, secrets, value)
+	return spec
+}
+
+// without returns the names that are not among those of some values.
+func without(names []string, values map[string]string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, isThere := values[name]
+		return isThere
+	})
+}
+
+// withEach returns a copy of some values with one more value for each of the names.
+func withEach(values map[string]string, names []string, value string) map[string]string {
+	values = maps.Clone(values)
+	if values == nil {
+		values = make(map[string]string, len(names))
 	}
 	for _, name := range names {
-		spec.Variables[name] = value
+		values[name] = value
 	}
-	return spec
+	return values
 }
 
 // isBuiltIn reports whether a placeholder is not a variable.

@@ -49,7 +49,7 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, prior *State) 
 			ref = kube.RefOf(object)
 		}
 		state.Refs = append(state.Refs, ref)
-		state.Objects[ref.Key()] = f.fields.Observe(object, prior.Objects[ref.Key()])
+		state.Objects[ref.Key()] = f.refreshedFields(object, prior.Objects[ref.Key()])
 		live = append(live, object)
 	}
 	if prior.DeletesData || len(live) > 0 || isLeaving {
@@ -61,7 +61,17 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, prior *State) 
 	state.Journal = journalReader{f.services}.read(ctx, prior, live)
 	state.Images = imagesOf(state.Objects)
 	if slices.ContainsFunc(live, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Ingress" }) {
-		state.URL = shownURL(f.fields, live, prior.URL)
+		state.URL = refreshedURL(f.fields, live, prior)
 	}
 	return state, nil
+}
+
+// refreshedFields returns what a refresh shows of an object. It does not have the client's
+// configuration, and with it not the secrets that stand there.
+func (f *Fleet) refreshedFields(live *unstructured.Unstructured, recorded managedfields.Fields) managedfields.Fields {
+	fields := f.fields.Observe(live, recorded)
+	if namesSecrets(live, recorded) {
+		fields = f.fields.HideUnrecorded(live, fields, recorded)
+	}
+	return fields
 }

@@ -25,20 +25,18 @@ type renderer struct {
 		ConfigMapKey(ctx context.Context, namespace, name, key string) (string, error)
 	}
 	settings  Settings
-	fields    *managedfields.Manager
 	templates loadCache[*template.Template] // by source
 	domain    loadCache[*string]
 }
 
 func newRenderer(c *kube.Client, settings Settings) *renderer {
-	return &renderer{configMaps: c, settings: settings, fields: c.Manager()}
+	return &renderer{configMaps: c, settings: settings}
 }
 
 // manifest is what the template asks for one client.
 type manifest struct {
 	objects  []*unstructured.Unstructured // in template order, with the client's labels
 	rendered []*template.Object           // the same; they know their lines of the template
-	url      string                       // empty if no Ingress names a host
 	revision string                       // of the template
 	// hasSecrets: the template uses a secret.
 	hasSecrets bool
@@ -76,13 +74,16 @@ func (r *renderer) render(ctx context.Context, spec Spec) (*manifest, error) {
 		}
 		foldStringData(object.Unstructured)
 		label(object.Unstructured, spec.Name)
+		if len(spec.Secrets) > 0 {
+			annotateSecrets(object, spec.Secrets)
+		}
 		m.objects = append(m.objects, object.Unstructured)
 	}
 	if len(refused) > 0 {
 		return nil, errors.Join(refused...)
 	}
-	m.url = shownURL(r.fields, m.objects, "")
-	if unused := t.Unused(spec.Variables); len(unused) > 0 {
+	if unused := append(t.Unused(spec.Variables), t.Unused(spec.Secrets)...); len(unused) > 0 {
+		slices.Sort(unused)
 		m.warnings = append(m.warnings, UnusedVariablesWarning{Client: spec.Name, Variables: unused, Template: spec.Template})
 	}
 	return m, nil
@@ -185,6 +186,10 @@ func (r *renderer) values(ctx context.Context, t *template.Template, spec Spec) 
 		_, isOverridden := spec.Variables[name]
 		return isOverridden
 	})
+	if values.Secrets == nil {
+		values.Secrets = make(map[string]string, len(spec.Secrets))
+	}
+	maps.Copy(values.Secrets, spec.Secrets)
 	if t.Uses(ClusterDomainKey) {
 		domain, err := r.clusterDomain(ctx)
 		if err != nil {
@@ -194,6 +199,9 @@ func (r *renderer) values(ctx context.Context, t *template.Template, spec Spec) 
 	}
 	return values, nil
 }
+
+// url is the client's address as it is shown; empty if no Ingress names a host.
+func (m *manifest) url(fields *managedfields.Manager) string { return shownURL(fields, m.objects, "") }
 
 // claims returns the names of the claims that the client will have, those recorded of
 // it included, sorted. It is never nil.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
-	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
 // configMaps are ConfigMaps that hold one text, whatever is asked for.
@@ -26,7 +25,6 @@ func (c configMaps) ConfigMapKey(context.Context, string, string, string) (strin
 func rendererOf(text string, kinds ...schema.GroupKind) *renderer {
 	return &renderer{
 		configMaps: configMaps(text),
-		fields:     managedfields.NewManager("", ""),
 		settings:   Settings{ClusterDomain: "mira.example", AllowedKinds: append(DefaultAllowedKinds(), kinds...)},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -16,6 +17,41 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
+
+// secretsAnnotation is on the objects that hold secrets of the client's own configuration, and
+// has the names of their variables. Without it a refresh and an import, which do not have the
+// configuration, could not know that there are secrets: an apply that was killed leaves
+// nothing in the state, and another state knows nothing of this one.
+const secretsAnnotation = "mira-cluster.io/secret-variables" //nolint:gosec // names of variables
+
+// secretsField is where the fields of an object have it.
+const secretsField = "metadata.annotations[" + secretsAnnotation + "]"
+
+// annotateSecrets notes on an object which secrets of a client it holds.
+func annotateSecrets(object *template.Object, secrets map[string]string) {
+	names := slices.DeleteFunc(object.Secrets(), func(name string) bool {
+		_, isClients := secrets[name]
+		return !isClients
+	})
+	if len(names) == 0 {
+		return
+	}
+	// Annotations that are no mapping of texts are for the server to refuse.
+	_ = unstructured.SetNestedField(object.Object, strings.Join(names, ","), "metadata", "annotations", secretsAnnotation)
+}
+
+// secretNames returns the names of the client's secrets that a live object holds.
+func secretNames(live *unstructured.Unstructured) []string {
+	names, _, _ := unstructured.NestedString(live.Object, "metadata", "annotations", secretsAnnotation)
+	return strings.FieldsFunc(names, func(r rune) bool { return r == ',' })
+}
+
+// namesSecrets reports whether a live object holds secrets of its client's configuration, or
+// did so when its fields were recorded.
+func namesSecrets(live *unstructured.Unstructured, recorded managedfields.Fields) bool {
+	_, did := recorded[secretsField]
+	return did || len(secretNames(live)) > 0
+}
 
 // usesAny reports whether a template uses one of some values.
 func usesAny(t *template.Template, values map[string]string) bool {
@@ -41,7 +77,7 @@ func (o *operation) secretGuard() secretGuard {
 // mayHold reports whether the live object of a change may hold a secret, a former one
 // included: what was recorded of a secret is a hash.
 func (g secretGuard) mayHold(c *objectChange) bool {
-	if c.live.GetKind() == "Secret" || g.isUsed {
+	if c.live.GetKind() == "Secret" || g.isUsed || namesSecrets(c.live, nil) {
 		return true
 	}
 	for _, text := range c.prior {
@@ -51,6 +87,18 @@ func (g secretGuard) mayHold(c *objectChange) bool {
 	}
 	data, err := c.live.MarshalJSON()
 	return err != nil || g.known.In(string(data))
+}
+
+// refreshedURL is [shownURL] for a refresh, which does not know the secrets of the client's
+// configuration. An address that may hold one, and is not the recorded one, shows as a hash.
+func refreshedURL(m *managedfields.Manager, live []*unstructured.Unstructured, prior *State) string {
+	url := shownURL(m, live, prior.URL)
+	_, ingress := addressOf(live)
+	if ingress == nil || url == prior.URL || managedfields.IsHash(url) ||
+		!namesSecrets(ingress, prior.Objects[kube.RefOf(ingress).Key()]) {
+		return url
+	}
+	return m.Hide(ingress, url)
 }
 
 // shownURL is the client's address as it is shown, as a hash if there is a secret in it.
@@ -64,14 +112,15 @@ func shownURL(m *managedfields.Manager, objects []*unstructured.Unstructured, be
 }
 
 // logReader returns what reads the logs of containers for reports; nil if reports have
-// none. Secrets are redacted before a line is shortened: a part of one is not known as one.
+// none. The secrets of all clients are redacted before a line is shortened: a part of one is
+// not known as one.
 func logReader(c *kube.Client, settings Settings) rollout.LogReader {
 	if settings.Rollout.OmitLogs {
 		return nil
 	}
 	return func(ctx context.Context, namespace, pod, container string, previous bool, lines int64) (string, error) {
 		text, err := c.Logs(ctx, namespace, pod, container, previous, lines)
-		return c.Manager().Secrets().Redact(text), err
+		return settings.Hidden.Redact(text), err
 	}
 }
 

@@ -2,13 +2,17 @@ package mira
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
+	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
 var dataKinds = []schema.GroupKind{{Kind: "Secret"}, {Kind: "ConfigMap"}}
@@ -112,5 +116,154 @@ func TestJournalHasNoSecrets(t *testing.T) {
 		[]*objectChange{c}, "the log says "+secret)
 	if len(journal.Rollouts) != 1 || journal.Rollouts[0].Reason != "the log says (secret PASSWORD)" || len(journal.Former) != 0 {
 		t.Errorf("the journal is %+v", journal)
+	}
+}
+
+// A client's own secrets have precedence over everything of their names that is the fleet's.
+// Each object that holds one says so, and no other.
+func TestRenderClientSecrets(t *testing.T) {
+	r := rendererOf(serviceOnly + "spec: {externalName: '%HOST%.%FLEET%'}\n---\n" + strings.Replace(serviceOnly, "mira-", "other-", 1))
+	r.settings.Secrets = map[string]string{"HOST": "secret of the fleet", "FLEET": "fleet"}
+	r.settings.Variables = map[string]string{"HOST": "variable of the fleet"}
+	m, err := r.render(t.Context(), Spec{
+		Namespace: "default", Name: "acme", Variables: map[string]string{"A": "1"},
+		Secrets: map[string]string{"HOST": "0644", "UNUSED": "unused"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host, _, _ := unstructured.NestedString(m.objects[0].Object, "spec", "externalName"); host != "0644.fleet" {
+		t.Errorf("the host is %q", host)
+	}
+	if got := m.objects[0].GetAnnotations()[secretsAnnotation]; got != "HOST" || !m.hasSecrets {
+		t.Errorf("the object that holds a secret names %q", got)
+	}
+	if got := m.objects[1].GetAnnotations(); got != nil {
+		t.Errorf("the object without secrets has annotations %v", got)
+	}
+	want := []Warning{UnusedVariablesWarning{Client: "acme", Variables: []string{"A", "UNUSED"}}}
+	if diff := cmp.Diff(want, m.warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+// The services of a client hide its secrets and the fleet's, those of the fleet only theirs,
+// and what is told of one client has no secret of another.
+func TestHiding(t *testing.T) {
+	fleet := NewFleet((&kube.Client{}).WithManager(testManager), Settings{Secrets: map[string]string{"FLEET": "fleet-s3cr3t"}})
+	if got := fleet.hiding(nil, map[string]string{"EMPTY": ""}); got != fleet.services {
+		t.Error("a client without secrets has services of its own")
+	}
+	acme := fleet.hiding(map[string]string{"PASSWORD": "acme-s3cr3t"})
+	other := fleet.hiding(map[string]string{"PASSWORD": "other-s3cr3t"})
+	for _, test := range []struct {
+		text string
+		of   *services
+		want bool
+	}{
+		{"acme-s3cr3t", acme, true},
+		{"fleet-s3cr3t", acme, true},
+		{"other-s3cr3t", acme, false},
+		{"acme-s3cr3t", other, false},
+	} {
+		if got := test.of.fields.Secrets().In(test.text); got != test.want {
+			t.Errorf("%s is hidden: %t, want %t", test.text, got, test.want)
+		}
+		if test.of.kube.Manager() != test.of.fields {
+			t.Error("the requests of a client have another manager")
+		}
+	}
+	if got := fleet.settings.Hidden.Redact("acme-s3cr3t, other-s3cr3t"); got != "(secret PASSWORD), (secret PASSWORD)" {
+		t.Errorf("messages have %q", got)
+	}
+}
+
+// A refresh does not have the configuration. Of an object that says that it holds secrets, it
+// shows nothing that an apply has written and no state has recorded.
+func TestRefreshHidesWhatIsNotRecorded(t *testing.T) {
+	const ingress = `{"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "mira-acme", "namespace": "default",
+	  "annotations": {"mira-cluster.io/secret-variables": "PASSWORD"}, "managedFields": [{"manager": "terraform-provider-mira",
+	  "operation": "Apply", "apiVersion": "networking.k8s.io/v1", "fieldsType": "FieldsV1", "fieldsV1": {"f:metadata": {"f:annotations":
+	  {"f:mira-cluster.io/secret-variables": {}}}, "f:spec": {"f:rules": {}, "f:ingressClassName": {}}}}]},
+	  "spec": {"ingressClassName": "nginx", "rules": [{"host": "hunter2.example"}]}}`
+	fleet := NewFleet((&kube.Client{}).WithManager(testManager), Settings{})
+	live := object(t, ingress)
+	got := fleet.refreshedFields(live, managedfields.Fields{"spec.ingressClassName": "nginx"})
+	want := managedfields.Fields{"spec.ingressClassName": "nginx", "(not recorded)": "2 fields"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("fields (-want +got):\n%s", diff)
+	}
+	prior := &State{URL: "https://acme.example"}
+	url := refreshedURL(testManager, []*unstructured.Unstructured{live}, prior)
+	if !managedfields.IsHash(url) {
+		t.Errorf("the address shows as %q", url)
+	}
+	if again := refreshedURL(testManager, []*unstructured.Unstructured{live}, &State{URL: url}); again != url {
+		t.Errorf("the next refresh shows %q, and the one before %q", again, url)
+	}
+	prior.URL = "https://hunter2.example"
+	if url := refreshedURL(testManager, []*unstructured.Unstructured{live}, prior); url != prior.URL {
+		t.Errorf("the recorded address shows as %q", url)
+	}
+	unstructured.RemoveNestedField(live.Object, "metadata", "annotations")
+	if url := refreshedURL(testManager, []*unstructured.Unstructured{live}, &State{}); url != "https://hunter2.example" {
+		t.Errorf("the address of a client without secrets shows as %q", url)
+	}
+}
+
+// What is known to be secret is taken out of what an import records, also where the live
+// objects contradict each other.
+func TestImportTakesOutSecrets(t *testing.T) {
+	recovered := &recoveredValues{Recovered: template.Recovered{
+		Values:  map[string]string{"TAG": "3.0", "PASSWORD": "hunter2"},
+		Missing: []string{"ZONE"},
+		Conflicts: []template.Conflict{
+			{Name: "PIN", Found: []template.Finding{{Value: "first"}, {Value: "second"}}},
+			{Name: "COLOUR", Found: []template.Finding{{Value: "red"}}},
+		},
+	}}
+	recovered.setSecret(map[string]bool{"PASSWORD": true, "PIN": true, "UNUSED": true})
+	want := &recoveredValues{
+		Recovered: template.Recovered{
+			Values: map[string]string{"TAG": "3.0"}, Missing: []string{"PIN", "ZONE"},
+			Conflicts: []template.Conflict{{Name: "COLOUR", Found: []template.Finding{{Value: "red"}}}},
+		},
+		secrets: map[string]string{"PASSWORD": "hunter2"},
+		hidden:  []map[string]string{{"PIN": "first"}, {"PIN": "second"}},
+	}
+	if diff := cmp.Diff(want, recovered, cmp.AllowUnexported(recoveredValues{})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Values that are not known yet are filled in as what they are: a secret is always text.
+func TestFilledSecrets(t *testing.T) {
+	spec := Spec{Variables: map[string]string{"A": "a"}, Secrets: map[string]string{"S": "s"}}
+	placeholders := []string{"A", "B", "CLIENT_NAME", "S", "T"}
+	for _, test := range []struct {
+		name               string
+		unknown            UnknownValues
+		variables, secrets map[string]string
+	}{
+		{"nothing", UnknownValues{}, map[string]string{"A": "a"}, map[string]string{"S": "s"}},
+		{"a secret", UnknownValues{Secrets: []string{"T"}}, map[string]string{"A": "a"}, map[string]string{"S": "s", "T": "7"}},
+		{
+			"which secrets there are", UnknownValues{AnySecret: true},
+			map[string]string{"A": "a"}, map[string]string{"S": "7", "B": "7", "T": "7"},
+		},
+		{
+			"which variables there are", UnknownValues{AnyVariable: true},
+			map[string]string{"A": "7", "B": "7", "T": "7"}, map[string]string{"S": "s"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			filled := test.unknown.filled(spec, "7", slices.Clone(placeholders))
+			if diff := cmp.Diff(test.variables, filled.Variables); diff != "" {
+				t.Errorf("variables (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.secrets, filled.Secrets); diff != "" {
+				t.Errorf("secrets (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

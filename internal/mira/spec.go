@@ -77,6 +77,9 @@ type Settings struct {
 	// Secrets are placeholders whose values are not shown, by name. A fleet shows hashes of
 	// them if the manager of its [kube.Client] knows them.
 	Secrets map[string]string
+	// Hidden gets the secrets of all clients, so that messages and logs of this process can be
+	// redacted. A nil register is replaced by one of the fleet's own.
+	Hidden *managedfields.Register
 	// Adopt says which existing objects a create adopts.
 	Adopt AdoptPolicy
 	// AllowedKinds are those that a template may hold.
@@ -118,7 +121,10 @@ type Spec struct {
 	AdminEmail string
 	// Variables have precedence over those of the fleet.
 	Variables map[string]string
-	Template  TemplateSource
+	// Secrets are variables whose values are not shown. They have precedence over everything
+	// of their names that is the fleet's.
+	Secrets  map[string]string
+	Template TemplateSource
 	// Revision pins the template; empty takes it as it is.
 	Revision string
 	// RereadTemplate: the template may be the work of another resource of the same run, so
@@ -134,6 +140,9 @@ type UnknownValues struct {
 	Variables  []string // names whose values are not known
 	// AnyVariable: not even the names are known.
 	AnyVariable bool
+	// Secrets and AnySecret are the same of the variables that are secret.
+	Secrets   []string
+	AnySecret bool
 }
 
 // ApplyOptions say how a client is applied.

@@ -20,6 +20,14 @@ type UnusedVariablesWarning struct {
 	Template  TemplateSource
 }
 
+// RecordedSecretsWarning says that the state has values of a client's secret variables in
+// clear, among its variables: they were no secrets before, or an import could not know that
+// they are.
+type RecordedSecretsWarning struct {
+	Client    string
+	Variables []string
+}
+
 // TemplatePendingWarning says that the template is not the one that the client is
 // pinned to, but may become it in the same run.
 type TemplatePendingWarning struct {
@@ -274,6 +282,7 @@ type ClaimsUnreadableWarning struct {
 }
 
 func (UnusedVariablesWarning) isWarning()    {}
+func (RecordedSecretsWarning) isWarning()    {}
 func (PendingRolloutWarning) isWarning()     {}
 func (ObjectsLeaveWarning) isWarning()       {}
 func (NoReadinessProbeWarning) isWarning()   {}

@@ -108,11 +108,11 @@ func encode(to *msgpack.Encoder, value tftypes.Value) error {
 	return err
 }
 
-// valueOf makes a value of plain Go ones. Attributes that are not given are null. It
+// valueOf makes a value of plain Go ones, and of [tftypes.UnknownValue]. Attributes that are not given are null. It
 // panics on what the type does not have: the test is wrong then.
 func valueOf(typ tftypes.Type, from any) tftypes.Value {
-	if from == nil {
-		return tftypes.NewValue(typ, nil)
+	if from == nil || from == tftypes.UnknownValue {
+		return tftypes.NewValue(typ, from)
 	}
 	switch typ := typ.(type) {
 	case tftypes.Object:

@@ -149,6 +149,7 @@ func (w *walk) plan(ctx context.Context, config, prior tftypes.Value) (*Plan, er
 	if !config.IsNull() {
 		validated, err := w.served.ValidateResourceConfig(ctx, &tfprotov6.ValidateResourceConfigRequest{
 			TypeName: w.Resource, Config: dynamic(config),
+			ClientCapabilities: &tfprotov6.ValidateResourceConfigClientCapabilities{WriteOnlyAttributesAllowed: true},
 		})
 		if err := failure(validated.Diagnostics, err); err != nil {
 			return nil, err
@@ -186,6 +187,9 @@ func (w *walk) keepsConfig(config, planned tftypes.Value) error {
 	wants, has := attributesOf(config), attributesOf(planned)
 	for _, attribute := range w.block.Attributes {
 		want, got := wants[attribute.Name], has[attribute.Name]
+		if attribute.WriteOnly {
+			want = tftypes.NewValue(want.Type(), nil)
+		}
 		if (!attribute.Computed || !want.IsNull()) && !want.Equal(got) {
 			return fmt.Errorf("provider produced invalid plan: %s is configured as %v and planned as %v", attribute.Name, want, got)
 		}
@@ -193,10 +197,14 @@ func (w *walk) keepsConfig(config, planned tftypes.Value) error {
 	return nil
 }
 
-// propose merges the configuration with what the provider computed before.
+// propose merges the configuration with what the provider computed before. What is
+// write-only stays in the configuration.
 func (w *walk) propose(config, prior tftypes.Value) tftypes.Value {
 	proposed, before := maps.Clone(attributesOf(config)), attributesOf(prior)
 	for _, attribute := range w.block.Attributes {
+		if attribute.WriteOnly {
+			proposed[attribute.Name] = tftypes.NewValue(attribute.Type, nil)
+		}
 		if attribute.Computed && proposed[attribute.Name].IsNull() && !prior.IsNull() {
 			proposed[attribute.Name] = before[attribute.Name]
 		}

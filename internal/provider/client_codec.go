@@ -15,7 +15,8 @@ var clientAttributes = []attribute[clientModel]{
 	attributeOf("name", textKind, func(m *clientModel) *value[string] { return &m.Name }),
 	attributeOf("admin_email", textKind, func(m *clientModel) *value[string] { return &m.AdminEmail }),
 	attributeOf("namespace", textKind, func(m *clientModel) *value[string] { return &m.Namespace }),
-	attributeOf("variables", mapOfValues(textKind), func(m *clientModel) *value[map[string]value[string]] { return &m.Variables }),
+	attributeOf("variables", variablesKind, func(m *clientModel) *value[map[string]value[string]] { return &m.Variables }),
+	writeOnlyOf(secretVariablesAttribute, variablesKind, func(m *clientModel) *value[map[string]value[string]] { return &m.Secrets }),
 	attributeOf("template", clientTemplateKind, func(m *clientModel) *value[clientTemplate] { return &m.Template }),
 	attributeOf("wait_for_rollout", booleanKind, func(m *clientModel) *value[bool] { return &m.WaitForRollout }),
 	attributeOf("delete_data", booleanKind, func(m *clientModel) *value[bool] { return &m.DeleteData }),
@@ -30,9 +31,13 @@ var clientAttributes = []attribute[clientModel]{
 	attributeOf("persistent_volume_claims", listOf(textKind), func(m *clientModel) *value[[]string] { return &m.Claims }),
 }
 
-const templateRevisionAttribute = "template_revision"
+const (
+	templateRevisionAttribute = "template_revision"
+	secretVariablesAttribute  = "secret_variables"
+)
 
 var (
+	variablesKind      = mapOfValues(textKind)
 	clientTemplateKind = objectOf(
 		attributeOf("namespace", textKind, func(t *clientTemplate) *value[string] { return &t.Namespace }),
 		attributeOf("config_map", textKind, func(t *clientTemplate) *value[string] { return &t.ConfigMap }),
@@ -67,7 +72,15 @@ func readClient(from tftypes.Value) (clientModel, diag.Diagnostics) {
 	return model, nil
 }
 
-// encode is the reverse of [decodeClient].
+// readPlanned reads a planned client, and what only its configuration has.
+func readPlanned(plan, config tftypes.Value) (clientModel, diag.Diagnostics) {
+	planned, diags := readClient(plan)
+	configured, more := readClient(config)
+	planned.Secrets = configured.Secrets
+	return planned, append(diags, more...)
+}
+
+// encode is the reverse of [decodeClient], but for what is write-only.
 func (m *clientModel) encode() tftypes.Value { return clientKind.encodeValue(knownValue(*m)) }
 
 func decodeClientIdentity(from tftypes.Value) (clientIdentity, error) {

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -20,6 +21,7 @@ type clientModel struct {
 	AdminEmail     value[string]
 	Namespace      value[string]
 	Variables      value[map[string]value[string]]
+	Secrets        value[map[string]value[string]] // write-only: known of a configuration alone
 	Template       value[clientTemplate]
 	WaitForRollout value[bool]
 	DeleteData     value[bool]
@@ -89,15 +91,23 @@ func (m *clientModel) hasKnownTemplate() bool {
 
 // isKnown reports whether everything that a client's objects follow from is known.
 func (m *clientModel) isKnown() bool {
-	if m.Name.isUnknown() || m.AdminEmail.isUnknown() || m.Namespace.isUnknown() || m.Variables.isUnknown() {
+	if m.Name.isUnknown() || m.AdminEmail.isUnknown() || m.Namespace.isUnknown() {
 		return false
 	}
-	for _, variable := range m.Variables.get() {
+	return areKnown(m.Variables) && areKnown(m.Secrets) && m.hasKnownTemplate()
+}
+
+// areKnown reports whether all variables are known. They may be null.
+func areKnown(variables value[map[string]value[string]]) bool {
+	if variables.isUnknown() {
+		return false
+	}
+	for _, variable := range variables.get() {
 		if variable.isUnknown() {
 			return false
 		}
 	}
-	return m.hasKnownTemplate()
+	return true
 }
 
 // spec returns what package mira works with. Values that are not known yet are left
@@ -110,19 +120,16 @@ func (m *clientModel) spec(base mira.TemplateSource) (mira.Spec, mira.UnknownVal
 		Template:   base,
 		DeleteData: m.DeleteData.get(),
 	}
-	unknown := mira.UnknownValues{AdminEmail: m.AdminEmail.isUnknown(), AnyVariable: m.Variables.isUnknown()}
-	var diags diag.Diagnostics
-	if m.Variables.isKnown() {
-		spec.Variables = make(map[string]string, len(m.Variables.get()))
+	unknown := mira.UnknownValues{
+		AdminEmail: m.AdminEmail.isUnknown(), AnyVariable: m.Variables.isUnknown(), AnySecret: m.Secrets.isUnknown(),
 	}
-	for name, variable := range m.Variables.get() {
-		switch {
-		case variable.isUnknown():
-			unknown.Variables = append(unknown.Variables, name)
-		case variable.isNull():
-			diags.Append(missingVariableValue(path.Root("variables"), name))
-		default:
-			spec.Variables[name] = variable.get()
+	var diags, more diag.Diagnostics
+	spec.Variables, unknown.Variables, diags = knownVariables(path.Root("variables"), m.Variables)
+	spec.Secrets, unknown.Secrets, more = knownVariables(path.Root(secretVariablesAttribute), m.Secrets)
+	diags.Append(more...)
+	for name, secret := range spec.Secrets {
+		if isTooShort(secret) {
+			diags.Append(secretTooShort(path.Root(secretVariablesAttribute), name, secret))
 		}
 	}
 	if m.Template.isKnown() {
@@ -131,6 +138,43 @@ func (m *clientModel) spec(base mira.TemplateSource) (mira.Spec, mira.UnknownVal
 		spec.RereadTemplate = true
 	}
 	return spec, unknown, diags
+}
+
+// recordedSecrets returns the names of the secret variables that a state has among the
+// variables, sorted. The state may be nil.
+func (m *clientModel) recordedSecrets(state *clientModel) []string {
+	if state == nil {
+		return nil
+	}
+	var recorded []string
+	for name := range m.Secrets.get() {
+		if _, isRecorded := state.Variables.get()[name]; isRecorded {
+			recorded = append(recorded, name)
+		}
+	}
+	slices.Sort(recorded)
+	return recorded
+}
+
+// knownVariables returns the variables whose values are known, nil if there is no such
+// attribute, and the names of the others.
+func knownVariables(
+	at path.Path, variables value[map[string]value[string]],
+) (known map[string]string, unknown []string, diags diag.Diagnostics) {
+	if variables.isKnown() {
+		known = make(map[string]string, len(variables.get()))
+	}
+	for name, variable := range variables.get() {
+		switch {
+		case variable.isUnknown():
+			unknown = append(unknown, name)
+		case variable.isNull():
+			diags.Append(missingVariableValue(at, name))
+		default:
+			known[name] = variable.get()
+		}
+	}
+	return known, unknown, diags
 }
 
 // setState puts what is known of the objects into the computed attributes.

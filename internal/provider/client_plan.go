@@ -20,8 +20,9 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		resp.Diagnostics.Append(r.planDelete(ctx, req.Private, &state, nil)...)
 		return
 	}
-	plan, diags := readClient(req.Plan.Raw)
+	plan, diags := readPlanned(req.Plan.Raw, req.Config.Raw)
 	resp.Diagnostics.Append(diags...)
+	r.noteSecrets(&plan)
 	config, diags := readClient(req.Config.Raw)
 	resp.Diagnostics.Append(diags...)
 	var prior *clientModel // nil for a create
@@ -32,6 +33,9 @@ func (r *clientResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	}
 	if resp.Diagnostics.HasError() {
 		return
+	}
+	if recorded := plan.recordedSecrets(prior); len(recorded) > 0 {
+		addWarnings(&resp.Diagnostics, []mira.Warning{mira.RecordedSecretsWarning{Client: plan.Name.get(), Variables: recorded}})
 	}
 	if config.Namespace.isNull() {
 		plan.Namespace = r.provider.namespace

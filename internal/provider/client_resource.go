@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
@@ -22,17 +24,17 @@ const (
 )
 
 var (
-	_ resource.ResourceWithConfigure   = (*clientResource)(nil)
-	_ resource.ResourceWithIdentity    = (*clientResource)(nil)
-	_ resource.ResourceWithImportState = (*clientResource)(nil)
-	_ resource.ResourceWithModifyPlan  = (*clientResource)(nil)
+	_ resource.ResourceWithConfigure      = (*clientResource)(nil)
+	_ resource.ResourceWithIdentity       = (*clientResource)(nil)
+	_ resource.ResourceWithImportState    = (*clientResource)(nil)
+	_ resource.ResourceWithModifyPlan     = (*clientResource)(nil)
+	_ resource.ResourceWithValidateConfig = (*clientResource)(nil)
 )
 
 type clientResource struct {
 	provider *configured
+	secrets  *managedfields.Register // of all clients; known without a configuration of the provider
 }
-
-func newClientResource() resource.Resource { return &clientResource{} }
 
 // subject of an error that concerns a client.
 func (r *clientResource) subject(name string) subject {
@@ -67,9 +69,25 @@ func (r *clientResource) Configure(_ context.Context, req resource.ConfigureRequ
 	r.provider = provider
 }
 
-func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
-	plan, diags := readClient(req.Plan.Raw)
+// ValidateConfig refuses a variable that is secret and is not.
+func (r *clientResource) ValidateConfig(_ context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+	config, diags := readClient(req.Config.Raw)
 	resp.Diagnostics.Append(diags...)
+	r.noteSecrets(&config)
+	resp.Diagnostics.Append(setTwice(config.Secrets.get(), config.Variables.get())...)
+}
+
+// noteSecrets has the secrets of a client redacted in what this process tells and logs from now on.
+func (r *clientResource) noteSecrets(config *clientModel) {
+	if secrets, _, _ := knownVariables(path.Root(secretVariablesAttribute), config.Secrets); len(secrets) > 0 {
+		r.secrets.Add(managedfields.NewSecrets(secrets))
+	}
+}
+
+func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	plan, diags := readPlanned(req.Plan.Raw, req.Config.Raw)
+	resp.Diagnostics.Append(diags...)
+	r.noteSecrets(&plan)
 	spec, options, diags := r.applyInput(&plan)
 	resp.Diagnostics.Append(diags...)
 	options.Timeout, diags = timeout("create", plan.Timeouts.get().Create, defaultCreateTimeout)
@@ -158,8 +176,9 @@ func (r *clientResource) Read(ctx context.Context, req resource.ReadRequest, res
 }
 
 func (r *clientResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	plan, diags := readClient(req.Plan.Raw)
+	plan, diags := readPlanned(req.Plan.Raw, req.Config.Raw)
 	resp.Diagnostics.Append(diags...)
+	r.noteSecrets(&plan)
 	prior, diags := readClient(req.State.Raw)
 	resp.Diagnostics.Append(diags...)
 	private, diags := loadClientPrivate(ctx, req.Private)

@@ -57,9 +57,10 @@ func clientSchema(ctx context.Context) schema.Schema {
 				ElementType: types.StringType,
 				Optional:    true,
 				MarkdownDescription: "The values of further placeholders for this client. " +
-					"They take precedence over the provider's `variables` of the same names.",
+					"They take precedence over the provider's `variables` and `secret_variables` of the same names, and show.",
 				Validators: []validator.Map{variablesValidator{}},
 			},
+			secretVariablesAttribute: clientSecretsAttribute(),
 			"template": schema.SingleNestedAttribute{
 				Optional:            true,
 				MarkdownDescription: "Where the template of this client lies. What is not set is the provider's.",
@@ -132,6 +133,21 @@ func clientSchema(ctx context.Context) schema.Schema {
 				MarkdownDescription: "The names of the PersistentVolumeClaims with the client's data, sorted.",
 			},
 		},
+	}
+}
+
+func clientSecretsAttribute() schema.MapAttribute {
+	return schema.MapAttribute{
+		ElementType: types.StringType,
+		Optional:    true,
+		Sensitive:   true,
+		WriteOnly:   true,
+		MarkdownDescription: "Like `variables`, for values that must not be shown: what the template makes of them stands in plans, states, " +
+			"errors and logs as a hash, or as the variable's name. The values themselves are in no state and no plan file. They take " +
+			"precedence over the provider's `secret_variables` and `variables` of the same names, and follow the same rules. " +
+			"A value must be the same in a plan and its apply, and changes the client when it changes. " +
+			"Needs Terraform 1.11 or OpenTofu 1.11.",
+		Validators: []validator.Map{variablesValidator{}, secretsValidator{}},
 	}
 }
 

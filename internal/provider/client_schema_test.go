@@ -36,7 +36,8 @@ func TestClientSchema_attributes(t *testing.T) {
 	for name, of := range typ.AttributeTypes {
 		base[name] = sample(of)
 	}
-	base["id"] = tftypes.NewValue(tftypes.String, "text/text") // as namespace and name are
+	base["id"] = tftypes.NewValue(tftypes.String, "text/text")                                           // as namespace and name are
+	base[secretVariablesAttribute] = tftypes.NewValue(typ.AttributeTypes[secretVariablesAttribute], nil) // in no state
 	base["rollout"] = tftypes.NewValue(tftypes.String, rolloutComplete)
 	fast, err := newFastPath(t.Context(), newProvider("test"), clients)
 	if err != nil {
@@ -45,6 +46,10 @@ func TestClientSchema_attributes(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(clients.Attributes)) {
 		t.Run(name, func(t *testing.T) {
 			a := attributeTest{T: t, name: name, attribute: clients.Attributes[name], typ: typ, base: base, fast: fast}
+			if a.attribute.IsWriteOnly() {
+				a.checkWriteOnly()
+				return
+			}
 			a.checkCodec()
 			if t.Failed() {
 				return // what follows could only say so again
@@ -86,6 +91,53 @@ func (a attributeTest) checkCodec() {
 			return
 		case !got.Equal(value):
 			a.forgotten("clientAttributes (client_codec.go)", "it was %v, and is %v after reading and writing it", value, got)
+		}
+	}
+}
+
+// checkWriteOnly looks whether the attribute is read from a configuration and used, and never
+// written into a plan or a state.
+func (a attributeTest) checkWriteOnly() {
+	a.Helper()
+	null, given := a.base[a.name], sample(a.typ.AttributeTypes[a.name])
+	if a.fast == nil {
+		return // reported by the caller
+	}
+	for _, value := range append(variants(given), given) {
+		model := a.model(value)
+		if got := attributesOf(a.T, model)[a.name]; !got.IsNull() {
+			a.forgotten("clientAttributes (client_codec.go)", "%v is written as %v, and must not be", value, got)
+		}
+		if !model.sameAs(a.model(null)) {
+			a.forgotten("clientAttributes (client_codec.go)", "%v makes the client another one than that of the state", value)
+		}
+		if model.isKnown() != value.IsFullyKnown() {
+			a.forgotten("clientModel.isKnown (client_model.go)", "with %v the client counts as known: %t", value, model.isKnown())
+		}
+	}
+	a.base = maps.Clone(a.base)
+	a.base[a.name] = given
+	a.checkUse()
+	a.base[a.name] = null
+	a.checkImport()
+	data := &configured{fleet: &mira.Fleet{}, namespace: knownValue("text")}
+	prior := a.dynamic(a.with(null))
+	for _, test := range []struct {
+		config tftypes.Value
+		want   reason
+	}{
+		{null, ""},
+		{given, ""},
+		{tftypes.NewValue(null.Type(), tftypes.UnknownValue), unusualSecrets},
+		{tftypes.NewValue(null.Type(), map[string]tftypes.Value{"A": tftypes.NewValue(tftypes.String, nil)}), unusualSecrets},
+		{tftypes.NewValue(null.Type(), map[string]tftypes.Value{"A": tftypes.NewValue(tftypes.String, "abc")}), unusualSecrets},
+	} {
+		_, reason := a.fast.plannable(a.Context(), data, &tfprotov6.PlanResourceChangeRequest{
+			TypeName: clientType, PriorState: prior, ProposedNewState: prior, Config: a.dynamic(a.with(test.config)),
+			PriorPrivate: privateOf(a.T, map[string]any{refsKey: []kube.Ref{{Kind: "Service", Name: "text"}}}),
+		})
+		if reason != test.want {
+			a.forgotten("the fast path (fastpath_client.go)", "it answers %q for a configuration with %v, want %q", reason, test.config, test.want)
 		}
 	}
 }

@@ -184,6 +184,15 @@ func attributeOf[O, T any](name string, of kind[T], field func(*O) *value[T]) at
 	}
 }
 
+// writeOnlyOf makes an attribute of which only a configuration has a value: it is never
+// written, and makes no client another one.
+func writeOnlyOf[O, T any](name string, of kind[T], field func(*O) *value[T]) attribute[O] {
+	made := attributeOf(name, of, field)
+	made.encode = func(*O) tftypes.Value { return of.encodeValue(nullValue[T]()) }
+	made.equal = func(_, _ *O) bool { return true }
+	return made
+}
+
 // objectOf is the kind of objects with these attributes.
 func objectOf[O any](attributes ...attribute[O]) kind[O] {
 	types := make(map[string]tftypes.Type, len(attributes))

@@ -85,6 +85,28 @@ func TestAccExamples(t *testing.T) {
 		s.DeleteClaims(t)
 	})
 
+	t.Run("secret per client", func(t *testing.T) {
+		s.PutTemplates(t, map[string]string{"client_template.yaml": acctest.Edit(t, sample, "        - name: DATABASE_PATH",
+			"        - name: DATABASE_PASSWORD\n          value: '%DATABASE_PASSWORD%'\n        - name: DATABASE_PATH")})
+		c := acctest.NewExampleCLI(t, s.Sandbox, "scenarios/secret-per-client")
+		if !c.IsAtLeast(t, "1.11.0") {
+			t.Skip("Terraform and OpenTofu know write-only attributes from 1.11 on")
+		}
+		c.Setenv("TF_VAR_database_passwords", `{"acme": "acme-s3cr3t", "globex": "globex-s3cr3t"}`)
+		output := c.Apply(t)
+		acctest.WantOutput(t, output, "2 added", `.env[DATABASE_PASSWORD].value"`, `"sha256:`)
+		state, err := os.ReadFile(filepath.Join(c.Directory(), "terraform.tfstate"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(output+string(state), "s3cr3t") {
+			t.Errorf("the output or the state has a password:\n%s\n%s", output, state)
+		}
+		c.Destroy(t)
+		s.PutTemplates(t, map[string]string{"client_template.yaml": sample})
+		s.DeleteClaims(t)
+	})
+
 	t.Run("canary template", func(t *testing.T) {
 		next := acctest.Edit(t, sample, "mira:3.0", "mira:3.1")
 		c := acctest.NewExampleCLI(t, s.Sandbox, "scenarios/canary-template")

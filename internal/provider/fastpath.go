@@ -51,6 +51,7 @@ const (
 	unusualPrivateState  reason = "the private state is not as this provider writes it"
 	unusualIdentity      reason = "the identity is not that of the client"
 	changedConfiguration reason = "the configuration has changed"
+	unusualSecrets       reason = "the secrets of the configuration are not known, or not as they should be"
 	changedDefault       reason = "a default differs from the state"
 	requestFailed        reason = "the server could not be asked, or refused"
 	changedObjects       reason = "the objects have changed"
@@ -170,6 +171,9 @@ func (f *fastPath) plannable(ctx context.Context, data *configured, req *tfproto
 	}
 	if !f.hasDefaults(client, data.namespace, arguments) {
 		return nil, changedDefault
+	}
+	if !client.setSecrets(arguments[secretVariablesAttribute]) {
+		return nil, unusualSecrets
 	}
 	return client, ""
 }

@@ -58,10 +58,28 @@ func (m *clientModel) isUsual() bool {
 			return false
 		}
 	}
-	return m.ID == knownValue(m.Namespace.get()+"/"+m.Name.get()) &&
+	return m.Secrets.isNull() && m.ID == knownValue(m.Namespace.get()+"/"+m.Name.get()) &&
 		m.Rollout == knownValue(rolloutComplete) && m.WaitForRollout.isKnown() && m.DeleteData.isKnown() &&
 		m.Objects.isKnown() && m.Images.isKnown() && m.Claims.isKnown() &&
 		m.URL != knownValue("") // which is written as null
+}
+
+// setSecrets reads what only the configuration has; false where it has a value that is not
+// usual.
+func (c *fastClient) setSecrets(configured tftypes.Value) bool {
+	if configured.IsNull() {
+		return true
+	}
+	var err error
+	if c.Secrets, err = variablesKind.decodeValue(configured); err != nil || !areKnown(c.Secrets) {
+		return false
+	}
+	for _, secret := range c.Secrets.get() {
+		if !secret.isKnown() || isTooShort(secret.get()) {
+			return false
+		}
+	}
+	return true
 }
 
 // unmarshal reads a client; false where there is none.

@@ -30,6 +30,9 @@ func checkFastPath(ctx context.Context, resource schema.Schema, codec tftypes.Ty
 		if !isDecoded || !typ.Equal(attribute.GetType().TerraformType(ctx)) {
 			return fmt.Errorf("attribute %s: the codec does not know it, or as a value of another type", name)
 		}
+		if attribute.IsWriteOnly() && name != secretVariablesAttribute { // see [fastPath.setSecrets]
+			return fmt.Errorf("attribute %s: it is write-only", name)
+		}
 		if err := checkFastAttribute(attribute); err != nil {
 			return fmt.Errorf("attribute %s: %w", name, err)
 		}
@@ -43,9 +46,6 @@ func checkFastPath(ctx context.Context, resource schema.Schema, codec tftypes.Ty
 // checkFastAttribute returns an error for a kind of attribute that the fast path does
 // not know.
 func checkFastAttribute(attribute schema.Attribute) error {
-	if attribute.IsWriteOnly() {
-		return fmt.Errorf("it is write-only")
-	}
 	switch attribute := attribute.(type) {
 	case schema.StringAttribute:
 		for _, modifier := range attribute.PlanModifiers {

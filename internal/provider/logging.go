@@ -34,14 +34,14 @@ func (s *server) withLogger(ctx context.Context) context.Context {
 	if !s.logsDebug {
 		return ctx
 	}
-	return logging.NewContext(ctx, logr.New(logSink{ctx: ctx, secrets: s.secrets}))
+	return logging.NewContext(ctx, logr.New(logSink{ctx: ctx, secrets: s.secrets()}))
 }
 
 // logSink writes to the log of a call. Everything goes to the debug level: what an
 // operator has to know is in the diagnostics.
 type logSink struct {
-	ctx     context.Context               // of the call, without the logger
-	secrets func() *managedfields.Secrets // that are redacted
+	ctx     context.Context         // of the call, without the logger
+	secrets *managedfields.Register // that are redacted
 	fields  map[string]any
 }
 
@@ -68,7 +68,6 @@ func (s logSink) WithName(name string) logr.LogSink {
 
 // with returns the fields of the sink and further ones, without secrets.
 func (s logSink) with(keysAndValues []any) map[string]any {
-	secrets := s.secrets()
 	fields := make(map[string]any, len(s.fields)+len(keysAndValues)/2)
 	maps.Copy(fields, s.fields)
 	for i := 0; i+1 < len(keysAndValues); i += 2 {
@@ -79,8 +78,9 @@ func (s logSink) with(keysAndValues []any) map[string]any {
 		case fmt.Stringer:
 			value = text.String()
 		}
-		if text := fmt.Sprint(value); secrets.In(text) {
-			value = secrets.Redact(text)
+		text := fmt.Sprint(value)
+		if redacted := s.secrets.Redact(text); redacted != text {
+			value = redacted
 		}
 		fields[fmt.Sprint(keysAndValues[i])] = value
 	}

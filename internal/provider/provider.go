@@ -37,12 +37,12 @@ type miraProvider struct {
 	version     string
 	environment connection.Environment
 	configured  atomic.Pointer[configured] // nil until the provider is configured
-	secrets     atomic.Pointer[managedfields.Secrets]
+	secrets     *managedfields.Register    // of the provider and of all clients
 }
 
 // newProvider returns the provider; version is that of the release.
 func newProvider(version string) *miraProvider {
-	return &miraProvider{version: version, environment: connection.SystemEnvironment()}
+	return &miraProvider{version: version, environment: connection.SystemEnvironment(), secrets: &managedfields.Register{}}
 }
 
 // configured is what the provider hands to its resources.
@@ -71,7 +71,8 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	p.secrets.Store(managedfields.NewSecrets(model.secrets()))
+	secrets := managedfields.NewSecrets(model.secrets())
+	p.secrets.Add(secrets)
 	data := &configured{namespace: textOf(model.Namespace)}
 	if data.namespace.isNull() {
 		data.namespace = knownValue(mira.DefaultNamespace)
@@ -98,13 +99,14 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 		return
 	}
 	client, err := kube.New(cluster, kube.Options{
-		Manager: managedfields.NewManager(model.FieldManager.ValueString(), mira.ClientLabel).WithSecrets(p.secrets.Load()),
+		Manager: managedfields.NewManager(model.FieldManager.ValueString(), mira.ClientLabel).WithSecrets(secrets),
 		Force:   model.forceConflicts(),
 	})
 	if err != nil {
 		resp.Diagnostics.Append(connectionDiagnostic(err))
 		return
 	}
+	settings.Hidden = p.secrets
 	data.template = source
 	data.fleet = mira.NewFleet(client, settings)
 	p.configured.Store(data)
@@ -112,7 +114,7 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 }
 
 func (p *miraProvider) Resources(context.Context) []func() resource.Resource {
-	return []func() resource.Resource{newClientResource}
+	return []func() resource.Resource{func() resource.Resource { return &clientResource{secrets: p.secrets} }}
 }
 
 func (p *miraProvider) DataSources(context.Context) []func() datasource.DataSource { return nil }

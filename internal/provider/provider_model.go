@@ -3,8 +3,6 @@ package provider
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -108,12 +106,7 @@ func (m *providerModel) settings(ctx context.Context, domainFromEnvironment stri
 		diags.Append(m.Variables.ElementsAs(ctx, &settings.Variables, false)...)
 	}
 	settings.Secrets = m.secrets()
-	for _, name := range slices.Sorted(maps.Keys(settings.Secrets)) {
-		if _, isVariable := settings.Variables[name]; isVariable {
-			diags.AddAttributeError(path.Root("secret_variables"), "Variable Set Twice",
-				fmt.Sprintf("Variable %s is in variables, too, where its value is shown. Leave it out of one of them.", name))
-		}
-	}
+	diags.Append(setTwice(settings.Secrets, settings.Variables)...)
 	if !m.AllowedKinds.IsNull() {
 		var names []string
 		diags.Append(m.AllowedKinds.ElementsAs(ctx, &names, false)...)

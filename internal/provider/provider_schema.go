@@ -61,7 +61,7 @@ func providerSchema() schema.Schema {
 					"it, so that a number stays a number.",
 				Validators: []validator.Map{variablesValidator{}},
 			},
-			"secret_variables": secretVariablesAttribute(),
+			secretVariablesAttribute: providerSecretsAttribute(),
 			"allowed_kinds": schema.SetAttribute{
 				ElementType: types.StringType,
 				Optional:    true,
@@ -88,7 +88,7 @@ func providerSchema() schema.Schema {
 	}
 }
 
-func secretVariablesAttribute() schema.MapAttribute {
+func providerSecretsAttribute() schema.MapAttribute {
 	return schema.MapAttribute{
 		ElementType: types.StringType,
 		Optional:    true,

@@ -129,9 +129,23 @@ func (p *planted) set(password string) {
 
 // Whatever happens to a client, its secrets are in no plan, no state, no plan file, no
 // error and no log: at a create, an update, a drift, a failing update that is rolled back,
-// refused templates, a destroy.
+// refused templates, a destroy. Wherever they are configured.
 func TestAccSecrets(t *testing.T) {
 	t.Parallel()
+	const secrets = `secret_variables = { PASSWORD = var.password, PIN = var.pin, DATABASE = "database:5432" }`
+	t.Run("of the provider", func(t *testing.T) {
+		t.Parallel()
+		testSecrets(t, secrets, "")
+	})
+	t.Run("of the client", func(t *testing.T) {
+		t.Parallel()
+		// A value that the client's own has precedence over.
+		testSecrets(t, `secret_variables = { PASSWORD = "", PIN = "of the fleet" }`, secrets)
+	})
+}
+
+func testSecrets(t *testing.T, ofProvider, ofClient string) {
+	t.Helper()
 	s := acctest.NewSandbox(t)
 	s.Rights.GrantOn(t, "", "secrets")
 	template := secretTemplate(t)
@@ -139,14 +153,15 @@ func TestAccSecrets(t *testing.T) {
 	kind := "sensitive = true"
 	config := func(kind string) string {
 		return "variable \"password\" {\n  " + kind + "\n}\nvariable \"pin\" {\n  " + kind + "\n}\n" + s.Provider(
-			`secret_variables = { PASSWORD = var.password, PIN = var.pin, DATABASE = "database:5432" }`,
-			`allowed_kinds = ["Service", "Ingress", "StatefulSet", "core/Secret"]`,
-			`rollout = { grace = "2s" }`) + acmeClient()
+			ofProvider, `allowed_kinds = ["Service", "Ingress", "StatefulSet", "core/Secret"]`,
+			`rollout = { grace = "2s" }`) + acmeClient(ofClient)
 	}
 	probe := acctest.NewCLI(t, s, "")
 	isEphemeral := probe.IsAtLeast(t, "1.11.0")
 	if isEphemeral {
 		kind = "ephemeral = true"
+	} else if ofClient != "" {
+		t.Skip("this CLI has no write-only attributes")
 	}
 	p := &planted{cli: acctest.NewCLI(t, s, config(kind)), secrets: []string{"474747", "database:5432 "}, isEphemeral: isEphemeral}
 	p.cli.Setenv("TF_VAR_pin", "474747")

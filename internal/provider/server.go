@@ -68,21 +68,18 @@ const FastPathMessage = "Answered by the fast path"
 // frameworkMessage is what the log says of a call that is left to the framework.
 const frameworkMessage = "Left to the framework"
 
-// secrets returns what must not get into any answer or log; nil while there is nothing.
-func (s *server) secrets() *managedfields.Secrets {
+// secrets returns what must not get into any answer or log.
+func (s *server) secrets() *managedfields.Register {
 	if s.provider == nil {
 		return nil
 	}
-	return s.provider.secrets.Load()
+	return s.provider.secrets
 }
 
 // redacted returns an answer whose diagnostics have no secrets, whoever has put them in:
 // the API server, the template, or a validator.
 func redacted[R any](s *server, response *R, err error, diagnosticsOf func(*R) []*tfprotov6.Diagnostic) (*R, error) {
 	secrets := s.secrets()
-	if secrets == nil {
-		return response, err
-	}
 	if response != nil {
 		for _, diagnostic := range diagnosticsOf(response) {
 			diagnostic.Summary = secrets.Redact(diagnostic.Summary)

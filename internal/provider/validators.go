@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/mail"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -214,13 +216,31 @@ func (v secretsValidator) ValidateMap(_ context.Context, req validator.MapReques
 		if !ok || text.IsNull() || text.IsUnknown() {
 			continue
 		}
-		if length := len(text.ValueString()); length > 0 && length < managedfields.MinimumSecret {
-			resp.Diagnostics.AddAttributeError(req.Path.AtMapKey(name), "Secret Value Too Short",
-				fmt.Sprintf("The value of secret variable %s has %d bytes, and must have none or at least %d: a shorter one occurs in other text "+
-					"by chance, so that the provider could not keep it out of what it shows. If it is no secret, it belongs in variables.",
-					name, length, managedfields.MinimumSecret))
+		if secret := text.ValueString(); isTooShort(secret) {
+			resp.Diagnostics.Append(secretTooShort(req.Path, name, secret))
 		}
 	}
+}
+
+func isTooShort(secret string) bool { return secret != "" && len(secret) < managedfields.MinimumSecret }
+
+func secretTooShort(secrets path.Path, name, secret string) diag.Diagnostic {
+	return diag.NewAttributeErrorDiagnostic(secrets.AtMapKey(name), "Secret Value Too Short",
+		fmt.Sprintf("The value of secret variable %s has %d bytes, and must have none or at least %d: a shorter one occurs in other text "+
+			"by chance, so that the provider could not keep it out of what it shows. If it is no secret, it belongs in variables.",
+			name, len(secret), managedfields.MinimumSecret))
+}
+
+// setTwice refuses secret variables that are variables, too, whose values show.
+func setTwice[S, V any](secrets map[string]S, variables map[string]V) diag.Diagnostics {
+	var diags diag.Diagnostics
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		if _, isVariable := variables[name]; isVariable {
+			diags.AddAttributeError(path.Root(secretVariablesAttribute), "Variable Set Twice",
+				fmt.Sprintf("Variable %s is in variables, too, where its value is shown. Leave it out of one of them.", name))
+		}
+	}
+	return diags
 }
 
 func missingVariableValue(variables path.Path, name string) diag.Diagnostic {

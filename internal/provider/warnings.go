@@ -52,6 +52,12 @@ var warningTexts = []warningText{
 	warns("Unused Template Variable", func(w mira.UnusedVariablesWarning) string {
 		return fmt.Sprintf("Client %q sets %s, which the template does not use (%s).", w.Client, placeholders(w.Variables), w.Template)
 	}),
+	warnsEach("State Has Secrets In Clear", func(w mira.RecordedSecretsWarning) string { return w.Client },
+		func(w mira.RecordedSecretsWarning) string {
+			return fmt.Sprintf("The recorded variables of client %q have values of %s, which its configuration has in secret_variables. "+
+				"The apply takes them out of the state. Earlier versions of the state, and files of earlier plans, keep them: change these secrets.",
+				w.Client, joined(w.Variables, func(name string) string { return name }))
+		}),
 	warns("Template Not There Yet", templatePendingDetail),
 	warns("Namespace Not There Yet", func(w mira.NamespacePendingWarning) string {
 		return fmt.Sprintf("Namespace %q of client %q does not exist. Unless something creates it before the client is applied, the apply "+

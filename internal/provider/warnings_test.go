@@ -235,6 +235,13 @@ func TestWarnings(t *testing.T) {
 				"data-mira-acme-0. That cannot be undone. To keep the data, apply `delete_data = false` first.",
 		},
 		{
+			"secrets in the state",
+			mira.RecordedSecretsWarning{Client: "acme", Variables: []string{"PASSWORD", "TOKEN"}},
+			`State Has Secrets In Clear (Client "acme")`,
+			`The recorded variables of client "acme" have values of PASSWORD, TOKEN, which its configuration has in secret_variables. ` +
+				"The apply takes them out of the state. Earlier versions of the state, and files of earlier plans, keep them: change these secrets.",
+		},
+		{
 			"data that stays",
 			mira.DataKeptWarning{Client: "acme", Namespace: "default", Claims: []string{"data-mira-acme-0"}},
 			"Client Data Stays",
