@@ -102,6 +102,11 @@ func (b *bench) measureAll(ctx context.Context) error {
 			return fmt.Errorf("few clients beside many: %w", err)
 		}
 	}
+	if b.options.roundTrips > 0 {
+		if err := b.measureRoundTrips(ctx); err != nil {
+			return fmt.Errorf("round trips: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ownSource is the source address of this repository's provider.
@@ -23,6 +24,7 @@ type options struct {
 	background int
 	runs       int
 	plansOnly  bool
+	roundTrips time.Duration // the delay by which round trips are counted; 0 for none
 
 	cli, provider, meter string
 	source, version      string
@@ -46,6 +48,9 @@ func parseOptions(arguments []string, output io.Writer) (*options, error) {
 	flags.IntVar(&o.runs, "runs", 5, "how `often` plans are measured")
 	flags.BoolVar(&o.plansOnly, "plans-only", false,
 		"measure nothing but the create and the plans of the unchanged fleet: what comes after them takes most of the time")
+	flags.DurationVar(&o.roundTrips, "round-trips", 0,
+		"`delay` between provider and API server by which to measure how many round trips deep each run of the CLI is, with one client; "+
+			"0 leaves that out")
 	flags.StringVar(&o.cli, "cli", "terraform", "`path` of terraform or tofu")
 	flags.StringVar(&o.provider, "provider", "bin/terraform-provider-mira", "`path` of the provider to measure")
 	flags.StringVar(&o.meter, "meter", "bin/bench-meter", "`path` of the program built from tools/bench/meter")
@@ -74,8 +79,8 @@ func (o *options) check(flags *flag.FlagSet) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	if o.runs < 1 || o.background < 0 {
-		return errors.New("-runs must be at least 1, and -background at least 0")
+	if o.runs < 1 || o.background < 0 || o.roundTrips < 0 {
+		return errors.New("-runs must be at least 1, and -background and -round-trips at least 0")
 	}
 	if o.isOwn() {
 		if o.source != ownSource {

@@ -1,5 +1,6 @@
 // Package proxy counts the bytes on the connections between a provider and an API
-// server as they are on the wire, encrypted and possibly compressed.
+// server as they are on the wire, encrypted and possibly compressed. It can put the
+// server further away.
 package proxy
 
 import (
@@ -26,6 +27,7 @@ type Proxy struct {
 	running  sync.WaitGroup
 	open     atomic.Int64
 	bytes    atomic.Int64
+	delay    atomic.Int64 // nanoseconds
 }
 
 // Start starts a proxy for an address, on a free port of loopback. It ends with
@@ -44,6 +46,10 @@ func Start(ctx context.Context, target string) (*Proxy, error) {
 
 // Address returns the address of the proxy.
 func (p *Proxy) Address() string { return p.listener.Addr().String() }
+
+// SetDelay sets how much later than without the proxy the server gets what the provider
+// sends: each round trip takes so much longer. It holds for what is sent from then on.
+func (p *Proxy) SetDelay(delay time.Duration) { p.delay.Store(int64(delay)) }
 
 // Close stops listening, and waits until the open connections have ended.
 func (p *Proxy) Close() error {
@@ -100,9 +106,13 @@ func (p *Proxy) pass(client net.Conn) {
 	// When one side closes its direction, so does the proxy, and goes on with the other
 	// direction.
 	var directions sync.WaitGroup
-	for _, pair := range [][2]net.Conn{{server, client}, {client, server}} {
+	for i, pair := range [][2]net.Conn{{server, client}, {client, server}} {
+		transfer := io.Copy
+		if isRequest := i == 0; isRequest {
+			transfer = p.copyLater
+		}
 		directions.Go(func() {
-			copied, err := io.Copy(pair[0], pair[1])
+			copied, err := transfer(pair[0], pair[1])
 			p.bytes.Add(copied)
 			if tcp, ok := pair[0].(*net.TCPConn); ok && err == nil {
 				err = tcp.CloseWrite()
@@ -114,4 +124,52 @@ func (p *Proxy) pass(client net.Conn) {
 		})
 	}
 	directions.Wait()
+}
+
+// chunk is a piece of what was sent, and when it is to arrive.
+type chunk struct {
+	data []byte
+	due  time.Time
+}
+
+const (
+	chunkBytes = 32 << 10
+	// chunksUnderWay bounds how much is under way on a connection: more than any provider
+	// sends within a delay.
+	chunksUnderWay = 4096
+)
+
+// copyLater copies what is sent, each piece after the delay. Pieces that are sent together
+// arrive together: it is the distance that grows, not the bandwidth that shrinks.
+func (p *Proxy) copyLater(to io.Writer, from io.Reader) (int64, error) {
+	underWay := make(chan chunk, chunksUnderWay)
+	var readErr error
+	go func() {
+		defer close(underWay)
+		for {
+			buffer := make([]byte, chunkBytes)
+			n, err := from.Read(buffer)
+			if n > 0 {
+				underWay <- chunk{data: buffer[:n], due: time.Now().Add(time.Duration(p.delay.Load()))}
+			}
+			if err != nil {
+				if !errors.Is(err, io.EOF) {
+					readErr = err
+				}
+				return
+			}
+		}
+	}()
+	var copied int64
+	var writeErr error
+	for c := range underWay {
+		if writeErr != nil {
+			continue // so that the reader ends
+		}
+		<-time.After(time.Until(c.due))
+		var n int
+		n, writeErr = to.Write(c.data)
+		copied += int64(n)
+	}
+	return copied, errors.Join(readErr, writeErr)
 }

@@ -32,16 +32,17 @@ const (
 )
 
 var (
-	namespaces      = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
-	configMaps      = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
-	services        = schema.GroupVersionResource{Version: "v1", Resource: "services"}
-	serviceAccounts = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
-	ingresses       = schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"}
-	statefulSets    = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "statefulsets"}
-	roles           = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"}
-	roleBindings    = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"}
-	accessReviews   = schema.GroupVersionResource{Group: "authorization.k8s.io", Version: "v1", Resource: "subjectaccessreviews"}
-	clusterBindings = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"}
+	namespaces             = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	configMaps             = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	services               = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	serviceAccounts        = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
+	ingresses              = schema.GroupVersionResource{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"}
+	statefulSets           = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "statefulsets"}
+	roles                  = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "roles"}
+	roleBindings           = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "rolebindings"}
+	accessReviews          = schema.GroupVersionResource{Group: "authorization.k8s.io", Version: "v1", Resource: "subjectaccessreviews"}
+	persistentVolumeClaims = schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}
+	clusterBindings        = schema.GroupVersionResource{Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"}
 )
 
 // resources are the resources that the benchmark writes, by their kinds.

@@ -196,6 +196,21 @@ func (n *Namespace) Remove(ctx context.Context, wait bool) error {
 	})
 }
 
+// RemoveClaims deletes the claims of the namespace, which clients leave behind, and waits
+// until they are gone.
+func (n *Namespace) RemoveClaims(ctx context.Context) error {
+	claims := n.cluster.admin.Resource(persistentVolumeClaims).Namespace(n.Name)
+	if err := claims.DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, removeTimeout, fmt.Errorf("claims are left in namespace %q after %s", n.Name, removeTimeout))
+	defer cancel()
+	return poll(ctx, time.Second, func() (bool, error) {
+		left, err := claims.List(ctx, metav1.ListOptions{})
+		return err == nil && len(left.Items) == 0, err
+	})
+}
+
 func object(apiVersion, kind, name string) *unstructured.Unstructured {
 	o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": apiVersion, "kind": kind}}
 	if name != "" {
