@@ -79,7 +79,7 @@ type coreOperator struct {
 // newCoreOperator returns an operator whose answers are not compared: one fault hits one of
 // two servers.
 func newCoreOperator(_ *testing.T, s *acctest.Sandbox) operator {
-	core := newCore(s, map[string]any{"rollout": map[string]any{"grace": "1s", "unschedulable_grace": "1s"}})
+	core := newCore(s, map[string]any{"rollout": map[string]any{"grace": "1s", "unschedulable_grace": "1m"}})
 	core.Reference = nil
 	return &coreOperator{
 		core:       core,
@@ -149,7 +149,7 @@ resource "mira_client" "acme" {
   delete_data = var.delete_data
 }
 `
-	lines := []string{"adopt = var.adopt", `rollout = { grace = "1s", unschedulable_grace = "1s", soak = "0s" }`}
+	lines := []string{"adopt = var.adopt", `rollout = { grace = "1s", unschedulable_grace = "1m", soak = "0s" }`}
 	return &cliOperator{t: t, cli: acctest.NewCLI(t, s, s.Provider(lines...)+config)}
 }
 
