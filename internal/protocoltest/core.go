@@ -105,8 +105,11 @@ func (c *Core) Plan(ctx context.Context, attributes map[string]any) (*Plan, erro
 		return nil, fmt.Errorf("refreshing: %w", err)
 	}
 	var config any
-	if attributes != nil {
+	switch {
+	case attributes != nil:
 		config = attributes
+	case prior.IsNull(): // what is gone already; core asks for no plan
+		return &Plan{config: prior, prior: prior, planned: prior}, nil
 	}
 	plan, err := w.plan(ctx, valueOf(w.typ, config), prior)
 	if err != nil {
