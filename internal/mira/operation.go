@@ -224,6 +224,7 @@ func (o *operation) write(ctx context.Context) error {
 	if err := o.turn.checkAdmitted(ctx, o.changes, o.prior != nil); err != nil {
 		return err
 	}
+	o.hideFormerSecrets()
 	if err := o.writer.writeAll(ctx, o.changes); err != nil {
 		return err
 	}

@@ -40,6 +40,8 @@ type manifest struct {
 	revision string                       // of the template
 	// hasSecrets: the template uses a secret.
 	hasSecrets bool
+	template   *template.Template
+	values     template.Values
 	warnings   []Warning
 }
 
@@ -57,7 +59,7 @@ func (r *renderer) render(ctx context.Context, spec Spec) (*manifest, error) {
 	if err != nil {
 		return nil, &TemplateError{Source: spec.Template, Err: err}
 	}
-	m := &manifest{rendered: rendered, revision: t.Revision(), hasSecrets: usesAny(t, values.Secrets)}
+	m := &manifest{rendered: rendered, revision: t.Revision(), hasSecrets: usesAny(t, values.Secrets), template: t, values: values}
 	var refused []error
 	keys := make(map[string]bool, len(rendered))
 	for _, object := range rendered {

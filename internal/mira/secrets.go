@@ -89,6 +89,33 @@ func (g secretGuard) mayHold(c *objectChange) bool {
 	return err != nil || g.known.In(string(data))
 }
 
+// hideFormerSecrets has the secrets redacted that the objects hold before they are written. The
+// configuration does not have them any more, but the pods of the former revision may, to which
+// an error about a roll back refers.
+func (o *operation) hideFormerSecrets() {
+	m := o.manifest
+	if !m.hasSecrets {
+		return
+	}
+	known := maps.Clone(m.values.Variables)
+	maps.DeleteFunc(known, func(name, _ string) bool { _, isSecret := m.values.Secrets[name]; return isSecret })
+	known["CLIENT_NAME"], known["EMAIL_ADMIN"] = m.values.ClientName, m.values.AdminEmail
+	if m.values.ClusterDomain != nil {
+		known[ClusterDomainKey] = *m.values.ClusterDomain
+	}
+	recovered := m.template.Recover(known, func(kind schema.GroupKind, name string) *unstructured.Unstructured {
+		for _, c := range o.changes {
+			if c.action != actionNone && c.live != nil && c.ref.GroupVersionKind().GroupKind() == kind && c.ref.Name == name {
+				return c.live
+			}
+		}
+		return nil
+	})
+	former := recoveredValues{Recovered: recovered}
+	former.hide(recovered, m.values.Secrets)
+	o.settings.Hidden.Add(managedfields.NewSecrets(former.hidden...))
+}
+
 // refreshedURL is [shownURL] for a refresh, which does not know the secrets of the client's
 // configuration. An address that may hold one, and is not the recorded one, shows as a hash.
 func refreshedURL(m *managedfields.Manager, live []*unstructured.Unstructured, prior *State) string {

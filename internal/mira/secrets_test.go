@@ -267,3 +267,41 @@ func TestFilledSecrets(t *testing.T) {
 		})
 	}
 }
+
+// An error about a roll back may quote the secret of before, which the configuration does not
+// have any more.
+func TestFormerSecretsAreRedacted(t *testing.T) {
+	live := object(t, `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mira-acme", "namespace": "default"},
+	  "spec": {"externalName": "acme.former-s3cr3t.example"}}`)
+	const text = serviceOnly + "spec: {externalName: '%ZONE%.%PASSWORD%.example'}\n"
+	for _, test := range []struct {
+		name    string
+		secrets map[string]string
+		action  action
+		want    string
+	}{
+		{"a secret that changes", map[string]string{"PASSWORD": "new-s3cr3t"}, actionApply, "(secret PASSWORD)"},
+		{"an object that stays", map[string]string{"PASSWORD": "new-s3cr3t"}, actionNone, "former-s3cr3t"},
+		{"no secret", nil, actionApply, "former-s3cr3t"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			spec := Spec{Namespace: "default", Name: "acme", Variables: map[string]string{"ZONE": "acme"}, Secrets: test.secrets}
+			if test.secrets == nil {
+				spec.Variables["PASSWORD"] = "new"
+			}
+			fleet := NewFleet((&kube.Client{}).WithManager(testManager), Settings{})
+			o := newOperation(fleet.services, spec, nil, ApplyOptions{})
+			var err error
+			if o.manifest, err = rendererOf(text).render(t.Context(), spec); err != nil {
+				t.Fatal(err)
+			}
+			c := newObjectChange(o.manifest.objects[0], objectState{})
+			c.live, c.action = live, test.action
+			o.changes = changeSet{c}
+			o.hideFormerSecrets()
+			if got := fleet.settings.Hidden.Redact("former-s3cr3t"); got != test.want {
+				t.Errorf("the former secret shows as %q, want %q", got, test.want)
+			}
+		})
+	}
+}
