@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
@@ -24,6 +25,12 @@ import (
 //
 // A value is the scalar as text; a list or map that is owned as a whole is JSON. What
 // contains a secret is a hash.
+//
+// Two things that the items of a list do not tell have paths of their own. The order of a
+// list, where it has a meaning, is the JSON list of its items' names (`containers.order`).
+// An item that is there more than once has its further copies as JSON (`env[LEVEL][1]`).
+//
+// Paths and values are in Unicode NFC, as those that Terraform hands back.
 type Fields map[string]string
 
 // FieldsEqual reports whether both hold the same paths with the same values.
@@ -49,6 +56,9 @@ func (m *Manager) Observe(live *unstructured.Unstructured, prior Fields) Fields 
 	fields := maps.Clone(ours.fields)
 	if more != nil {
 		fields = m.project(live, more)
+		orders, copies := m.listFields(live, fieldpath.NewSet(slices.Collect(maps.Values(more))...), fields)
+		maps.Copy(fields, orders)
+		maps.Copy(fields, copies)
 	}
 	return m.keepHidden(live, fields, prior)
 }
@@ -147,11 +157,15 @@ func isSecretData(path fieldpath.Path) bool {
 	return len(path) > 0 && path[0].FieldName != nil && (*path[0].FieldName == "data" || *path[0].FieldName == "stringData")
 }
 
-// text writes a scalar as itself and anything else as JSON.
+// normalized returns a text in Unicode NFC. Terraform normalizes every string, and the server
+// none: they can be compared in this form only.
+func normalized(text string) string { return norm.NFC.String(text) }
+
+// text writes a scalar as itself and anything else as JSON, in Unicode NFC.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:
-		return v
+		return normalized(v)
 	case bool:
 		return strconv.FormatBool(v)
 	case int64:
@@ -166,5 +180,5 @@ func text(v any) string {
 		// Unstructured content comes from JSON and goes back to it.
 		return fmt.Sprint(v)
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return normalized(strings.TrimSuffix(b.String(), "\n"))
 }

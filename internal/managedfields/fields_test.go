@@ -64,6 +64,7 @@ func TestOwned(t *testing.T) {
 		"spec.template.spec.containers[mira].image":                           "mira:3.0",
 		"spec.template.spec.containers[mira].command":                         `["a","<b>"]`,
 		"spec.template.spec.containers[mira].ports[443,TCP].name":             "https",
+		"spec.template.spec.containers[mira].env.order":                       `["EMPTY","FLAG"]`,
 		"spec.template.spec.containers[mira].env[EMPTY].value":                "",
 		"spec.template.spec.containers[mira].env[FLAG].name":                  "FLAG", // there is nothing else
 		"spec.template.spec.initContainers[wait].ports[80,TCP].containerPort": "80",
@@ -112,12 +113,17 @@ func TestResolvePath(t *testing.T) {
 	manager := NewManager("", "")
 	live := decodeObject(t, liveStatefulSet)
 	for path := range manager.Owned(live) {
+		if strings.HasSuffix(path, ".order") {
+			continue // it is of a list, and no field
+		}
 		at, ok := resolvePath(live.Object, path)
 		if !ok || FormatPath(at) != path {
 			t.Errorf("resolvePath(%q) = %v, %v", path, at, ok)
 		}
 	}
-	for _, path := range []string{"", "spec.none", "spec.template.spec.containers[none].image", "spec.replicas.x", "["} {
+	for _, path := range []string{"", "spec.none", "spec.template.spec.containers[none].image", "spec.replicas.x", "[",
+		"spec.template.spec.containers.mira", "spec.template.spec.containers.order",
+	} {
 		if at, ok := resolvePath(live.Object, path); ok {
 			t.Errorf("resolvePath(%q) = %v, want nothing", path, at)
 		}

@@ -38,6 +38,9 @@ func (m *Manager) FingerprintOf(applied, live *unstructured.Unstructured) Finger
 // change theirs. The fingerprint does not know of an admission policy that came
 // since. Such a policy would change what is applied, and nothing is applied.
 //
+// The order of lists is in no entry of managedFields: it is compared with that of the
+// object.
+//
 // `recorded` are the fields recorded of the live object: one among them that we do
 // not own any more is for the server to judge.
 func (m *Manager) InSync(fingerprint Fingerprint, object, live *unstructured.Unstructured, recorded Fields) (Fields, bool) {
@@ -50,7 +53,15 @@ func (m *Manager) InSync(fingerprint Fingerprint, object, live *unstructured.Uns
 			return nil, false
 		}
 	}
-	return m.keepHidden(live, maps.Clone(ours.fields), recorded), ours.digest() == fingerprint.Live
+	if ours.digest() != fingerprint.Live {
+		return nil, false
+	}
+	for path, wanted := range m.orders(object, keyedLists(object.Object, ours.set)) {
+		if ours.orders[path] != wanted {
+			return nil, false
+		}
+	}
+	return m.keepHidden(live, maps.Clone(ours.fields), recorded), true
 }
 
 // OwnsSame reports whether we own the same fields of both objects.
@@ -69,13 +80,17 @@ func (m *Manager) DigestApplied(object *unstructured.Unstructured) string {
 	return digest(func(w io.Writer) { fmt.Fprintf(w, "%q%s", m.name, data) })
 }
 
+// digest covers what we own, but for the orders of lists: [Manager.InSync] compares those,
+// so that a fingerprint that does not know of them keeps its worth.
 func (o ownership) digest() string {
 	return digest(func(w io.Writer) {
 		for _, entry := range o.entries {
 			fmt.Fprintf(w, "%q%q", entry.apiVersion, entry.fields)
 		}
 		for _, path := range slices.Sorted(maps.Keys(o.fields)) {
-			fmt.Fprintf(w, "%q%q", path, o.fields[path])
+			if _, isOrder := o.orders[path]; !isOrder {
+				fmt.Fprintf(w, "%q%q", path, o.fields[path])
+			}
 		}
 	})
 }

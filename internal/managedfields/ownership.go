@@ -16,6 +16,7 @@ type ownership struct {
 	entries []ourEntry
 	set     *fieldpath.Set
 	fields  Fields
+	orders  Fields // those of the fields that are the orders of lists
 }
 
 // ourEntry is an entry of managedFields of ours, its fields in a form that is the
@@ -44,7 +45,11 @@ func (m *Manager) ownership(live *unstructured.Unstructured) ownership {
 func (m *Manager) readOwnership(live *unstructured.Unstructured) ownership {
 	entries := m.ourEntries(live)
 	set := unionOf(entries)
-	return ownership{entries: entries, set: set, fields: m.project(live, leaves(set))}
+	fields := m.project(live, leaves(set))
+	orders, copies := m.listFields(live, set, fields)
+	maps.Copy(fields, orders)
+	maps.Copy(fields, copies)
+	return ownership{entries: entries, set: set, fields: fields, orders: orders}
 }
 
 func unionOf(entries []ourEntry) *fieldpath.Set {

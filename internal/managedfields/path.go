@@ -1,6 +1,7 @@
 package managedfields
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +24,7 @@ func FormatPath(path fieldpath.Path) string {
 				}
 				b.WriteString(*element.FieldName)
 			} else {
-				b.WriteString("[" + *element.FieldName + "]")
+				b.WriteString("[" + normalized(*element.FieldName) + "]")
 			}
 		case element.Key != nil:
 			keys := make([]string, 0, len(*element.Key))
@@ -50,7 +51,7 @@ func isWord(name string) bool {
 }
 
 // resolvePath finds a path as [FormatPath] wrote it in an object, whoever owns
-// the field; false when the object has none.
+// the field; false when the object has none. The order of a list has no such path.
 func resolvePath(object map[string]any, path string) (fieldpath.Path, bool) {
 	var resolved fieldpath.Path
 	var at any = object
@@ -65,9 +66,16 @@ func resolvePath(object map[string]any, path string) (fieldpath.Path, bool) {
 	return resolved, len(resolved) > 0
 }
 
+// pathPart is a part of a path as [FormatPath] writes it.
+type pathPart struct {
+	text string
+	// isBracketed: it stands in brackets, as list items do, and map keys that are no words.
+	isBracketed bool
+}
+
 // splitPath splits a path at dots and brackets.
-func splitPath(path string) []string {
-	var parts []string
+func splitPath(path string) []pathPart {
+	var parts []pathPart
 	for path != "" {
 		switch path[0] {
 		case '.':
@@ -77,14 +85,14 @@ func splitPath(path string) []string {
 			for end < len(path) && (path[end] != ']' || end+1 < len(path) && path[end+1] != '.' && path[end+1] != '[') {
 				end++
 			}
-			parts = append(parts, path[1:end])
+			parts = append(parts, pathPart{path[1:end], true})
 			path = path[min(end+1, len(path)):]
 		default:
 			end := strings.IndexAny(path, ".[")
 			if end < 0 {
 				end = len(path)
 			}
-			parts = append(parts, path[:end])
+			parts = append(parts, pathPart{path[:end], false})
 			path = path[end:]
 		}
 	}
@@ -93,24 +101,45 @@ func splitPath(path string) []string {
 
 // match finds the field of a map, or the item of a list, that a part of a path
 // means.
-func match(at any, part string) (fieldpath.PathElement, bool) {
+func match(at any, part pathPart) (fieldpath.PathElement, bool) {
 	switch at := at.(type) {
 	case map[string]any:
-		_, ok := at[part]
-		return fieldpath.FieldNameElement(part), ok
+		name, ok := keyOf(at, part.text)
+		return fieldpath.FieldNameElement(name), ok
 	case []any:
-		for _, item := range at {
-			fields, ok := item.(map[string]any)
-			if !ok {
-				if text(item) == part {
-					return fieldpath.ValueElement(value.NewValueInterface(item)), true
-				}
-				continue
+		if part.isBracketed {
+			return matchItem(at, part.text)
+		}
+	}
+	return fieldpath.PathElement{}, false
+}
+
+// keyOf returns the key of a map that is shown as a text. A path is in Unicode NFC, and
+// the key need not be.
+func keyOf(fields map[string]any, shown string) (string, bool) {
+	if _, ok := fields[shown]; ok {
+		return shown, true
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if normalized(name) == shown {
+			return name, true
+		}
+	}
+	return shown, false
+}
+
+func matchItem(items []any, shown string) (fieldpath.PathElement, bool) {
+	for _, item := range items {
+		fields, ok := item.(map[string]any)
+		if !ok {
+			if text(item) == shown {
+				return fieldpath.ValueElement(value.NewValueInterface(item)), true
 			}
-			for _, key := range MergeKeys {
-				if element, ok := key.elementOf(fields); ok && key.IsDeclared && FormatPath(fieldpath.Path{element}) == "["+part+"]" {
-					return element, true
-				}
+			continue
+		}
+		for _, key := range MergeKeys {
+			if element, ok := key.elementOf(fields); ok && key.IsDeclared && FormatPath(fieldpath.Path{element}) == "["+shown+"]" {
+				return element, true
 			}
 		}
 	}
@@ -169,10 +198,7 @@ func with(at any, path fieldpath.Path, leaf any) any {
 		return fields
 	}
 	items, _ := at.([]any)
-	i := slices.IndexFunc(items, func(item any) bool {
-		_, ok := descend([]any{item}, element)
-		return ok
-	})
+	i := lastIndex(items, func(item any) bool { return isItem(item, element) })
 	switch {
 	case element.Index != nil:
 		return at // lists without keys are owned as a whole
@@ -190,15 +216,32 @@ func with(at any, path fieldpath.Path, leaf any) any {
 	return items
 }
 
+// find returns the last item of a list that matches: of two with the same merge key, which
+// an update by hand can leave, the last one counts.
 func find(list any, matches func(any) bool) (any, bool) {
 	items, ok := list.([]any)
 	if !ok {
 		return nil, false
 	}
-	if i := slices.IndexFunc(items, matches); i >= 0 {
+	if i := lastIndex(items, matches); i >= 0 {
 		return items[i], true
 	}
 	return nil, false
+}
+
+func lastIndex(items []any, matches func(any) bool) int {
+	for i, item := range slices.Backward(items) {
+		if matches(item) {
+			return i
+		}
+	}
+	return -1
+}
+
+// isItem reports whether a path element names a list item.
+func isItem(item any, element fieldpath.PathElement) bool {
+	_, ok := descend([]any{item}, element)
+	return ok
 }
 
 func hasKeys(item any, keys value.FieldList) bool {
@@ -241,14 +284,11 @@ func without(at any, path fieldpath.Path) any {
 		}
 		return at
 	case []any:
-		i := slices.IndexFunc(at, func(item any) bool {
-			_, ok := descend([]any{item}, element)
-			return ok
-		})
+		i := lastIndex(at, func(item any) bool { return isItem(item, element) })
 		switch {
 		case i < 0 || element.Index != nil:
 		case len(rest) == 0:
-			return slices.Delete(at, i, i+1)
+			return slices.DeleteFunc(at, func(item any) bool { return isItem(item, element) })
 		default:
 			at[i] = without(at[i], rest)
 		}

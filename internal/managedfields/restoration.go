@@ -75,13 +75,13 @@ func within(value any, set *fieldpath.Set) any {
 		set.Members.Iterate(func(element fieldpath.PathElement) { elements = append(elements, element) })
 		set.Children.Iterate(func(element fieldpath.PathElement) { elements = append(elements, element) })
 		content := []any{}
-		for _, item := range value {
-			at := slices.IndexFunc(elements, func(element fieldpath.PathElement) bool {
-				_, ok := descend([]any{item}, element)
-				return ok
-			})
+		for i, item := range value {
+			at := slices.IndexFunc(elements, func(element fieldpath.PathElement) bool { return isItem(item, element) })
 			if at < 0 {
 				continue
+			}
+			if again := func(item any) bool { return isItem(item, elements[at]) }; elements[at].Key != nil && slices.ContainsFunc(value[i+1:], again) {
+				continue // no apply can have two items with the same key, and the last one counts
 			}
 			kept, _ := part(item, elements[at])
 			if fields, ok := kept.(map[string]any); ok && elements[at].Key != nil {

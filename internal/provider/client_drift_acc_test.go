@@ -2,6 +2,7 @@ package provider
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,8 @@ import (
 func byClient(client string, lines []string) []string {
 	var own []string
 	for _, line := range lines {
-		own = append(own, strings.ReplaceAll(line, "NAME", client))
+		// CLIENT_NAME is a variable of the sample template.
+		own = append(own, strings.NewReplacer("CLIENT_NAME", "CLIENT_NAME", "NAME", client).Replace(line))
 	}
 	return own
 }
@@ -63,6 +65,8 @@ func TestAccClient_drift(t *testing.T) {
 			},
 			[]string{
 				"+ StatefulSet/mira-NAME spec.template.spec.containers[mira].env[DATABASE_PATH].value: /var/lib/mira/mira.sqlite3",
+				`~ StatefulSet/mira-NAME spec.template.spec.containers[mira].env.order: ["CLIENT_NAME","ADMIN_EMAIL","PUBLIC_URL"] -> ` +
+					`["CLIENT_NAME","ADMIN_EMAIL","PUBLIC_URL","DATABASE_PATH"]`,
 			},
 		},
 		{
@@ -124,6 +128,53 @@ func TestAccClient_drift(t *testing.T) {
 			},
 			[]string{`~ Service/mira-NAME spec.selector: {"app":"mira","client":"NAME","extra":"label"} -> {"app":"mira","client":"NAME"}`},
 		},
+		{
+			"variables-swapped",
+			func(object string) {
+				edit(t, s, object, "kubectl-edit", func(pod map[string]any) {
+					env := containerOf(t, pod, "mira")["env"].([]any)
+					env[0], env[2] = env[2], env[0]
+				})
+			},
+			[]string{`~ StatefulSet/mira-NAME spec.template.spec.containers[mira].env.order: ` +
+				`["PUBLIC_URL","ADMIN_EMAIL","CLIENT_NAME","DATABASE_PATH"] -> ["CLIENT_NAME","ADMIN_EMAIL","PUBLIC_URL","DATABASE_PATH"]`},
+		},
+		{
+			"containers-swapped",
+			func(object string) {
+				edit(t, s, object, "somebody", func(pod map[string]any) { slices.Reverse(pod["containers"].([]any)) })
+			},
+			[]string{`~ StatefulSet/mira-NAME spec.template.spec.containers.order: ["caddy","mira"] -> ["mira","caddy"]`},
+		},
+		{
+			// kubectl patch --type=json with an "add" to the end of the list
+			"variable-twice",
+			func(object string) {
+				edit(t, s, object, "kubectl-patch", func(pod map[string]any) {
+					mira := containerOf(t, pod, "mira")
+					mira["env"] = append(mira["env"].([]any), map[string]any{"name": "ADMIN_EMAIL", "value": "mallory@evil.example"})
+				})
+			},
+			[]string{
+				"~ StatefulSet/mira-NAME spec.template.spec.containers[mira].env[ADMIN_EMAIL].value: mallory@evil.example -> admin@mira.example",
+				`- StatefulSet/mira-NAME spec.template.spec.containers[mira].env[ADMIN_EMAIL][1]: ` +
+					`{"name":"ADMIN_EMAIL","value":"admin@mira.example"}`,
+			},
+		},
+		{
+			"port-twice",
+			func(object string) {
+				edit(t, s, object, "somebody", func(pod map[string]any) {
+					mira := containerOf(t, pod, "mira")
+					mira["ports"] = append(mira["ports"].([]any), map[string]any{"containerPort": int64(8000), "protocol": "TCP", "name": "other"})
+				})
+			},
+			[]string{
+				"~ StatefulSet/mira-NAME spec.template.spec.containers[mira].ports[8000,TCP].name: other -> app",
+				`- StatefulSet/mira-NAME spec.template.spec.containers[mira].ports[8000,TCP][1]: ` +
+					`{"containerPort":8000,"name":"app","protocol":"TCP"}`,
+			},
+		},
 	}
 	harmless := []struct {
 		client string
@@ -131,6 +182,13 @@ func TestAccClient_drift(t *testing.T) {
 	}{
 		{"label-of-others", func(object string) {
 			s.Patch(t, "Service", object, "cost-controller", `{"metadata":{"labels":{"cost-centre":"42"}}}`)
+		}},
+		{"sidecar-first", func(object string) {
+			edit(t, s, object, "mesh", func(pod map[string]any) {
+				pod["containers"] = append([]any{map[string]any{"name": "mesh", "image": "mesh:1"}}, pod["containers"].([]any)...)
+				mira := containerOf(t, pod, "mira")
+				mira["env"] = append([]any{map[string]any{"name": "MESH", "value": "1"}}, mira["env"].([]any)...)
+			})
 		}},
 		{"written-anew", func(object string) {
 			s.DjangoSave(t, sample, strings.TrimPrefix(object, "mira-"), "admin@mira.example")
@@ -173,6 +231,30 @@ func TestAccClient_drift(t *testing.T) {
 	})
 }
 
+// edit writes a StatefulSet with a changed pod template, as a field manager.
+func edit(t *testing.T, s *acctest.Sandbox, object, manager string, change func(pod map[string]any)) {
+	t.Helper()
+	set := s.Get(t, "StatefulSet", object)
+	pod, _, err := unstructured.NestedFieldNoCopy(set.Object, "spec", "template", "spec")
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(pod.(map[string]any))
+	s.Replace(t, manager, []*unstructured.Unstructured{set})
+}
+
+// containerOf returns a container of a pod template.
+func containerOf(t *testing.T, pod map[string]any, name string) map[string]any {
+	t.Helper()
+	for _, item := range pod["containers"].([]any) {
+		if container := item.(map[string]any); container["name"] == name {
+			return container
+		}
+	}
+	t.Fatalf("no container %s", name)
+	return nil
+}
+
 // The plan shows exactly what was changed in the template, and so it does when the change
 // is reverted.
 func TestAccClient_templateChanges(t *testing.T) {
@@ -192,12 +274,24 @@ func TestAccClient_templateChanges(t *testing.T) {
 		{
 			"container",
 			[2]string{"      - name: caddy\n", "      - name: metrics\n        image: metrics:1\n      - name: caddy\n"},
-			[]string{"+ " + pods + "containers[metrics].image: metrics:1"},
+			[]string{
+				"+ " + pods + "containers[metrics].image: metrics:1",
+				"~ " + pods + `containers.order: ["mira","caddy"] -> ["mira","metrics","caddy"]`,
+			},
 		},
 		{
 			"variable",
 			[2]string{"value: /var/lib/mira/mira.sqlite3", "value: /var/lib/mira/other.sqlite3"},
 			[]string{"~ " + pods + "containers[mira].env[DATABASE_PATH].value: /var/lib/mira/mira.sqlite3 -> /var/lib/mira/other.sqlite3"},
+		},
+		{
+			"order",
+			[2]string{
+				"        - name: CLIENT_NAME\n          value: %CLIENT_NAME%\n        - name: ADMIN_EMAIL\n          value: %EMAIL_ADMIN%\n",
+				"        - name: ADMIN_EMAIL\n          value: %EMAIL_ADMIN%\n        - name: CLIENT_NAME\n          value: %CLIENT_NAME%\n",
+			},
+			[]string{"~ " + pods + `containers[mira].env.order: ["CLIENT_NAME","ADMIN_EMAIL","PUBLIC_URL","DATABASE_PATH"] -> ` +
+				`["ADMIN_EMAIL","CLIENT_NAME","PUBLIC_URL","DATABASE_PATH"]`},
 		},
 		{
 			"annotation",

@@ -119,7 +119,9 @@ func clientSchema(ctx context.Context) schema.Schema {
 				Computed:    true,
 				MarkdownDescription: "The fields that the provider owns on the client's objects, by `Kind/name`, then by field path. " +
 					"List items stand in brackets by the values of their merge keys, " +
-					"as in `spec.template.spec.containers[mira].image`; the fields that hold these keys are left out, unless an item has no others.",
+					"as in `spec.template.spec.containers[mira].image`; the fields that hold these keys are left out, unless an item has no others. " +
+					"Of `initContainers`, `containers` and `env` the order of the provider's items has a path, too, as in " +
+					"`spec.template.spec.initContainers.order`. Texts are in Unicode NFC.",
 			},
 			"images": schema.MapAttribute{
 				ElementType: types.StringType,
