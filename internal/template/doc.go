@@ -21,8 +21,8 @@
 // assigns to its text, so that replicas: %REPLICAS% is a number. It is never a mapping, list, alias or tag. Within a
 // longer scalar, within quotes and within a block scalar every value is text.
 //
-// Literal scalars are read as kubectl and PyYAML both read them: yes, no, on and off are booleans, y and n are text,
-// timestamps are text, 0644 and 0o644 are octal. What neither JSON nor a Kubernetes object can express (.nan, .inf,
+// Literal scalars are read as kubectl reads them: yes, no, on, off, y and n are booleans, timestamps are text, 0644 and
+// 0o644 are octal. Keys are text, as they are written. What neither JSON nor a Kubernetes object can express (.nan, .inf,
 // integers beyond 64 bits, !!binary) is an error.
 //
 // # What is dropped and what is refused

@@ -176,8 +176,8 @@ func TestRecover(t *testing.T) {
 			Recovered{Values: map[string]string{"AA": "bar", "BB": "2"}},
 		},
 		{
-			"list items go by their names, wherever they stand", []string{"a:", "- {name: x, value: %AA%}", "- {name: y, value: %BB%}"}, nil,
-			"a: [{name: z, value: 0}, {name: y, value: 2}, {name: x, value: 1}]",
+			"list items go by their names, wherever they stand", []string{"a:", "- {name: x, value: %AA%}", "- {name: w, value: %BB%}"}, nil,
+			"a: [{name: z, value: 0}, {name: w, value: 2}, {name: x, value: 1}]",
 			Recovered{Values: map[string]string{"AA": "1", "BB": "2"}},
 		},
 		{
@@ -210,9 +210,9 @@ func TestRecover(t *testing.T) {
 		},
 		{
 			"a list item whose key holds an unknown one, if a single live item is left that fits",
-			[]string{"a: [{name: '%AA%_URL', value: %BB%}, {name: y}]"},
+			[]string{"a: [{name: '%AA%_URL', value: %BB%}, {name: w}]"},
 			nil,
-			"a: [{name: y}, {name: OTHER, value: 1}, {name: X_URL, value: 2}]",
+			"a: [{name: w}, {name: OTHER, value: 1}, {name: X_URL, value: 2}]",
 			Recovered{Values: map[string]string{"AA": "X", "BB": "2"}},
 		},
 		{
@@ -243,13 +243,13 @@ func TestRecover(t *testing.T) {
 		},
 		{
 			"places that do not agree, although most do",
-			[]string{"a: %AA%", "b: x-%AA%", "c: [{name: n, value: '%AA%'}]"},
+			[]string{"a: %AA%", "b: x-%AA%", "c: [{name: m, value: '%AA%'}]"},
 			nil,
-			"{a: v, b: x-v, c: [{name: n, value: other}]}",
+			"{a: v, b: x-v, c: [{name: m, value: other}]}",
 			Recovered{Values: map[string]string{}, Conflicts: []Conflict{{Name: "AA", Found: []Finding{
 				{Value: "v", Object: "ConfigMap/mira-acme", Path: "data.a", Line: 3},
 				{Value: "v", Object: "ConfigMap/mira-acme", Path: "data.b", Line: 4},
-				{Value: "other", Object: "ConfigMap/mira-acme", Path: "data.c[n].value", Line: 5},
+				{Value: "other", Object: "ConfigMap/mira-acme", Path: "data.c[m].value", Line: 5},
 			}}}},
 		},
 		{

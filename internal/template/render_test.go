@@ -23,7 +23,7 @@ func TestRenderValues(t *testing.T) {
 			},
 			testValues(),
 			map[string]any{
-				"a": []any{"text", int64(1), 1.5, true, true, false, "y", int64(420), int64(420), "2024-01-01", "1", "true", 1000.0},
+				"a": []any{"text", int64(1), 1.5, true, true, false, true, int64(420), int64(420), "2024-01-01", "1", "true", 1000.0},
 				"b": "1", "c": int64(1), "d": 1.0, "e": "1\n", "f": "a b",
 			},
 		},

@@ -3,12 +3,13 @@ package template
 import (
 	"errors"
 	"math"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/json"
+	kubectlyaml "sigs.k8s.io/yaml"
 )
 
 func TestResolvePlain(t *testing.T) {
@@ -17,11 +18,11 @@ func TestResolvePlain(t *testing.T) {
 		texts texts
 		want  any
 	}{
-		"null in every spelling":  {texts{"", "~", "null", "Null", "NULL"}, nil},
-		"true in every spelling":  {texts{"true", "True", "TRUE"}, true},
-		"false in every spelling": {texts{"false", "False", "FALSE"}, false},
-		"yes and on are booleans": {texts{"yes", "Yes", "YES", "on", "On", "ON"}, true},
-		"no and off are booleans": {texts{"no", "No", "NO", "off", "Off", "OFF"}, false},
+		"null in every spelling":     {texts{"", "~", "null", "Null", "NULL"}, nil},
+		"true in every spelling":     {texts{"true", "True", "TRUE"}, true},
+		"false in every spelling":    {texts{"false", "False", "FALSE"}, false},
+		"yes, on and y are booleans": {texts{"yes", "Yes", "YES", "on", "On", "ON", "y", "Y"}, true},
+		"no, off and n are booleans": {texts{"no", "No", "NO", "off", "Off", "OFF", "n", "N"}, false},
 		"420 in every notation": {
 			[]string{"420", "+420", "4_20", "0644", "0o644", "0x1a4", "0x1A4", "0b110100100"},
 			int64(420),
@@ -33,7 +34,7 @@ func TestResolvePlain(t *testing.T) {
 			[]string{"1500.0", "1500.", "+1500.0", "1.5e3", "1.5E+3", "1_500.0", "15e2", "0000000000000000000015e2"},
 			1500.0,
 		},
-		"floats below one":                                {texts{".5", "0.5", "5e-1", "+.5"}, 0.5},
+		"floats below one":                                {texts{".5", "0.5", "5e-1", "+.5", ".5_0"}, 0.5},
 		"an exponent without a dot is a float":            {texts{"1e3"}, 1000.0},
 		"a digit that is not octal makes it a float":      {texts{"08"}, 8.0},
 		"an exponent after more digits than 64 bits have": {texts{"70000000000000000000000e0"}, 7e22},
@@ -52,9 +53,9 @@ func TestResolvePlain(t *testing.T) {
 
 	t.Run("text stays text", func(t *testing.T) {
 		for _, text := range []string{
-			"y", "n", "Y", "N", "nUll", "tRue", "oN", "acme", "2024-01-01", "2024-01-01T10:00:00Z", "2024-01-01 10:00:00", "1:30", "3.1.4", "v3",
+			"yy", "nn", "nUll", "tRue", "oN", "acme", "2024-01-01", "2024-01-01T10:00:00Z", "2024-01-01 10:00:00", "1:30", "3.1.4", "v3",
 			"1e", "e1", "+", "-", ".", "..", "0x", "0b2", "1e400",
-			"5Gi", "100m", "_1", "<<", "=", ".5_0", ".e1", "infinity", "NaN", "1 2", " 5", "5 ", "5\n",
+			"5Gi", "100m", "_1", "<<", "=", ".e1", "infinity", "NaN", "1 2", " 5", "5 ", "5\n",
 			"0xdeadbeefdeadbeefdeadbeefdeadbeef", "[1]", "{a: b}", "*a", "&a b", "!!int 3", `"5"`, "'5'", "- a", "a: b", "# c", "| ", "%PATH%",
 		} {
 			got, err := resolvePlain(text)
@@ -126,72 +127,123 @@ func TestResolveTagged(t *testing.T) {
 	}
 }
 
-// FuzzResolvePlain compares how plain scalars are read with how the YAML library reads them.
+// FuzzResolvePlain compares how plain scalars are read with how kubectl's library reads them.
 func FuzzResolvePlain(f *testing.F) {
 	for _, text := range []string{
 		"1", "-0", "0644", "0o17", "1e3", ".5", "1_000", "0b1", "08", "0x", "2024-01-01", "~", ".inf", "18446744073709551615", "yes", "+-1",
-		"-.5e-3",
+		"-.5e-3", "y", "N", "on", "Off", "0x1F", "-0b11", "1:30", "1.", "1_0.5_0", "+.5", "2024-01-01T10:00:00Z", "<<", "=", "0b2", "9e999",
+		"0X1f", "0B1", "0O7", "1e", "0x1p4", ".5_0", "-_1", "1__0", "0_7", "00", "-08", "nUll", "TRUE", ".NaN", "٣", "1\u00a02",
 	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		n, ok := plainScalar(text)
-		if !ok {
+		if !isPlainScalar(text) {
 			return
-		}
-		if regexp.MustCompile(`^-?0[ob][-+]`).MatchString(strings.ReplaceAll(text, "_", "")) {
-			return // unlike any other, the library allows a sign after the prefix
 		}
 		got, err := resolvePlain(text)
 		if errors.Is(err, errTooLarge) && decimalInt.MatchString(strings.ReplaceAll(text, "_", "")) {
-			return // the library rounds it, or reads it as text
+			return // the library rounds it
 		}
-		if err != nil {
-			got = err
-		}
-		if want := libraryValue(t, n); !cmp.Equal(want, got, cmp.Comparer(errors.Is)) {
-			t.Errorf("%q is %#v, and for the library %#v", text, got, want)
+		want, wantErr := kubectlValue(text)
+		switch {
+		case errors.Is(err, errTooLarge):
+			if number, ok := want.(float64); !ok || number < math.MaxInt64 {
+				t.Errorf("%q is too large, and for kubectl %#v", text, want)
+			}
+		case (err != nil) != (wantErr != nil):
+			t.Errorf("%q: error %v, and of kubectl %v", text, err, wantErr)
+		case err == nil && !cmp.Equal(number(want), number(got)):
+			t.Errorf("%q is %#v, and for kubectl %#v", text, got, want)
 		}
 	})
 }
 
-// plainScalar returns the node of a text that is a plain scalar and nothing else.
-func plainScalar(text string) (*yaml.Node, bool) {
+// isPlainScalar reports whether a text is a plain scalar and nothing else.
+func isPlainScalar(text string) bool {
 	var document yaml.Node
 	if yaml.Unmarshal([]byte(text), &document) != nil || len(document.Content) != 1 {
-		return nil, false
-	}
-	n := document.Content[0]
-	return n, n.Kind == yaml.ScalarNode && n.Style == 0 && n.Anchor == "" && n.Value == text
-}
-
-// libraryValue returns the value that the YAML library reads, or the error that it should be. It differs from the library
-// where kubectl and PyYAML agree on something else.
-func libraryValue(t *testing.T, n *yaml.Node) any {
-	t.Helper()
-	var value any
-	if err := n.Decode(&value); err != nil {
-		t.Fatalf("the library refuses %q: %v", n.Value, err)
-	}
-	switch v := value.(type) {
-	case int:
-		return int64(v)
-	case uint64:
-		return errTooLarge
-	case float64:
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return errNotFinite
-		}
-		return v
-	}
-	switch n.Value {
-	case "yes", "Yes", "YES", "on", "On", "ON":
-		return true
-	case "no", "No", "NO", "off", "Off", "OFF":
 		return false
 	}
-	if n.Tag == tagTimestamp {
-		return n.Value
+	n := document.Content[0]
+	return n.Kind == yaml.ScalarNode && n.Style == 0 && n.Anchor == "" && n.Value == text
+}
+
+// kubectlValue returns what kubectl reads: its library makes JSON of the YAML, and the API machinery decodes that.
+func kubectlValue(text string) (any, error) {
+	content, err := kubectlyaml.YAMLToJSONStrict([]byte(text))
+	if err != nil {
+		return nil, err
 	}
-	return value
+	var value any
+	err = json.Unmarshal(content, &value)
+	return value, err
+}
+
+// FuzzLiteralDocument compares whole documents without placeholders, as far as both read them.
+func FuzzLiteralDocument(f *testing.F) {
+	for _, text := range []string{
+		"a: y\nb: [1, 0o17, 'y', \"\\u00e9\"]\n", "a: |\n  x\n\n  y\nb: >-\n  x\n  y\n", "a: &a {b: 1}\nc: {<<: *a, d: 2}\n", "a: !!str 1\nb: !!float 3\n",
+		"a: 'it''s'\nb: \"x\\\n  y\"\n", "? a\n: b\n", "- a\n- - b\n  - ~\n", "a: x # c\nb: x#c\n", "a:\n- b: 1\n  c:\n  - d\n", "{a: [b, c], d: e}",
+		"a: \"\\/\\x41\\t\"\n", "a: x: y\n", "a: b\n  c\n", "a: !!int 0x1F\nb: !!null ''\nc: !!bool yes\n", "a: <<\n", "a: 1.5e3\r\nb: c\r\n",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		documents, err := readDocuments(strings.NewReader(text))
+		if err != nil || len(documents) != 1 || documents[0] == nil || checkCharacters(text) != nil || newMask(text).hide(text) != text ||
+			!hasTextKeys(documents[0]) {
+			return
+		}
+		var errs errorList
+		c := compiler{mask: newMask(text), errs: &errs}
+		root := c.compileDocument(documents[0], 1)
+		want, err := kubectlValue(text)
+		if root == nil || err != nil {
+			return // one of the two refuses it, which changes no object
+		}
+		r := renderer{values: &Values{}}
+		if diff := cmp.Diff(asJSON(withoutNulls(want)), asJSON(r.render(root))); diff != "" {
+			t.Errorf("%q (-kubectl +rendered):\n%s", text, diff)
+		}
+	})
+}
+
+// hasTextKeys reports whether all keys are text for kubectl, too. Ours are always as they are written.
+func hasTextKeys(n *yaml.Node) bool {
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 && (child.Kind != yaml.ScalarNode || child.Tag != tagMerge && !isTextKey(child)) {
+			return false
+		}
+		if !hasTextKeys(child) {
+			return false
+		}
+	}
+	return true
+}
+
+func isTextKey(n *yaml.Node) bool {
+	value, err := resolvePlain(n.Value)
+	_, isText := value.(string)
+	return n.Tag == tagString && (err == nil && isText || n.Style != 0)
+}
+
+// withoutNulls leaves out the fields that are null.
+func withoutNulls(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for key, value := range v {
+			if value != nil {
+				out[key] = withoutNulls(value)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = withoutNulls(item)
+		}
+		return out
+	}
+	return v
 }
