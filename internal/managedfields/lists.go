@@ -136,7 +136,8 @@ func (m *Manager) copies(object *unstructured.Unstructured, lists []keyedList, f
 		seen := make(map[string]int)
 		for _, item := range list.items {
 			key := list.keyOf(item)
-			if seen[key]++; !list.has(key) || seen[key] == list.ours[key] {
+			seen[key]++
+			if !list.has(key) || seen[key] == list.ours[key] {
 				continue
 			}
 			path := fmt.Sprintf("%s[%s]", FormatPath(list.path), key)

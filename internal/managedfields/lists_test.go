@@ -22,7 +22,8 @@ func podFields(spec string) string { return `{"f:spec": {"f:template": {"f:spec"
 const (
 	ownContainers = `"f:containers": {"k:{\"name\":\"mira\"}": {".": {}, "f:name": {}, "f:image": {}},
 	  "k:{\"name\":\"caddy\"}": {".": {}, "f:name": {}, "f:image": {}}}`
-	ownEnv = `"f:env": {"k:{\"name\":\"A\"}": {".": {}, "f:name": {}, "f:value": {}}, "k:{\"name\":\"B\"}": {".": {}, "f:name": {}, "f:value": {}}}`
+	ownEnv = `"f:env": {"k:{\"name\":\"A\"}": {".": {}, "f:name": {}, "f:value": {}},
+	  "k:{\"name\":\"B\"}": {".": {}, "f:name": {}, "f:value": {}}}`
 )
 
 func TestOrders(t *testing.T) {
@@ -155,8 +156,9 @@ func TestFieldsAreNormalized(t *testing.T) {
 		composed, decomposed = "caf\u00e9", "cafe\u0301"
 		path                 = "spec.template.spec.containers[mira]."
 	)
-	ours := applied(DefaultName, podFields(`{"f:nodeSelector": {"f:`+decomposed+`": {}}, "f:containers": {"k:{\"name\":\"mira\"}": {".": {}, "f:name": {},
-	  "f:args": {}, "f:image": {}, "f:volumeMounts": {"k:{\"mountPath\":\"/`+decomposed+`\"}": {".": {}, "f:mountPath": {}, "f:name": {}}}}}}`))
+	ours := applied(DefaultName, podFields(`{"f:nodeSelector": {"f:`+decomposed+`": {}}, "f:containers": {"k:{\"name\":\"mira\"}": {
+	  ".": {}, "f:name": {}, "f:args": {}, "f:image": {},
+	  "f:volumeMounts": {"k:{\"mountPath\":\"/`+decomposed+`\"}": {".": {}, "f:mountPath": {}, "f:name": {}}}}}}`))
 	live := func(text string) *unstructured.Unstructured {
 		return pod(t, `{"nodeSelector": {"`+decomposed+`": "`+text+`"}, "containers": [{"name": "mira", "image": "`+text+`", "args": ["`+text+`"],
 		  "volumeMounts": [{"mountPath": "/`+decomposed+`", "name": "`+text+`"}]}]}`, ours)
@@ -183,7 +185,8 @@ func TestFieldsAreNormalized(t *testing.T) {
 	if changes := m.AdmissionChanges(live(decomposed), live(composed)); len(changes) > 0 {
 		t.Errorf("admission changes %v", changes)
 	}
-	if taken := m.Adoption(owned(live(composed), updated("other", ours.FieldsV1.GetRawString())), live(decomposed), nil).FieldsTaken(); len(taken) > 0 {
+	others := owned(live(composed), updated("other", ours.FieldsV1.GetRawString()))
+	if taken := m.Adoption(others, live(decomposed), nil).FieldsTaken(); len(taken) > 0 {
 		t.Errorf("the apply takes %v", taken)
 	}
 }

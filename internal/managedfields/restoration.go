@@ -80,7 +80,8 @@ func within(value any, set *fieldpath.Set) any {
 			if at < 0 {
 				continue
 			}
-			if again := func(item any) bool { return isItem(item, elements[at]) }; elements[at].Key != nil && slices.ContainsFunc(value[i+1:], again) {
+			isAgain := func(item any) bool { return isItem(item, elements[at]) }
+			if elements[at].Key != nil && slices.ContainsFunc(value[i+1:], isAgain) {
 				continue // no apply can have two items with the same key, and the last one counts
 			}
 			kept, _ := part(item, elements[at])

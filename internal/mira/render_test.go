@@ -43,7 +43,8 @@ func TestRenderRefusesObjectsThatPlansCannotTellApart(t *testing.T) {
 
 // The server knows fields, and no lines.
 func TestRefusalsNameLinesOfTheTemplate(t *testing.T) {
-	m, err := rendererOf(serviceOnly+"spec:\n  ports:\n  - port: 443000\n    name: https\n").render(t.Context(), Spec{Namespace: "default", Name: "acme"})
+	r := rendererOf(serviceOnly + "spec:\n  ports:\n  - port: 443000\n    name: https\n")
+	m, err := r.render(t.Context(), Spec{Namespace: "default", Name: "acme"})
 	if err != nil {
 		t.Fatal(err)
 	}

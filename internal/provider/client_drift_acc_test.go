@@ -132,7 +132,7 @@ func TestAccClient_drift(t *testing.T) {
 			"variables-swapped",
 			func(object string) {
 				edit(t, s, object, "kubectl-edit", func(pod map[string]any) {
-					env := containerOf(t, pod, "mira")["env"].([]any)
+					env := miraContainer(t, pod)["env"].([]any)
 					env[0], env[2] = env[2], env[0]
 				})
 			},
@@ -151,7 +151,7 @@ func TestAccClient_drift(t *testing.T) {
 			"variable-twice",
 			func(object string) {
 				edit(t, s, object, "kubectl-patch", func(pod map[string]any) {
-					mira := containerOf(t, pod, "mira")
+					mira := miraContainer(t, pod)
 					mira["env"] = append(mira["env"].([]any), map[string]any{"name": "ADMIN_EMAIL", "value": "mallory@evil.example"})
 				})
 			},
@@ -165,7 +165,7 @@ func TestAccClient_drift(t *testing.T) {
 			"port-twice",
 			func(object string) {
 				edit(t, s, object, "somebody", func(pod map[string]any) {
-					mira := containerOf(t, pod, "mira")
+					mira := miraContainer(t, pod)
 					mira["ports"] = append(mira["ports"].([]any), map[string]any{"containerPort": int64(8000), "protocol": "TCP", "name": "other"})
 				})
 			},
@@ -186,7 +186,7 @@ func TestAccClient_drift(t *testing.T) {
 		{"sidecar-first", func(object string) {
 			edit(t, s, object, "mesh", func(pod map[string]any) {
 				pod["containers"] = append([]any{map[string]any{"name": "mesh", "image": "mesh:1"}}, pod["containers"].([]any)...)
-				mira := containerOf(t, pod, "mira")
+				mira := miraContainer(t, pod)
 				mira["env"] = append([]any{map[string]any{"name": "MESH", "value": "1"}}, mira["env"].([]any)...)
 			})
 		}},
@@ -243,15 +243,15 @@ func edit(t *testing.T, s *acctest.Sandbox, object, manager string, change func(
 	s.Replace(t, manager, []*unstructured.Unstructured{set})
 }
 
-// containerOf returns a container of a pod template.
-func containerOf(t *testing.T, pod map[string]any, name string) map[string]any {
+// miraContainer returns the application's container of a pod template.
+func miraContainer(t *testing.T, pod map[string]any) map[string]any {
 	t.Helper()
 	for _, item := range pod["containers"].([]any) {
-		if container := item.(map[string]any); container["name"] == name {
+		if container := item.(map[string]any); container["name"] == "mira" {
 			return container
 		}
 	}
-	t.Fatalf("no container %s", name)
+	t.Fatal("no container mira")
 	return nil
 }
 

@@ -84,10 +84,13 @@ func TestAccClient_containersOfOneName(t *testing.T) {
 		return workload("mira-%CLIENT_NAME%", "mira:3.0") + workload("mira-%CLIENT_NAME%-db", image)
 	}
 	images := func(image string) []statecheck.StateCheck {
-		return []statecheck.StateCheck{statecheck.ExpectKnownValue("mira_client.acme", tfjsonpath.New("images"), knownvalue.MapExact(map[string]knownvalue.Check{
+		both := map[string]knownvalue.Check{
 			"StatefulSet/mira-acme/mira":    knownvalue.StringExact("mira:3.0"),
 			"StatefulSet/mira-acme-db/mira": knownvalue.StringExact(image),
-		}))}
+		}
+		return []statecheck.StateCheck{
+			statecheck.ExpectKnownValue("mira_client.acme", tfjsonpath.New("images"), knownvalue.MapExact(both)),
+		}
 	}
 	var steps []resource.TestStep
 	for i := range 6 {

@@ -218,7 +218,8 @@ func adviceCases() []diagnosticCase {
 			summary: "Client Template Is Not Text",
 			detail: client + "ERROR. Save the file as UTF-8, and create the ConfigMap again:\n" +
 				"iconv -f UTF-16 -t UTF-8 FILE > client_template.yaml\n" +
-				"kubectl create configmap -n controller templates-yaml --from-file=client_template.yaml --dry-run=client -o yaml | kubectl replace -f -",
+				"kubectl create configmap -n controller templates-yaml --from-file=client_template.yaml " +
+				"--dry-run=client -o yaml | kubectl replace -f -",
 		},
 		{
 			name:    "a name that gives illegal names is at fault itself",

@@ -86,7 +86,8 @@ func TestValidators_nameTheirAttribute(t *testing.T) {
 		value     string
 		want      string
 	}{
-		{path.Root("cluster_domain"), domainValidator{}, "https://x", `cluster_domain is "https://x", which is an address and no domain name: write "x".`},
+		{path.Root("cluster_domain"), domainValidator{}, "https://x",
+			`cluster_domain is "https://x", which is an address and no domain name: write "x".`},
 		{path.Root("rollout").AtName("grace"), periodValidator{}, "30",
 			`rollout.grace is "30", which is no duration: write it with its units, such as 30s or 2m30s.`},
 		{path.Root("rollout").AtName("soak"), periodValidator{mayBeZero: true}, "-1s", "rollout.soak is -1s, and must be at least 0s."},
