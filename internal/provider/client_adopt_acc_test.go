@@ -205,7 +205,7 @@ func TestAccClient_besideTheTemplate(t *testing.T) {
 				PreConfig: func() { s.Patch(t, "Service", "mira-acme", "lb-controller", byHand) },
 				Config:    config,
 				PlanOnly:  true,
-				ExpectError: acctest.Message(`spec.ports[1].name: Duplicate value: "http". Other field managers have added ` +
+				ExpectError: acctest.Message(`spec.ports[1].name: Duplicate value: "http" (template line 13). Other field managers have added ` +
 					`spec.ports[81,TCP].name, by lb-controller`),
 			},
 		},

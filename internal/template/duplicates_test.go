@@ -144,6 +144,7 @@ func TestLineOfField(t *testing.T) {
 		// Where others have put items into a list, the server's numbers are not the template's.
 		{"spec.template.spec.containers[1].image", containers("mira"), 20},
 		{"spec.template.spec.containers[1].image", containers("mesh", "mira", "acme-caddy"), 9},
+		{"spec.template.spec.containers[1].image", containers("mira", "mira", "acme-caddy"), 9},
 		{"spec.template.spec.containers[mira].image", containers("mesh", "mira"), 11},
 		{"spec.template.spec.containers[0].ports[1].containerPort", containers("mira", "acme-caddy"), 15},
 		{"spec.template.spec.tolerations[1].key", nil, 23},

@@ -89,26 +89,31 @@ func (o *Object) itemOf(list *node, element string, live any) (*node, any) {
 	if err != nil || i < 0 || i >= len(list.items) {
 		return nil, nil
 	}
+	var item any
+	// Which of the keys the list goes by is not known here: its items must be the same by all of them.
 	for _, key := range managedfields.MergeKeys {
-		text := o.keyOf(key.Fields, list.items[i])
-		isForeign := func(item any) bool {
-			live, ok := liveKey(key.Fields, item)
-			return ok && !slices.ContainsFunc(list.items, func(item *node) bool { return o.keyOf(key.Fields, item) == live })
-		}
-		switch {
+		switch text := o.keyOf(key.Fields, list.items[i]); {
 		case text == "":
-			continue
 		case !key.IsDeclared:
 			return list.items[i], nil // a list that is stored as the template has it
-		case slices.ContainsFunc(items, isForeign):
+		case o.hasForeign(list, items, key.Fields):
 			return nil, nil
+		case item == nil:
+			item = itemWith(key.Fields, text, items)
 		}
-		return list.items[i], itemWith(key.Fields, text, items)
 	}
 	if len(items) > len(list.items) {
 		return nil, nil
 	}
-	return list.items[i], nil
+	return list.items[i], item
+}
+
+// hasForeign reports whether a live list has an item that the template's list does not have.
+func (o *Object) hasForeign(list *node, items []any, keys []string) bool {
+	return slices.ContainsFunc(items, func(item any) bool {
+		live, ok := liveKey(keys, item)
+		return ok && !slices.ContainsFunc(list.items, func(item *node) bool { return o.keyOf(keys, item) == live })
+	})
 }
 
 // keyOf returns the values of the merge keys of an item, or "" if it does not have them all.
