@@ -182,8 +182,10 @@ func kubectlValue(text string) (any, error) {
 // FuzzLiteralDocument compares whole documents without placeholders, as far as both read them.
 func FuzzLiteralDocument(f *testing.F) {
 	for _, text := range []string{
-		"a: y\nb: [1, 0o17, 'y', \"\\u00e9\"]\n", "a: |\n  x\n\n  y\nb: >-\n  x\n  y\n", "a: &a {b: 1}\nc: {<<: *a, d: 2}\n", "a: !!str 1\nb: !!float 3\n",
-		"a: 'it''s'\nb: \"x\\\n  y\"\n", "? a\n: b\n", "- a\n- - b\n  - ~\n", "a: x # c\nb: x#c\n", "a:\n- b: 1\n  c:\n  - d\n", "{a: [b, c], d: e}",
+		"a: y\nb: [1, 0o17, 'y', \"\\u00e9\"]\n", "a: |\n  x\n\n  y\nb: >-\n  x\n  y\n", "a: &a {b: 1}\nc: {<<: *a, d: 2}\n",
+		"a: !!str 1\nb: !!float 3\n",
+		"a: 'it''s'\nb: \"x\\\n  y\"\n", "? a\n: b\n", "- a\n- - b\n  - ~\n", "a: x # c\nb: x#c\n",
+		"a:\n- b: 1\n  c:\n  - d\n", "{a: [b, c], d: e}",
 		"a: \"\\/\\x41\\t\"\n", "a: x: y\n", "a: b\n  c\n", "a: !!int 0x1F\nb: !!null ''\nc: !!bool yes\n", "a: <<\n", "a: 1.5e3\r\nb: c\r\n",
 	} {
 		f.Add(text)
