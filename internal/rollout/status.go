@@ -60,8 +60,10 @@ func replicasOf(sts *appsv1.StatefulSet) replicas {
 	strategy := sts.Spec.UpdateStrategy
 	r.onDelete = strategy.Type == appsv1.OnDeleteStatefulSetStrategyType
 	// The controller counts the partition from the first pod, whatever its ordinal
-	// is. A partition beyond the last pod means that no pod is updated.
-	if !r.onDelete && strategy.RollingUpdate != nil && strategy.RollingUpdate.Partition != nil {
+	// is. A partition beyond the last pod means that no pod is updated. The strategy
+	// Recreate, of Kubernetes 1.37, knows no partition: it updates all pods.
+	isRolling := strategy.Type == appsv1.RollingUpdateStatefulSetStrategyType || strategy.Type == ""
+	if isRolling && strategy.RollingUpdate != nil && strategy.RollingUpdate.Partition != nil {
 		r.partition = min(*strategy.RollingUpdate.Partition, r.desired)
 	}
 	return r

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 )
@@ -61,6 +62,18 @@ func partition(p int32) func(*appsv1.StatefulSet) {
 
 func onDelete(sts *appsv1.StatefulSet) {
 	sts.Spec.UpdateStrategy.Type = appsv1.OnDeleteStatefulSetStrategyType
+}
+
+// recreating sets the strategy that ends all pods before it starts new ones.
+func recreating(sts *appsv1.StatefulSet) {
+	sts.Spec.UpdateStrategy.Type = appsv1.RecreateStatefulSetStrategyType
+}
+
+func maxUnavailable(n int) func(*appsv1.StatefulSet) {
+	return func(sts *appsv1.StatefulSet) {
+		number := intstr.FromInt(n)
+		sts.Spec.UpdateStrategy.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{MaxUnavailable: &number}
+	}
 }
 
 func startingAt(ordinal int32) func(*appsv1.StatefulSet) {
@@ -314,6 +327,22 @@ func TestStatus(t *testing.T) {
 			says: "1 of 3 pods still to be deleted",
 		},
 
+		"Recreate: all pods have ended": {
+			sts: statefulSet(2, recreating, counts(0, 0, 0)), pods: []corev1.Pod{},
+			says: "0 of 2 pods updated to revision mira-acme-new",
+		},
+		"Recreate: the new pods are not ready": {
+			sts: statefulSet(2, recreating, counts(2, 2, 1)), pods: []corev1.Pod{pod(0, newest), pod(1, newest, unready())},
+			says: "1 of 2 pods ready",
+		},
+		"Recreate: a partition of another strategy does not count": {
+			sts: statefulSet(2, recreating, partition(2), counts(2, 0, 2)), pods: []corev1.Pod{pod(0, older), pod(1, older)},
+			says: "0 of 2 pods updated to revision mira-acme-new",
+		},
+		"maxUnavailable: several pods are replaced at once": {
+			sts: statefulSet(3, maxUnavailable(2), counts(1, 0, 1)), pods: []corev1.Pod{pod(0, older)},
+			says: "0 of 3 pods updated to revision mira-acme-new",
+		},
 		"OnDelete: nothing is replaced by itself": {
 			sts: statefulSet(2, onDelete, counts(2, 0, 2)), done: true,
 			says: "0 of 2 pods at revision mira-acme-new; the others run an older one until they are deleted (update strategy OnDelete)",
