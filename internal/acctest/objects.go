@@ -21,6 +21,8 @@ var resources = map[string]schema.GroupVersionResource{
 	"ClusterRoleBinding":    {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"},
 	"ConfigMap":             {Version: "v1", Resource: "configmaps"},
 	"ControllerRevision":    {Group: "apps", Version: "v1", Resource: "controllerrevisions"},
+	"Deployment":            {Group: "apps", Version: "v1", Resource: "deployments"},
+	"EndpointSlice":         {Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"},
 	"Ingress":               {Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"},
 	"Namespace":             {Version: "v1", Resource: "namespaces"},
 	"PersistentVolumeClaim": {Version: "v1", Resource: "persistentvolumeclaims"},

@@ -134,14 +134,20 @@ func valueOf(typ tftypes.Type, from any) tftypes.Value {
 		}
 		return tftypes.NewValue(typ, values)
 	case tftypes.List:
-		elements := from.([]any)
-		values := make([]tftypes.Value, 0, len(elements))
-		for _, element := range elements {
-			values = append(values, valueOf(typ.ElementType, element))
-		}
-		return tftypes.NewValue(typ, values)
+		return tftypes.NewValue(typ, elementsOf(typ.ElementType, from))
+	case tftypes.Set:
+		return tftypes.NewValue(typ, elementsOf(typ.ElementType, from))
 	}
 	return tftypes.NewValue(typ, from)
+}
+
+func elementsOf(typ tftypes.Type, from any) []tftypes.Value {
+	elements := from.([]any)
+	values := make([]tftypes.Value, 0, len(elements))
+	for _, element := range elements {
+		values = append(values, valueOf(typ, element))
+	}
+	return values
 }
 
 // plain is the reverse of [valueOf], for the state file.
