@@ -19,15 +19,15 @@ import (
 // changing any of them, so that the apply that follows really drops those that it
 // does not have. On an object that is adopted already, people with kubectl keep
 // what they added since; they only lose the fields that the apply drops: those of
-// `result`, its dry run, and of what was recorded of the object.
+// its dry run, and of what was recorded of the object.
 //
 // The patch is bound to the object's resourceVersion: if the object has changed since,
 // the server answers with a conflict. Adopt returns the object after the change; an
 // object that needs none comes back as it is.
 func (c *Client) Adopt(
-	ctx context.Context, live, result *unstructured.Unstructured, recorded managedfields.Fields,
+	ctx context.Context, live *unstructured.Unstructured, adoption managedfields.Adoption,
 ) (*unstructured.Unstructured, error) {
-	entries, err := c.fields.Adoption(live, result, recorded).Entries()
+	entries, err := adoption.Entries()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", RefOf(live), err)
 	}

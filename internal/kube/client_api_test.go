@@ -87,8 +87,14 @@ func TestClientAPI_errorsHaveTypes(t *testing.T) {
 		wantRejected(t, err, "spec.nonsense")
 	})
 	t.Run("a field that is immutable", func(t *testing.T) {
-		_, err := client.DryRun(t.Context(), statefulSet(s.Namespace, "other"), nil)
-		wantRejected(t, err, "spec")
+		other := statefulSet(s.Namespace, "other")
+		_, err := client.DryRun(t.Context(), other, nil)
+		wantImmutable(t, client, other, s.Get(t, "StatefulSet", "mira-acme"), err, true)
+	})
+	t.Run("a bad value in a field that is immutable", func(t *testing.T) {
+		bad := statefulSet(s.Namespace, "Not_A_Name")
+		_, err := client.DryRun(t.Context(), bad, nil)
+		wantImmutable(t, client, bad, s.Get(t, "StatefulSet", "mira-acme"), err, false)
 	})
 	t.Run("a namespace that the account has no rights in", func(t *testing.T) {
 		_, err := client.DryRun(t.Context(), service(s.Namespace+"-other", nil), nil)
@@ -153,6 +159,33 @@ func TestClientAPI_errorsHaveTypes(t *testing.T) {
 			t.Errorf("error %v, want a KindError", err)
 		}
 	})
+}
+
+// wantImmutable checks that a refused change of serviceName is known as one that a new object
+// would be accepted with, or that it is not. Versions of the server word the refusal in
+// different ways.
+func wantImmutable(t *testing.T, client *kube.Client, object, live *unstructured.Unstructured, refusal error, want bool) {
+	t.Helper()
+	rejected, ok := errors.AsType[*kube.RejectedError](refusal)
+	if !ok || !rejected.IsInvalid() {
+		t.Fatalf("error %v, want a RejectedError of an invalid object", refusal)
+	}
+	probe, err := client.Probe(object, live)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, got := errors.AsType[*kube.ImmutableFieldError](probe.Explain(t.Context(), refusal)); got != want {
+		t.Errorf("an immutable field is at fault: %t, want %t (%v)", got, want, refusal)
+	}
+	recreation, err := probe.Recreation(t.Context(), nil)
+	switch {
+	case err != nil:
+		t.Error(err)
+	case !want && recreation != nil:
+		t.Errorf("fields %v count as immutable", recreation.Fields)
+	case want && (recreation == nil || !cmp.Equal(recreation.Fields, []string{"spec.serviceName"})):
+		t.Errorf("the recreation is %v, want one for spec.serviceName", recreation)
+	}
 }
 
 func wantRejected(t *testing.T, err error, field string) {
@@ -255,7 +288,7 @@ func TestClientAPI_adoption(t *testing.T) {
 		t.Errorf("dropped fields (-want +got):\n%s", diff)
 	}
 
-	if live, err = client.Adopt(t.Context(), live, result, nil); err != nil {
+	if live, err = client.Adopt(t.Context(), live, client.Manager().Adoption(live, result, nil)); err != nil {
 		t.Fatal(err)
 	}
 	if !client.Manager().Applied(live) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -18,11 +19,14 @@ type ConflictRemoval struct {
 	// Fields that go, with their live values; none where the object is not adopted
 	// yet, as adopting it takes all that former managers have set.
 	Fields managedfields.Fields
+	// Claimed are those of the fields that were ours before others took them, whoever that
+	// is, and the fields that no manager owns and that a new object would not have.
+	Claimed managedfields.Leftovers
 	// Result is the object as it will be.
 	Result *unstructured.Unstructured
 }
 
-// RemoveConflictingFields finds out, after the server has refused an apply, which
+// ConflictRemoval finds out, after the server has refused the apply, which
 // fields of people with kubectl stand in its way: another member of a union, such as
 // a second handler of a probe, or a port of the same name under another number. It
 // removes as few as the server asks for; it returns nil when they are not the reason.
@@ -30,20 +34,19 @@ type ConflictRemoval struct {
 //
 // Where a new object would be taken, but nothing that could be removed helps, the
 // error is a [*ForeignFieldsError] that holds the refusal.
-func (c *Client) RemoveConflictingFields(
-	ctx context.Context, object, live *unstructured.Unstructured, refusal error,
-) (*ConflictRemoval, error) {
-	probe, err := c.newProbe(live)
-	if err != nil {
-		return nil, err
-	}
+func (p *Probe) ConflictRemoval(ctx context.Context, recorded managedfields.Fields, refusal error) (*ConflictRemoval, error) {
+	c, object, live := p.client, p.object, p.live
 	isAdopted := c.fields.Adopted(live)
-	foreign := c.fields.Foreign(object, live)
+	var reclaimed managedfields.Fields
+	if c.force {
+		reclaimed = recorded
+	}
+	foreign := c.fields.Foreign(object, live, reclaimed)
 	owners := foreign.Owners()
 	if len(owners) == 0 {
 		return nil, nil
 	}
-	fresh, err := probe.applyNew(ctx, object)
+	fresh, err := p.fresh(ctx)
 	if err != nil {
 		return nil, ctx.Err() // what we apply is bad by itself, or cannot be tried under another name
 	}
@@ -52,7 +55,9 @@ func (c *Client) RemoveConflictingFields(
 		removals = removals[len(removals)-1:] // adoption takes all of them anyway
 	}
 	for _, removal := range removals {
-		after, err := probe.update(ctx, foreign.Overlay(fresh, removal))
+		body := foreign.Applied(fresh, removal)
+		leftovers := c.fields.Adoption(live, body, recorded).Leftovers(fresh)
+		after, err := p.update(ctx, leftovers.Without(body))
 		if _, ok := errors.AsType[*RejectedError](err); ok {
 			continue
 		}
@@ -62,13 +67,17 @@ func (c *Client) RemoveConflictingFields(
 		after.SetManagedFields(fresh.GetManagedFields())
 		removed := &ConflictRemoval{Result: after}
 		if isAdopted {
-			removed.Fields = foreign.Below(removal)
+			removed.Fields, removed.Claimed = foreign.Below(removal), slices.Concat(leftovers, foreign.Reclaimed(removal))
 		}
 		logging.Debug(ctx, "Conflicting fields can be removed", "object", RefOf(live), "removedFields", len(removed.Fields))
 		return removed, nil
 	}
 	if !isAdopted {
 		return nil, nil
+	}
+	explained := p.Explain(ctx, refusal)
+	if _, isImmutable := errors.AsType[*ImmutableFieldError](explained); isImmutable {
+		return nil, explained
 	}
 	return nil, &ForeignFieldsError{Ref: RefOf(live), Fields: owners, Err: refusal}
 }

@@ -139,14 +139,28 @@ func (e *RejectedError) Error() string {
 // Unwrap returns the server's answer.
 func (e *RejectedError) Unwrap() error { return e.Err }
 
-// IsImmutableField reports whether the object was refused for a field that cannot
-// be changed once the object exists. The server says so by the type of the
-// cause.
-func (e *RejectedError) IsImmutableField() bool {
-	return slices.ContainsFunc(e.Causes, func(cause Cause) bool {
-		return cause.Type == metav1.CauseTypeForbidden && cause.Field == "spec"
-	})
+// IsInvalid reports whether the server has validated the object and refused it: it has a
+// bad value, or the live object cannot become what it says. Only a [Probe] tells which,
+// as the answers differ between versions of the server.
+func (e *RejectedError) IsInvalid() bool { return apierrors.IsInvalid(e.Err) }
+
+// adds reports whether an object was refused for more than another one.
+func (e *RejectedError) adds(to *RejectedError) bool {
+	return slices.ContainsFunc(e.Causes, func(cause Cause) bool { return !slices.Contains(to.Causes, cause) })
 }
+
+// ImmutableFieldError says that the server would take the object as a new one, but does
+// not let the live one become that.
+type ImmutableFieldError struct {
+	Ref Ref
+	Err error // the server's refusal
+}
+
+// Error is the refusal.
+func (e *ImmutableFieldError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the refusal.
+func (e *ImmutableFieldError) Unwrap() error { return e.Err }
 
 func joinCauses(causes []Cause) string {
 	lines := make([]string, 0, len(causes))

@@ -25,7 +25,7 @@ func (c *Client) FieldsLost(ctx context.Context, live, result *unstructured.Unst
 	if err != nil || len(going) == 0 {
 		return nil, err
 	}
-	probe, err := c.newProbe(live)
+	probe, err := c.Probe(result, live)
 	if err != nil {
 		return nil, err
 	}

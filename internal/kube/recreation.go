@@ -31,28 +31,30 @@ type Recreation struct {
 	Merged *unstructured.Unstructured
 }
 
-// PlanRecreation finds out, after an apply was refused for an immutable field,
-// which fields these are and what recreating the object would result in; nil when
-// the refusal has another reason. It only asks the server, by dry runs:
+// Recreation finds out, after an apply was refused as invalid, whether that is for
+// immutable fields, which fields these are, and what recreating the object would result
+// in; nil when the refusal has another reason. It only asks the server, by dry runs:
 //
 //   - a create of the object under another name checks all of it, and shows the
 //     immutable fields as they would be stored;
-//   - an update of each field that differs shows whether it is immutable;
+//   - an update of each field that differs, and a create of the same, show whether it is
+//     immutable: the change is refused, and the content is not;
 //   - an apply with the live values of the immutable fields shows the rest, merged
 //     with what others own (where the server refuses that, it is merged here);
 //   - a delete shows whether the rights suffice.
-func (c *Client) PlanRecreation(
-	ctx context.Context, object, live *unstructured.Unstructured, recorded managedfields.Fields,
-) (*Recreation, error) {
-	probe, err := c.newProbe(live)
+func (p *Probe) Recreation(ctx context.Context, recorded managedfields.Fields) (*Recreation, error) {
+	if managedfields.IsService(p.live) {
+		return p.serviceRecreation(ctx)
+	}
+	c, object, live := p.client, p.object, p.live
+	fresh, err := p.fresh(ctx)
+	if _, ok := errors.AsType[*RejectedError](err); ok {
+		return nil, nil // it is the content that is refused
+	}
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := probe.applyNew(ctx, object)
-	if err != nil {
-		return nil, err
-	}
-	immutable, err := probe.immutableFields(ctx, fresh)
+	immutable, err := p.immutableFields(ctx, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -71,19 +73,19 @@ func (c *Client) PlanRecreation(
 	recreation.Merged, err = c.DryRun(ctx, changeable, live)
 	if _, ok := errors.AsType[*RejectedError](err); ok {
 		// The rest does not go with the live values, as a mount of a new claim.
-		recreation.Merged, recreation.Removed, err = probe.merge(ctx, object, fresh)
+		recreation.Merged, recreation.Removed, err = p.merge(ctx, fresh)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := probe.delete(ctx); err != nil {
+	if err := p.delete(ctx); err != nil {
 		return nil, err
 	}
 	recreation.Result, err = c.recreated(recreation.Merged, fresh, live, immutable, recorded)
 	if err != nil {
 		return nil, err
 	}
-	if err := probe.create(ctx, recreation.Result); err != nil {
+	if err := p.create(ctx, recreation.Result); err != nil {
 		return nil, err
 	}
 	for _, field := range immutable {
@@ -103,7 +105,7 @@ func (c *Client) recreated(
 	if err != nil {
 		return nil, err
 	}
-	body := merged.DeepCopy()
+	body := adoption.Leftovers(fresh).Without(merged)
 	managedfields.Remove(body, going)
 	for _, field := range immutable {
 		copySpecField(body, fresh, field)
@@ -117,11 +119,11 @@ func (c *Client) recreated(
 }
 
 // merge merges a new object with what others own on the live one, and has the server
-// check that. As [Client.RemoveConflictingFields] does, it removes what it must.
-func (p *probe) merge(
-	ctx context.Context, object, fresh *unstructured.Unstructured,
+// check that. As [Probe.ConflictRemoval] does, it removes what it must.
+func (p *Probe) merge(
+	ctx context.Context, fresh *unstructured.Unstructured,
 ) (*unstructured.Unstructured, managedfields.Fields, error) {
-	foreign := p.client.fields.Foreign(object, p.live)
+	foreign := p.client.fields.Foreign(p.object, p.live, nil)
 	var refusal error
 	for _, removal := range append([][]string{nil}, foreign.Removals()...) {
 		merged, err := foreign.Merge(fresh, removal)
@@ -140,18 +142,25 @@ func (p *probe) merge(
 
 // immutableFields asks about each field of the spec in which a new object differs
 // from the live one.
-func (p *probe) immutableFields(ctx context.Context, fresh *unstructured.Unstructured) ([]string, error) {
+func (p *Probe) immutableFields(ctx context.Context, fresh *unstructured.Unstructured) ([]string, error) {
 	var immutable []string
 	for _, field := range managedfields.DifferingSpecFields(p.live, fresh) {
 		body := p.live.DeepCopy()
 		copySpecField(body, fresh, field)
 		_, err := p.update(ctx, body)
-		var rejected *RejectedError
-		switch {
-		case errors.As(err, &rejected) && rejected.IsImmutableField():
-			immutable = append(immutable, field)
-		case err != nil && !errors.As(err, &rejected):
+		if err == nil {
+			continue
+		}
+		rejected, ok := errors.AsType[*RejectedError](err)
+		if !ok {
 			return nil, err // whether it is immutable is not known
+		}
+		isImmutable, err := p.refusesChange(ctx, body, rejected)
+		if err != nil {
+			return nil, err
+		}
+		if isImmutable {
+			immutable = append(immutable, field)
 		}
 	}
 	return immutable, nil

@@ -157,10 +157,15 @@ func TestRequestLog_noSecrets(t *testing.T) {
 				_, _ = client.DryRun(ctx, object, live)
 				_, _ = client.Apply(ctx, object)
 				_, _ = client.patchManagedFields(ctx, live, nil)
-				_, _ = client.PlanRecreation(ctx, object, live, nil)
+				probe, err := client.Probe(object, live)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _ = probe.Recreation(ctx, nil)
 				_, _ = client.Recreate(ctx, live, &Recreation{Result: object})
 				_, _ = client.Restore(ctx, live, object)
-				_, _ = client.RemoveConflictingFields(ctx, object, live, errors.New(refused))
+				_, _ = probe.ConflictRemoval(ctx, nil, errors.New(refused))
+				_ = probe.Explain(ctx, errors.New(refused))
 				_ = client.Delete(ctx, RefOf(live))
 				_, _ = NewBatcher(client).Get(ctx, "acme", RefOf(live))
 				_, _ = NewClaims(client).List(ctx, ListClaims{Namespace: "default", StatefulSet: "mira", Templates: []string{"data"}})

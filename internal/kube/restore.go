@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +22,10 @@ import (
 // written since, and what they owned all along, stays. A StatefulSet whose immutable
 // fields have changed is recreated around its pods once more.
 //
+// What the server has filled in for the write goes, and what it had filled in before comes
+// back. Where the object is not what it was all the same, the error is a
+// [*NotRestoredError].
+//
 // Where others have changed since what the write had set, the error is a [*ConflictError],
 // and nothing is restored, unless the client forces conflicts.
 //
@@ -35,7 +40,22 @@ func (c *Client) Restore(ctx context.Context, prior, written *unstructured.Unstr
 	}
 	err = persist(ctx, func() (err error) { result, err = r.restoreOwners(ctx, result); return err })
 	logging.Debug(ctx, "Restored an object", "object", r.ref, "hasOwners", err == nil)
+	if different := r.restoration.Differences(result).Fields(); err == nil && len(different) > 0 {
+		return result, &NotRestoredError{Ref: RefOf(result), Fields: different}
+	}
 	return result, err
+}
+
+// NotRestoredError says that an object has its fields and owners back, but that the server
+// keeps fields that it did not have before, or that had another value.
+type NotRestoredError struct {
+	Ref    Ref
+	Fields []string // sorted
+}
+
+// Error names the object and the fields.
+func (e *NotRestoredError) Error() string {
+	return fmt.Sprintf("%s is not what it was: the server keeps another value of %s", e.Ref, strings.Join(e.Fields, ", "))
 }
 
 // restorer takes one write back.
@@ -59,23 +79,48 @@ func (r *restorer) restoreFields(ctx context.Context) (*unstructured.Unstructure
 		if live == nil || live.GetUID() != r.ref.UID {
 			return &NotFoundError{Ref: r.ref}
 		}
-		prior.SetUID(live.GetUID())
-		result, err = r.client.apply(ctx, prior, metav1.ApplyOptions{Force: r.client.force})
+		// What the server has filled in goes and comes back with the rest, in one write: no
+		// pod may see a state in between.
+		result, err = r.apply(ctx, prior, live)
 		var rejected *RejectedError
-		if errors.As(err, &rejected) && rejected.IsImmutableField() {
+		if errors.As(err, &rejected) && rejected.IsInvalid() {
 			result, err = r.recreate(ctx, prior, live, err)
 		}
+		if err != nil || len(r.restoration.Differences(result).Fields()) == 0 {
+			return err
+		}
+		result, err = r.apply(ctx, prior, result)
 		return err
 	})
 	return result, err
+}
+
+// apply restores the fields of a live object in place.
+func (r *restorer) apply(ctx context.Context, prior, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	differences := r.restoration.Differences(live)
+	if len(differences.Extra) > 0 {
+		entries, err := r.client.fields.Claim(live, differences.Extra)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := r.client.patchManagedFields(ctx, live, entries); err != nil {
+			return nil, err
+		}
+	}
+	object := differences.Restoring(prior)
+	object.SetUID(live.GetUID())
+	return r.client.apply(ctx, object, metav1.ApplyOptions{Force: r.client.force})
 }
 
 // recreate restores what the server does not let change in place.
 func (r *restorer) recreate(
 	ctx context.Context, prior, live *unstructured.Unstructured, refusal error,
 ) (*unstructured.Unstructured, error) {
-	prior.SetUID("")
-	recreation, err := r.client.PlanRecreation(ctx, prior, live, nil)
+	probe, err := r.client.Probe(prior, live)
+	if err != nil {
+		return nil, err
+	}
+	recreation, err := probe.Recreation(ctx, nil)
 	switch {
 	case err != nil:
 		return nil, err

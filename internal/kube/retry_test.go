@@ -425,8 +425,8 @@ func service() *unstructured.Unstructured {
 	}}
 }
 
-func mustProbe(c *Client) *probe {
-	probe, err := c.newProbe(service())
+func mustProbe(c *Client) *Probe {
+	probe, err := c.Probe(service(), service())
 	if err != nil {
 		panic(err)
 	}

@@ -26,6 +26,7 @@ type Adoption struct {
 	live     *unstructured.Unstructured
 	result   *unstructured.Unstructured
 	recorded Fields
+	claimed  *fieldpath.Set // nil for none; see Claiming
 }
 
 // Adoption returns what an apply, of which `result` is the dry run, does to the
@@ -33,6 +34,16 @@ type Adoption struct {
 // others may have taken them since.
 func (m *Manager) Adoption(live, result *unstructured.Unstructured, recorded Fields) Adoption {
 	return Adoption{manager: m, live: live, result: result, recorded: recorded}
+}
+
+// Claiming returns the adoption that takes some fields from whoever owns them, or from
+// nobody, so that the apply that follows removes them.
+func (a Adoption) Claiming(fields Leftovers) Adoption {
+	a.claimed = nil
+	if len(fields) > 0 {
+		a.claimed = fields.set(a.live)
+	}
+	return a
 }
 
 // FieldsTaken returns the fields that the apply takes from other managers because
@@ -153,10 +164,39 @@ func (a Adoption) Entries() ([]metav1.ManagedFieldsEntry, error) {
 		}
 		entries = append(entries, entry)
 	}
+	if a.claimed != nil {
+		taken = taken.Union(a.claimed)
+		var err error
+		if entries, err = a.withoutClaimed(entries); err != nil {
+			return nil, err
+		}
+	}
 	if len(names) == 0 && taken.Empty() {
 		return a.live.GetManagedFields(), nil
 	}
 	return a.upgraded(entries, names, taken)
+}
+
+// withoutClaimed takes the claimed fields out of the entries of all managers but ours.
+func (a Adoption) withoutClaimed(entries []metav1.ManagedFieldsEntry) ([]metav1.ManagedFieldsEntry, error) {
+	if a.claimed == nil {
+		return entries, nil
+	}
+	var left []metav1.ManagedFieldsEntry
+	for _, entry := range entries {
+		if a.manager.isOurs(entry) || entry.Subresource == statusSubresource {
+			left = append(left, entry)
+			continue
+		}
+		kept, err := reduced(entry, a.claimed)
+		if err != nil {
+			return nil, err
+		}
+		if kept != nil {
+			left = append(left, *kept)
+		}
+	}
+	return left, nil
 }
 
 // upgraded merges the entries of former names into ours, and adds to ours what the
@@ -170,6 +210,11 @@ func (a Adoption) upgraded(
 		return nil, err
 	}
 	entries = object.GetManagedFields()
+	if !dropped.Empty() && !slices.ContainsFunc(entries, a.manager.isOurs) {
+		entries = append(entries, metav1.ManagedFieldsEntry{
+			Manager: a.manager.name, Operation: metav1.ManagedFieldsOperationApply, APIVersion: a.live.GetAPIVersion(), FieldsType: "FieldsV1",
+		})
+	}
 	for i := range entries {
 		if !a.manager.isOurs(entries[i]) {
 			continue
@@ -271,7 +316,7 @@ func (a Adoption) EntriesOfRecreated(fresh *unstructured.Unstructured) ([]metav1
 		}
 		owners = append(owners, entry)
 	}
-	return owners, nil
+	return a.withoutClaimed(owners)
 }
 
 // prefixes returns all paths of a set, and those on the way to them.

@@ -32,7 +32,8 @@ func (m *Manager) FingerprintOf(applied, live *unstructured.Unstructured) Finger
 //
 // That is enough. An apply sets the fields that it has, which are those that we own,
 // to the values that they have already; and it drops those that we own and that it
-// does not have: there are none. What others have added stays as it is and does not
+// does not have: these are fields that a new object would have with the same values, so
+// nothing is gained by that. What others have added stays as it is and does not
 // count. Our entry in managedFields changes whenever another manager
 // changes one of our fields, takes it or removes it, and stays the same when others
 // change theirs. The fingerprint does not know of an admission policy that came
@@ -64,9 +65,10 @@ func (m *Manager) InSync(fingerprint Fingerprint, object, live *unstructured.Uns
 	return m.keepHidden(live, maps.Clone(ours.fields), recorded), true
 }
 
-// OwnsSame reports whether we own the same fields of both objects.
-func (m *Manager) OwnsSame(a, b *unstructured.Unstructured) bool {
-	return m.ownedSet(a).Equals(m.ownedSet(b))
+// OwnsAll reports whether we own all fields of the live object that we own on the result
+// of an apply.
+func (m *Manager) OwnsAll(live, result *unstructured.Unstructured) bool {
+	return m.ownedSet(result).Difference(m.ownedSet(live)).Empty()
 }
 
 // DigestApplied returns a digest of an object that is applied. It covers the name of the

@@ -16,14 +16,21 @@ type Foreign struct {
 	manager   *Manager
 	object    *unstructured.Unstructured
 	live      *unstructured.Unstructured
-	removable map[string]Fields // by root
+	removable map[string]Fields         // by root
+	reclaimed map[string]fieldpath.Path // of the removable fields, those that were ours
 }
 
 // Foreign returns what other managers have on a live object in addition to an object
-// that is applied.
-func (m *Manager) Foreign(object, live *unstructured.Unstructured) *Foreign {
-	removable := make(map[string]Fields)
+// that is applied. `reclaimed` are fields that were ours and that may be taken back from
+// whoever has taken them.
+func (m *Manager) Foreign(object, live *unstructured.Unstructured, reclaimed Fields) *Foreign {
+	removable, ours := make(map[string]Fields), make(map[string]fieldpath.Path)
 	former := leaves(setOf(live, m.isFormer))
+	for path, at := range leaves(setOf(live, func(entry metav1.ManagedFieldsEntry) bool { return !m.isOurs(entry) && !m.isFormer(entry) })) {
+		if _, wasOurs := reclaimed[path]; wasOurs {
+			former[path], ours[path] = at, at
+		}
+	}
 	for path, at := range former {
 		value, ok := m.valueAt(live, at)
 		if !ok || *at[0].FieldName == metadataField {
@@ -43,7 +50,7 @@ func (m *Manager) Foreign(object, live *unstructured.Unstructured) *Foreign {
 	for root, fields := range removable {
 		removable[root] = withoutMergeKeys(fields, former)
 	}
-	return &Foreign{manager: m, object: object, live: live, removable: removable}
+	return &Foreign{manager: m, object: object, live: live, removable: removable, reclaimed: ours}
 }
 
 // Owners returns the fields of all other managers that are not applied, with their
@@ -63,6 +70,16 @@ func (f *Foreign) Owners() []FieldOwner {
 		}
 	}
 	return sortedOwners(owners)
+}
+
+// OthersOwn reports whether another manager, and not one that ends with the adoption, owns
+// a field of a live object.
+func (m *Manager) OthersOwn(live *unstructured.Unstructured, path string) bool {
+	at, ok := resolvePath(live.Object, path)
+	isAdopted := m.Adopted(live)
+	return ok && setOf(live, func(entry metav1.ManagedFieldsEntry) bool {
+		return !m.isOurs(entry) && !m.endsWithAdoption(entry, isAdopted)
+	}).Has(at)
 }
 
 // Removals returns the sets of roots whose removal to try, in this order: each root
@@ -88,6 +105,18 @@ func (f *Foreign) Below(roots []string) Fields {
 	return fields
 }
 
+// Reclaimed returns the removable fields below some roots that were ours and that others
+// have taken.
+func (f *Foreign) Reclaimed(roots []string) Leftovers {
+	var taken Leftovers
+	for path, at := range f.reclaimed {
+		if isBelow(at, roots) {
+			taken = append(taken, Leftover{Field: path, Value: f.Below(roots)[path], IsExtra: true, IsDropped: true, at: at})
+		}
+	}
+	return taken
+}
+
 // Overlay returns the live object as an apply leaves it: with what we apply, which
 // `fresh` has as a new object, and without what we do not apply any more. What lies
 // below some roots is removed.
@@ -110,6 +139,19 @@ func (f *Foreign) Overlay(fresh *unstructured.Unstructured, roots []string) *uns
 			with(body.Object, at, value)
 		}
 	}
+	return body
+}
+
+// Applied is the overlay with the owners that its fields have after the apply.
+func (f *Foreign) Applied(fresh *unstructured.Unstructured, roots []string) *unstructured.Unstructured {
+	body := f.Overlay(fresh, roots)
+	entries := slices.DeleteFunc(f.live.GetManagedFields(), f.manager.isOurs)
+	for _, entry := range fresh.GetManagedFields() {
+		if f.manager.isOurs(entry) {
+			entries = append(entries, entry)
+		}
+	}
+	body.SetManagedFields(entries)
 	return body
 }
 

@@ -27,7 +27,7 @@ func foreignService(t *testing.T) (object, live *unstructured.Unstructured) {
 
 func TestForeign_whatCanBeRemoved(t *testing.T) {
 	object, live := foreignService(t)
-	foreign := NewManager("", "").Foreign(object, live)
+	foreign := NewManager("", "").Foreign(object, live, nil)
 	owners := []FieldOwner{
 		{"spec.externalName", "kubectl-edit"},
 		{"spec.ports[81,TCP].name", "kubectl-edit"}, {"spec.ports[81,TCP].port", "kubectl-edit"},
@@ -44,7 +44,7 @@ func TestForeign_whatCanBeRemoved(t *testing.T) {
 	if diff := cmp.Diff(Fields{"spec.ports[81,TCP].name": "hand"}, foreign.Below([]string{port})); diff != "" {
 		t.Errorf("fields below the port (-want +got):\n%s", diff)
 	}
-	if removals := NewManager("", "").Foreign(live, live).Removals(); len(removals) > 0 {
+	if removals := NewManager("", "").Foreign(live, live, nil).Removals(); len(removals) > 0 {
 		t.Errorf("%v can be removed from an object that is applied as it is", removals)
 	}
 }
@@ -65,7 +65,7 @@ func specOf(t *testing.T, object *unstructured.Unstructured) string {
 
 func TestForeign_Overlay(t *testing.T) {
 	object, live := foreignService(t)
-	foreign := NewManager("", "").Foreign(object, live)
+	foreign := NewManager("", "").Foreign(object, live, nil)
 	for _, test := range []struct {
 		name  string
 		roots []string
@@ -87,7 +87,7 @@ func TestForeign_Overlay(t *testing.T) {
 func TestForeign_Merge(t *testing.T) {
 	object, live := foreignService(t)
 	live.SetUID("uid")
-	foreign := NewManager("", "").Foreign(object, live)
+	foreign := NewManager("", "").Foreign(object, live, nil)
 	merged, err := foreign.Merge(freshService(t), []string{"spec.ports[81,TCP]"})
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func TestForeign_MergeKeepsReplicas(t *testing.T) {
 	const freshText = `{"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"replicas": 1, "serviceName": "b"}}`
 	live := owned(decodeObject(t, liveText), applied(DefaultName, fields))
 	fresh := owned(decodeObject(t, freshText), applied(DefaultName, fields))
-	merged, err := NewManager("", "").Foreign(fresh, live).Merge(fresh, nil)
+	merged, err := NewManager("", "").Foreign(fresh, live, nil).Merge(fresh, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,6 +124,69 @@ func (r Restoration) Entries(restored *unstructured.Unstructured) ([]metav1.Mana
 	return entries, nil
 }
 
+// Differences returns in what an object differs from what it was before, by no other
+// manager's doing: Extra are the fields that it did not have, without those that we own.
+func (r Restoration) Differences(object *unstructured.Unstructured) Differences {
+	m := r.manager
+	others := setOf(object, func(entry metav1.ManagedFieldsEntry) bool {
+		return !m.isOurs(entry) && entry.Subresource != statusSubresource
+	})
+	ours := m.ownedSet(object)
+	d := Differences{prior: r.prior}
+	for _, leftover := range m.compare(object, r.prior, others) {
+		switch {
+		case !leftover.IsExtra:
+			d.lost = append(d.lost, leftover)
+		case !hasBelow(ours, leftover.at):
+			d.Extra = append(d.Extra, leftover)
+		}
+	}
+	for _, leftover := range m.compare(r.prior, object, others) {
+		if leftover.IsExtra {
+			d.lost = append(d.lost, leftover)
+		}
+	}
+	return d
+}
+
+// Differences are the fields in which an object differs from what it was before.
+type Differences struct {
+	Extra Leftovers // that it did not have
+	lost  Leftovers // that had another value, or are gone
+	prior *unstructured.Unstructured
+}
+
+// Fields returns the paths of the fields, sorted.
+func (d Differences) Fields() []string {
+	var fields []string
+	for _, leftover := range slices.Concat(d.Extra, d.lost) {
+		fields = append(fields, leftover.Field)
+	}
+	slices.Sort(fields)
+	return slices.Compact(fields)
+}
+
+// Restoring returns an object that is applied with the values that were lost.
+func (d Differences) Restoring(object *unstructured.Unstructured) *unstructured.Unstructured {
+	return d.lost.Keeping(object, d.prior)
+}
+
+// Claim returns the managedFields of an object by which the extra fields are ours, so that
+// the apply that follows removes them. The error is that of [Adoption.Entries].
+func (m *Manager) Claim(object *unstructured.Unstructured, extra Leftovers) ([]metav1.ManagedFieldsEntry, error) {
+	entries := object.GetManagedFields()
+	set := extra.set(object)
+	for i, entry := range entries {
+		if !m.isOurs(entry) {
+			continue
+		}
+		var err error
+		entries[i], err = withSet(entry, decodeSet(entry).Union(set))
+		return entries, err
+	}
+	return entries, nil
+}
+
 // fieldsOf returns the fields that the manager of an entry owns on another copy of the
 // object.
 func fieldsOf(entry metav1.ManagedFieldsEntry, object *unstructured.Unstructured) *fieldpath.Set {

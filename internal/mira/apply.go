@@ -183,7 +183,7 @@ func (w *writer) adopt(ctx context.Context, c *objectChange) error {
 			c.live = live
 		}
 		isFirst = false
-		adopted, err := w.kube.Adopt(ctx, c.live, c.dryRun, c.prior)
+		adopted, err := w.kube.Adopt(ctx, c.live, c.adoption(w.fields))
 		if err == nil && adopted != c.live {
 			c.stored = adopted // its owners are others by now, even if nothing else is written
 		}

@@ -68,7 +68,11 @@ type objectChange struct {
 	unchanged  objectState          // what is recorded of the object for actionNone
 	recreation *recreation          // of actionRecreate, and of no other action
 	removal    managedfields.Fields // fields set by hand that go, with their live values
-	claims     claimChanges
+	// leftovers are fields that go although they are not ours: the server has filled them
+	// in for what the object was, or others have taken them. kept are those that the server
+	// keeps; they are applied with their live values.
+	leftovers, kept managedfields.Leftovers
+	claims          claimChanges
 }
 
 // objectState is what is recorded of one object.
@@ -165,7 +169,14 @@ func (c *objectChange) keepsPodTemplate() bool {
 
 // adoption is what the apply does to the ownership of the live object.
 func (c *objectChange) adoption(m *managedfields.Manager) managedfields.Adoption {
-	return m.Adoption(c.live, c.dryRun, c.prior)
+	return m.Adoption(c.live, c.dryRun, c.prior).Claiming(c.leftovers)
+}
+
+// isSettled reports whether the live object is what the apply makes of it, so that it need
+// not be looked at again until it changes: all that is applied is ours already, and the
+// server keeps nothing that a new object would not have.
+func (c *objectChange) isSettled(m *managedfields.Manager) bool {
+	return !c.isOverridden && len(c.leftovers) == 0 && m.OwnsAll(c.live, c.dryRun)
 }
 
 // state is what is recorded of the object, as a plan shows it and an apply stores it.

@@ -162,8 +162,10 @@ func (s changeSet) disruptPods(isUpdate bool) bool {
 
 func (c *objectChange) disruptsPods(isUpdate bool) bool {
 	switch {
-	case c.action == actionDelete, c.action == actionRecreate:
+	case c.action == actionDelete:
 		return true
+	case c.action == actionRecreate:
+		return isStatefulSet(c.manifest) // no pod notices that a Service is recreated
 	case c.action == actionNone:
 		return false
 	case c.live == nil:

@@ -245,7 +245,7 @@ func (p *planner) importObject(ctx context.Context, c *objectChange) (objectStat
 	if state.fields, err = p.adoptedFields(ctx, c); err != nil {
 		return objectState{}, err
 	}
-	if c.action == actionApply && p.fields.Adoption(c.live, c.dryRun, nil).OnlyOwnershipDiffers() && p.fields.OwnsSame(c.live, c.dryRun) {
+	if c.action == actionApply && p.fields.Adoption(c.live, c.dryRun, nil).OnlyOwnershipDiffers() && c.isSettled(p.fields) {
 		state.fingerprint = p.fields.FingerprintOf(c.manifest, c.live)
 	}
 	return state, nil

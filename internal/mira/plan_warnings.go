@@ -100,6 +100,10 @@ func (s changeSet) recreations(client string, isReplaced bool) []Warning {
 		switch {
 		case c.refusal() != nil:
 			warnings = append(warnings, ReplaceRequiredWarning{Client: client, Err: c.refusal()})
+		case c.action == actionRecreate && !isStatefulSet(c.manifest):
+			warnings = append(warnings, ServiceRecreationWarning{
+				Client: client, Service: kube.RefOf(c.live), IsHeadless: managedfields.IsHeadless(c.dryRun),
+			})
 		case c.action == actionRecreate && (!isReplaced || !c.isOwn(client)):
 			recreated := RecreationWarning{
 				Client: client, StatefulSet: kube.RefOf(c.live), Fields: c.recreation.Fields, NewRevision: !c.keepsPodTemplate(),
@@ -163,6 +167,37 @@ func (s changeSet) sharedFields(m *managedfields.Manager, client string) []Warni
 		return nil
 	}
 	return []Warning{SharedFieldsWarning{Client: client, Fields: shared}}
+}
+
+// keptFields warns of the fields that the template has dropped and that the server keeps.
+func (s changeSet) keptFields(client string) []Warning {
+	var kept []KeptField
+	for _, c := range s {
+		for _, field := range c.kept {
+			kept = append(kept, KeptField{Object: kube.RefOf(c.live), Field: field.Field, Value: field.Value})
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return []Warning{KeptFieldsWarning{Client: client, Fields: kept}}
+}
+
+// fallbacks warns of the fields that the apply drops, or leaves to the server, and that get
+// another value by that: the plan shows at most that they go.
+func (s changeSet) fallbacks(m *managedfields.Manager, client string) []Warning {
+	var changes []FieldChange
+	for _, c := range s {
+		if c.action != actionApply || c.live == nil || !m.Adopted(c.live) {
+			continue
+		}
+		before, after := c.adoption(m).Fallbacks(c.leftovers)
+		changes = append(changes, fieldChanges(c.ref.Key(), before, after)...)
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	return []Warning{FallbackWarning{Client: client, Changes: changes}}
 }
 
 // renamedStatefulSets warns of the StatefulSets that go: one of another name begins

@@ -133,30 +133,6 @@ func (p *planner) readLive(ctx context.Context, c *objectChange) error {
 	return err
 }
 
-// dryRunApply asks the server what applying an object would give, and what else it
-// takes to apply it.
-func (p *planner) dryRunApply(ctx context.Context, c *objectChange) error {
-	if c.live != nil {
-		c.applied = managedfields.InLiveSpelling(c.manifest, c.live)
-	}
-	if !p.batched {
-		if c.dryRun = p.kube.RecentDryRun(c.applied, c.live); c.dryRun != nil {
-			logging.Debug(ctx, "Used the answer of the dry run that the plan asked for", "client", p.spec.Name, "object", c.ref)
-			return nil
-		}
-	}
-	var err error
-	if c.dryRun, err = p.kube.DryRun(ctx, c.applied, c.live); err == nil {
-		return nil
-	}
-	err = p.planRecreation(ctx, c, err)
-	// That a claim cannot grow is no fault of fields set by hand, though it wraps such an answer.
-	if _, isGrowth := errors.AsType[*ClaimGrowthError](err); err != nil && c.refusal() == nil && !isGrowth {
-		err = p.planRemoval(ctx, c, err)
-	}
-	return err
-}
-
 // keepIfSame leaves an object as it is if a write would change nothing that anybody
 // notices: a template that spells out what the server fills in anyway, or leaves it out
 // again, is no reason to write.
@@ -165,35 +141,10 @@ func (p *planner) keepIfSame(c *objectChange) {
 		return
 	}
 	state := objectState{fields: p.fields.Observe(c.live, c.prior)}
-	if p.fields.OwnsSame(c.live, c.dryRun) {
+	if c.isSettled(p.fields) {
 		state.fingerprint = p.fields.FingerprintOf(c.manifest, c.live)
 	}
 	c.keep(state)
-}
-
-// planRemoval plans to remove what people with kubectl have added by hand, if the
-// server does not accept it together with what the template has. Otherwise it returns
-// the refusal.
-func (p *planner) planRemoval(ctx context.Context, c *objectChange, refusal error) error {
-	var rejected *kube.RejectedError
-	if c.live == nil || !errors.As(refusal, &rejected) {
-		return refusal
-	}
-	removal, err := p.kube.RemoveConflictingFields(ctx, c.applied, c.live, refusal)
-	if err != nil {
-		return err
-	}
-	if removal == nil {
-		return refusal
-	}
-	c.dryRun, c.removal = removal.Result, removal.Fields
-	// The adoption drops them as if they had been ours.
-	c.prior = maps.Clone(c.prior)
-	if c.prior == nil {
-		c.prior = make(managedfields.Fields)
-	}
-	maps.Copy(c.prior, removal.Fields)
-	return nil
 }
 
 // adoptedFields returns the live values of what adopting an object will change: of the

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
 const (
@@ -26,14 +27,14 @@ const (
 	recreateTries = 20
 )
 
-// planRecreation plans to recreate a StatefulSet around its pods, if the server refused
-// its apply because of an immutable field. Otherwise it returns the refusal.
-func (p *planner) planRecreation(ctx context.Context, c *objectChange, refusal error) error {
-	var rejected *kube.RejectedError
-	if c.live == nil || !isStatefulSet(c.manifest) || !errors.As(refusal, &rejected) || !rejected.IsImmutableField() {
+// planRecreation plans to recreate a StatefulSet around its pods, or a Service around its
+// endpoints, if the server refused the apply because of an immutable field. Otherwise it
+// returns the refusal.
+func (p *planner) planRecreation(ctx context.Context, c *objectChange, probe *kube.Probe, refusal error) error {
+	if !isStatefulSet(c.manifest) && !managedfields.IsService(c.manifest) {
 		return refusal
 	}
-	plan, err := p.kube.PlanRecreation(ctx, c.applied, c.live, c.prior)
+	plan, err := probe.Recreation(ctx, c.prior)
 	if err != nil {
 		return err
 	}
@@ -46,6 +47,9 @@ func (p *planner) planRecreation(ctx context.Context, c *objectChange, refusal e
 		return err
 	}
 	c.recreate(plan)
+	if !isStatefulSet(c.manifest) {
+		return nil
+	}
 	if c.recreation.refusal, err = p.checkSelector(ctx, c); err != nil {
 		return err
 	}
@@ -96,8 +100,8 @@ func selectorOf(statefulSet *unstructured.Unstructured) (labels.Selector, error)
 	return metav1.LabelSelectorAsSelector(selector)
 }
 
-// recreate deletes a StatefulSet and creates it again around its pods. Once begun, it is
-// finished, whatever becomes of the context. A StatefulSet that has changed since it was
+// recreate deletes an object and creates it again around what it owns. Once begun, it is
+// finished, whatever becomes of the context. An object that has changed since it was
 // read is planned again: it must still give what was planned.
 func (w *writer) recreate(ctx context.Context, c *objectChange) error {
 	planned := w.fields.Owned(c.dryRun)
@@ -105,7 +109,7 @@ func (w *writer) recreate(ctx context.Context, c *objectChange) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		logging.Debug(ctx, "Recreating a StatefulSet around its pods",
+		logging.Debug(ctx, "Recreating an object around what it owns",
 			"client", w.planner.spec.Name, "object", c.ref, "fields", c.recreation.Fields, "try", try)
 		lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), recreateTimeout)
 		stored, err := w.kube.Recreate(lasting, c.live, c.recreation.Recreation)

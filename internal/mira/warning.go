@@ -128,6 +128,34 @@ type SharedFieldsWarning struct {
 	Fields []OwnedField
 }
 
+// KeptField is a field of an object that the server keeps.
+type KeptField struct {
+	Object       kube.Ref
+	Field, Value string
+}
+
+// KeptFieldsWarning names the fields that the template does not have any more, and that the
+// server keeps on the live objects: new ones would not have them.
+type KeptFieldsWarning struct {
+	Client string
+	Fields []KeptField
+}
+
+// FallbackWarning names the fields that get another value although the template says
+// nothing of them any more: what the server fills in for a new object.
+type FallbackWarning struct {
+	Client  string
+	Changes []FieldChange
+}
+
+// ServiceRecreationWarning says that a Service will be deleted and created again around
+// its endpoints.
+type ServiceRecreationWarning struct {
+	Client     string
+	Service    kube.Ref
+	IsHeadless bool // from then on
+}
+
 // AdmittedField is a field of an object that the server stores with another value
 // than the template has.
 type AdmittedField struct {
@@ -293,6 +321,9 @@ func (AdoptionRemovesWarning) isWarning()    {}
 func (TakeoverWarning) isWarning()           {}
 func (ManualFieldsWarning) isWarning()       {}
 func (SharedFieldsWarning) isWarning()       {}
+func (KeptFieldsWarning) isWarning()         {}
+func (FallbackWarning) isWarning()           {}
+func (ServiceRecreationWarning) isWarning()  {}
 func (AdmissionWarning) isWarning()          {}
 func (StoredValuesWarning) isWarning()       {}
 func (ReplaceRequiredWarning) isWarning()    {}

@@ -269,9 +269,8 @@ var failures = []failure{
 		advice: " Make the template comply, or ask whoever keeps the policy.",
 	},
 	failureOf[*kube.ForbiddenError]{title: "Server Refused Request"},
-	failureOf[*kube.RejectedError]{
+	failureOf[*kube.ImmutableFieldError]{
 		title: "Field Cannot Be Changed In Place",
-		when:  func(e *kube.RejectedError) bool { return e.IsImmutableField() && e.Ref.Kind == "StatefulSet" },
 		advice: " Take the change back, or destroy the client and apply again; its claims stay:\n" +
 			"terraform destroy -refresh=false -target=ADDRESS",
 	},

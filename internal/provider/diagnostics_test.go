@@ -160,8 +160,9 @@ func TestDiagnostics(t *testing.T) {
 		},
 		{
 			name: "a field that cannot be changed says what to do",
-			err: &kube.RejectedError{Ref: statefulSet, Verb: "apply",
-				Causes: []kube.Cause{{Field: "spec", Message: "Forbidden: no", Type: metav1.CauseTypeForbidden}}},
+			err: &kube.ImmutableFieldError{Ref: statefulSet, Err: &kube.RejectedError{
+				Ref: statefulSet, Verb: "apply", Causes: []kube.Cause{{Field: "spec", Message: "Forbidden: no"}},
+			}},
 			summary: "Field Cannot Be Changed In Place",
 			detail: "Client \"acme\": StatefulSet default/mira-acme: the server would not apply it: spec: Forbidden: no. " +
 				"Take the change back, or destroy the client and apply again; its claims stay:\n" +

@@ -16,6 +16,7 @@ var generalErrors = map[string]string{
 	"connection.NotConfiguredError": "configuring the provider reports it, before there is a client",
 	"connection.SettingsError":      "configuring the provider reports it, at its attribute",
 	"kube.BinaryKeyError":           "is part of mira.TemplateUnavailableError",
+	"kube.NotRestoredError":         "is told in the report of a roll back",
 	"kube.ForeignFieldsError":       "says itself who has to give way",
 	"kube.MissingKeyError":          "is part of mira.TemplateUnavailableError",
 	"kube.NotFoundError":            "is part of mira.TemplateUnavailableError; elsewhere its own words say it all",

@@ -3,6 +3,7 @@ package provider
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -84,6 +85,7 @@ var warningTexts = []warningText{
 			"Otherwise the apply fails and changes nothing.", w.Client, w.Err)
 	}),
 	warns("StatefulSet Will Be Recreated", recreationDetail),
+	warnsEach("Service Will Be Recreated", func(w mira.ServiceRecreationWarning) string { return w.Client }, serviceRecreationDetail),
 	warns("Claims Will Grow", func(w mira.ClaimGrowthWarning) string {
 		return fmt.Sprintf("Client %q: PersistentVolumeClaim %s. Storage cannot be taken back later.", w.Client, growths(w.Claims))
 	}),
@@ -104,6 +106,13 @@ var warningTexts = []warningText{
 				return fmt.Sprintf("%s %s, also set by %s", f.Object, f.Field, f.Manager)
 			})
 	}),
+	warnsEach("Server Keeps Dropped Fields", func(w mira.KeptFieldsWarning) string { return w.Client }, keptFieldsDetail),
+	warnsEach("Dropped Fields Get Default Values", func(w mira.FallbackWarning) string { return w.Client },
+		func(w mira.FallbackWarning) string {
+			return fmt.Sprintf("Client %q: the template says nothing of these fields any more, and no other field manager owns them. They get "+
+				"the values that a new client has:", w.Client) + changeLines(w.Changes) +
+				"\n\nTo keep a value, put the field back into the template, or give it to another field manager before the apply."
+		}),
 	warns("Renamed StatefulSet Starts Without Its Data", func(w mira.RenamedStatefulSetWarning) string {
 		return fmt.Sprintf("Client %q: the template does not have %s any more: it will be deleted. Its PersistentVolumeClaims stay (%s), "+
 			"but a StatefulSet of another name does not find them.",
@@ -251,6 +260,35 @@ func adoptionTitle(w mira.AdoptionWarning) string {
 		title = "Adoption Changes Objects"
 	}
 	return fmt.Sprintf("%s (Client %q)", title, w.Client)
+}
+
+func serviceRecreationDetail(w mira.ServiceRecreationWarning) string {
+	becomes := "gets an address"
+	if w.IsHeadless {
+		becomes = "loses its address"
+	}
+	return fmt.Sprintf("Client %q: Kubernetes does not let a Service become headless, or stop being so. %s will be deleted and created again "+
+		"around its endpoints, and %s: for a moment its name does not resolve. The pods run on.", w.Client, w.Service, becomes)
+}
+
+func keptFieldsDetail(w mira.KeptFieldsWarning) string {
+	var commands []string
+	for _, field := range w.Fields {
+		command := fmt.Sprintf("kubectl delete %s -n %s %s", strings.ToLower(field.Object.Kind), field.Object.Namespace, field.Object.Name)
+		if field.Object.Kind == "StatefulSet" || field.Object.Kind == "Deployment" {
+			command += " --cascade=orphan"
+		}
+		if !slices.Contains(commands, command) {
+			commands = append(commands, command)
+		}
+	}
+	return fmt.Sprintf("Client %q: the template does not have these fields any more, but the server keeps their values on the live objects. "+
+		"A new client would not have them:", w.Client) +
+		indented(w.Fields, func(f mira.KeptField) string {
+			return fmt.Sprintf("%s/%s %s: %q", f.Object.Kind, f.Object.Name, f.Field, f.Value)
+		}) +
+		"\n\nTo keep them, put them back into the template. To be rid of them, delete the object; the next apply creates it again:\n" +
+		strings.Join(commands, "\n")
 }
 
 func adoptionDetail(w mira.AdoptionWarning) string {

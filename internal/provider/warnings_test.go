@@ -151,6 +151,18 @@ func TestWarnings(t *testing.T) {
 				"claim (mira-acme-0). The claims stay.",
 		},
 		{
+			"a Service that becomes headless", mira.ServiceRecreationWarning{Client: "acme", Service: service, IsHeadless: true},
+			`Service Will Be Recreated (Client "acme")`,
+			`Client "acme": Kubernetes does not let a Service become headless, or stop being so. Service default/mira-acme will be deleted ` +
+				`and created again around its endpoints, and loses its address: for a moment its name does not resolve. The pods run on.`,
+		},
+		{
+			"a Service that is headless no more", mira.ServiceRecreationWarning{Client: "acme", Service: service},
+			`Service Will Be Recreated (Client "acme")`,
+			`Client "acme": Kubernetes does not let a Service become headless, or stop being so. Service default/mira-acme will be deleted ` +
+				`and created again around its endpoints, and gets an address: for a moment its name does not resolve. The pods run on.`,
+		},
+		{
 			"claims that grow", mira.ClaimGrowthWarning{Client: "acme", Claims: []mira.ClaimGrowth{claim, claim}},
 			"Claims Will Grow",
 			`Client "acme": PersistentVolumeClaim data-mira-acme-0 from 5Gi to 6Gi, data-mira-acme-0 from 5Gi to 6Gi. Storage cannot be ` +
@@ -172,6 +184,29 @@ func TestWarnings(t *testing.T) {
 			`Client "acme": the template does not have these fields any more, but they stay on the objects because other field managers own ` +
 				`them, too:` +
 				"\n  StatefulSet/mira-acme spec.replicas, also set by kubectl",
+		},
+		{
+			"fields that the server keeps",
+			mira.KeptFieldsWarning{Client: "acme", Fields: []mira.KeptField{
+				{Object: service, Field: "spec.ports[80,TCP].nodePort", Value: "30080"}, {Object: set, Field: "spec.a", Value: "1"},
+				{Object: set, Field: "spec.b", Value: "2"},
+			}},
+			`Server Keeps Dropped Fields (Client "acme")`,
+			`Client "acme": the template does not have these fields any more, but the server keeps their values on the live objects. ` +
+				"A new client would not have them:\n" +
+				"  Service/mira-acme spec.ports[80,TCP].nodePort: \"30080\"\n" +
+				"  StatefulSet/mira-acme spec.a: \"1\"\n" +
+				"  StatefulSet/mira-acme spec.b: \"2\"\n\n" +
+				"To keep them, put them back into the template. To be rid of them, delete the object; the next apply creates it again:\n" +
+				"kubectl delete service -n default mira-acme\n" +
+				"kubectl delete statefulset -n default mira-acme --cascade=orphan",
+		},
+		{
+			"fields that fall back to defaults", mira.FallbackWarning{Client: "acme", Changes: changes[:1]},
+			`Dropped Fields Get Default Values (Client "acme")`,
+			`Client "acme": the template says nothing of these fields any more, and no other field manager owns them. They get the values ` +
+				"that a new client has:\n" + changes[0].String() +
+				"\n\nTo keep a value, put the field back into the template, or give it to another field manager before the apply.",
 		},
 		{
 			"objects adopted with changes",

@@ -1,0 +1,185 @@
+package protocoltest_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
+	"github.com/mira-cluster/terraform-provider-mira/internal/protocoltest"
+)
+
+const (
+	grace    = "      terminationGracePeriodSeconds: 30\n"
+	replicas = "  replicas: 0\n"
+	service  = "apiVersion: v1\nkind: Service\n"
+	worker   = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: mira-%CLIENT_NAME%-worker\nspec:\n  replicas: 0\n" +
+		"  selector:\n    matchLabels:\n      app: worker\n      client: %CLIENT_NAME%\n  template:\n    metadata:\n      labels:\n" +
+		"        app: worker\n        client: %CLIENT_NAME%\n    spec:\n      containers:\n      - name: worker\n        image: mira:3.0\n---\n"
+)
+
+// twoTemplates are two templates, as edits of the sample. Moving a client from one to the
+// other meets what the server keeps, or has filled in.
+type twoTemplates struct {
+	name        string
+	first, then []string
+}
+
+var movedTemplates = []twoTemplates{
+	{"service account dropped", []string{grace, grace + "      serviceAccountName: controller\n"}, nil},
+	{
+		"service account emptied", []string{grace, grace + "      serviceAccountName: controller\n"},
+		[]string{grace, grace + "      serviceAccountName: ''\n"},
+	},
+	{
+		"service account dropped with another image", []string{grace, grace + "      serviceAccountName: controller\n"},
+		[]string{"mira:3.0", "mira:3.1"},
+	},
+	{"strategy OnDelete", nil, []string{replicas, replicas + "  updateStrategy:\n    type: OnDelete\n"}},
+	{
+		"strategy OnDelete after a partition",
+		[]string{replicas, replicas + "  updateStrategy:\n    rollingUpdate:\n      partition: 1\n"},
+		[]string{replicas, replicas + "  updateStrategy:\n    type: OnDelete\n"},
+	},
+	{
+		"strategy OnDelete with another serviceName", nil,
+		[]string{replicas, replicas + "  updateStrategy:\n    type: OnDelete\n", "serviceName: mira\n", "serviceName: other\n"},
+	},
+	{
+		"service account dropped with another serviceName", []string{grace, grace + "      serviceAccountName: controller\n"},
+		[]string{"serviceName: mira\n", "serviceName: other\n"},
+	},
+	{
+		"source of a volume",
+		[]string{"      volumes:\n", "      volumes:\n      - name: files\n        emptyDir:\n"},
+		[]string{"      volumes:\n", "      volumes:\n      - name: files\n        configMap:\n          name: files\n"},
+	},
+	{"Service headless", []string{"  type: ClusterIP\n", "  clusterIP: None\n"}, nil},
+	{
+		"Service headless with another field", []string{"  type: ClusterIP\n", "  clusterIP: None\n  publishNotReadyAddresses: true\n"},
+		[]string{"  type: ClusterIP\n", ""},
+	},
+	{"Service by nodes", []string{"  type: ClusterIP\n", "  type: NodePort\n  externalTrafficPolicy: Local\n"}, nil},
+	{
+		"Service by a load balancer", []string{"  type: ClusterIP\n", "  type: LoadBalancer\n"},
+		[]string{"  type: ClusterIP\n", "  clusterIP: None\n"},
+	},
+	{"session affinity", []string{"  type: ClusterIP\n", "  type: ClusterIP\n  sessionAffinity: ClientIP\n"}, nil},
+	{"network of the host", []string{grace, grace + "      hostNetwork: true\n"}, nil},
+	{
+		"network of the host, spelt out", []string{grace, grace + "      hostNetwork: true\n"},
+		[]string{grace, grace + "      hostNetwork: false\n"},
+	},
+	{
+		"policy to pull by the tag", []string{"        imagePullPolicy: IfNotPresent\n", "", "mira:3.0", "mira:latest"},
+		[]string{"        imagePullPolicy: IfNotPresent\n", ""},
+	},
+	{
+		"values that fall back to defaults",
+		[]string{grace, "      terminationGracePeriodSeconds: 60\n", replicas, replicas + "  revisionHistoryLimit: 3\n"},
+		[]string{grace, ""},
+	},
+	{
+		"handler of a probe", []string{"          tcpSocket:\n            port: https\n", "          httpGet:\n            port: https\n"},
+		[]string{"          tcpSocket:\n            port: https\n", "          exec:\n            command: [\"true\"]\n"},
+	},
+	{
+		"strategy of a Deployment", []string{service, worker + service},
+		[]string{service, strings.Replace(worker, replicas, replicas+"  strategy:\n    type: Recreate\n", 1) + service},
+	},
+}
+
+// A client that moves from one template to another is what a new client of the other one
+// is, but for its addresses; and the same on the way back. The plan is empty afterwards.
+func TestCore_movedIsLikeNew(t *testing.T) {
+	t.Parallel()
+	s := acctest.NewSandbox(t)
+	s.Rights.GrantOn(t, "apps", "deployments")
+	s.Rights.GrantOn(t, "", "configmaps") // each client has a template of its own
+	sample := acctest.Edit(t, acctest.SampleTemplate(t), "  replicas: 1\n", replicas)
+	for i, test := range movedTemplates {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			prefix := string(rune('a' + i))
+			put := func(edits []string) {
+				s.PutConfigMap(t, prefix, map[string]string{"client_template.yaml": acctest.Edit(t, sample, edits...)})
+			}
+			attributes := map[string]any{
+				"template":      map[string]any{"namespace": s.Namespace, "config_map": prefix},
+				"allowed_kinds": []any{"Service", "Ingress", "StatefulSet", "apps/Deployment"},
+			}
+			moved := clientOf{Core: newCore(s, attributes), name: prefix + "-moved"}
+			for step, edits := range [][]string{test.first, test.then, test.first} {
+				put(edits)
+				moved.apply(t)
+				model := clientOf{Core: newCore(s, attributes), name: prefix + "-model"}
+				model.apply(t)
+				if diff := cmp.Diff(contentOf(t, s, model.name), contentOf(t, s, moved.name)); diff != "" {
+					t.Errorf("step %d: the client is not what a new one is (-new +moved):\n%s", step, diff)
+				}
+				if _, err := model.Apply(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// clientOf is a client by its name.
+type clientOf struct {
+	*protocoltest.Core
+	name string
+}
+
+// apply applies the client, and checks that nothing is left to do.
+func (c clientOf) apply(t *testing.T) {
+	t.Helper()
+	attributes := map[string]any{"name": c.name, "admin_email": "admin@acme.example"}
+	if _, err := c.Apply(t.Context(), attributes); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := c.Plan(t.Context(), attributes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !plan.IsEmpty() {
+		t.Errorf("the plan after the apply is not empty:\n%s", plan)
+	}
+}
+
+// contentOf returns the specs of a client's objects, without the addresses and ports that
+// the server chooses for each.
+func contentOf(t *testing.T, s *acctest.Sandbox, name string) map[string]any {
+	t.Helper()
+	content := make(map[string]any)
+	for _, kind := range []string{"Service", "Ingress", "StatefulSet", "Deployment"} {
+		for _, object := range s.List(t, kind) {
+			if object.GetLabels()["mira-cluster.io/client"] != name {
+				continue
+			}
+			spec, _, _ := unstructured.NestedMap(object.Object, "spec")
+			if spec["clusterIP"] != "None" {
+				delete(spec, "clusterIP")
+				delete(spec, "clusterIPs")
+			}
+			delete(spec, "healthCheckNodePort")
+			ports, _ := spec["ports"].([]any)
+			for _, port := range ports {
+				delete(port.(map[string]any), "nodePort")
+			}
+			data, err := json.Marshal(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var like any
+			if err := json.Unmarshal([]byte(strings.ReplaceAll(string(data), name, "NAME")), &like); err != nil {
+				t.Fatal(err)
+			}
+			content[kind+"/"+strings.ReplaceAll(object.GetName(), name, "NAME")] = like
+		}
+	}
+	return content
+}
