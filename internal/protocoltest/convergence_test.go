@@ -183,3 +183,43 @@ func contentOf(t *testing.T, s *acctest.Sandbox, name string) map[string]any {
 	}
 	return content
 }
+
+// A roll back takes away what the server has filled in for the failed release, and brings
+// back what it had filled in before: the objects are what they were in every field, and the
+// former revision serves, not a third one.
+func TestCore_rollout_rollsBackWhatTheServerFilledIn(t *testing.T) {
+	t.Parallel()
+	files := []string{"      volumes:\n", "      volumes:\n      - name: files\n        emptyDir:\n"}
+	for _, test := range []twoTemplates{
+		{"a service account that comes", nil, []string{grace, grace + "      serviceAccountName: controller\n"}},
+		{"a service account that goes", []string{grace, grace + "      serviceAccountName: controller\n"}, nil},
+		{
+			"the source of a volume", files,
+			[]string{"      volumes:\n", "      volumes:\n      - name: files\n        configMap:\n          name: files\n          optional: true\n"},
+		},
+		{"a policy to pull by the tag", []string{"        imagePullPolicy: IfNotPresent\n", ""}, []string{
+			"        imagePullPolicy: IfNotPresent\n", "", grace, "", "caddy:2.8", "caddy:latest",
+		}},
+		{"a Service that becomes headless", nil, []string{"  type: ClusterIP\n", "  clusterIP: None\n"}},
+		{"a Service that gets an address", []string{"  type: ClusterIP\n", "  clusterIP: None\n"}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			sample := acctest.SampleTemplate(t)
+			r := newRollout(t, acctest.Edit(t, sample, test.first...), nil)
+			r.succeed()
+			before, revision := ownership(t, r.s), serving(t, r.s)
+			r.s.PutTemplate(t, acctest.Edit(t, acctest.Edit(t, sample, test.then...), "mira:3.0", "mira-badpull:3.1"))
+			r.fail("ImagePullBackOff", "The former revision serves again")
+			if diff := cmp.Diff(before, ownership(t, r.s)); diff != "" {
+				t.Errorf("the objects are not what they were (-before +after):\n%s", diff)
+			}
+			if got := serving(t, r.s); got != revision {
+				t.Errorf("revision %s serves, not %s", got, revision)
+			}
+			r.s.PutTemplate(t, acctest.Edit(t, sample, test.first...))
+			r.succeed()
+			r.destroy()
+		})
+	}
+}
