@@ -114,9 +114,9 @@ func TestAccClient_serverRefuses(t *testing.T) {
 	refusals = append(refusals,
 		refusal{
 			name:     "a field that cannot be changed",
-			template: acctest.Edit(t, changed, "type: ClusterIP\n", "type: ClusterIP\n  clusterIP: None\n"),
-			update: []string{`Error: Server Rejected Object`,
-				`Client "CLIENT": Service NS/mira-CLIENT: the server would not apply it: spec.clusterIPs[0]: Invalid value: ["None"]: may not ` +
+			template: acctest.Edit(t, changed, "type: ClusterIP\n", "type: ClusterIP\n  clusterIP: 10.96.222.33\n"),
+			update: []string{`Error: Field Cannot Be Changed In Place`,
+				`Client "CLIENT": Service NS/mira-CLIENT: the server would not apply it: spec.clusterIPs[0]: Invalid value: ["10.96.222.33"]: may not ` +
 					`change once set.`},
 		},
 		refusal{
