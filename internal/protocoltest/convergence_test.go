@@ -195,7 +195,8 @@ func TestCore_rollout_rollsBackWhatTheServerFilledIn(t *testing.T) {
 		{"a service account that goes", []string{grace, grace + "      serviceAccountName: controller\n"}, nil},
 		{
 			"the source of a volume", files,
-			[]string{"      volumes:\n", "      volumes:\n      - name: files\n        configMap:\n          name: files\n          optional: true\n"},
+			[]string{"      volumes:\n", "      volumes:\n      - name: files\n        configMap:\n          name: files\n" +
+				"          optional: true\n"},
 		},
 		{"a policy to pull by the tag", []string{"        imagePullPolicy: IfNotPresent\n", ""}, []string{
 			"        imagePullPolicy: IfNotPresent\n", "", grace, "", "caddy:2.8", "caddy:latest",

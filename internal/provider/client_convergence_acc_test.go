@@ -199,7 +199,8 @@ func TestAccClient_takenFieldStandsInTheWay(t *testing.T) {
 	c.Apply(t)
 	s.Patch(t, "StatefulSet", "mira-acme", "dashboard",
 		`{"spec":{"template":{"spec":{"containers":[{"name":"mira","env":[{"name":"TOKEN","value":"by-hand"}]}]}}}}`)
-	s.PutTemplate(t, acctest.Edit(t, sample, name, "        - name: TOKEN\n          valueFrom:\n            secretKeyRef:\n              name: tokens\n"+
+	s.PutTemplate(t, acctest.Edit(t, sample, name, "        - name: TOKEN\n          valueFrom:\n            secretKeyRef:\n"+
+		"              name: tokens\n"+
 		"              key: token\n              optional: true\n"+name))
 	plan := c.Plan(t)
 	const token = "StatefulSet/mira-acme spec.template.spec.containers[mira].env[TOKEN]."

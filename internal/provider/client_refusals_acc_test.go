@@ -116,8 +116,8 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			name:     "a field that cannot be changed",
 			template: acctest.Edit(t, changed, "type: ClusterIP\n", "type: ClusterIP\n  clusterIP: 10.96.222.33\n"),
 			update: []string{`Error: Field Cannot Be Changed In Place`,
-				`Client "CLIENT": Service NS/mira-CLIENT: the server would not apply it: spec.clusterIPs[0]: Invalid value: ["10.96.222.33"]: may not ` +
-					`change once set.`},
+				`Client "CLIENT": Service NS/mira-CLIENT: the server would not apply it: spec.clusterIPs[0]: Invalid value: ["10.96.222.33"]: ` +
+					`may not change once set.`},
 		},
 		refusal{
 			name:     "the right to create",
