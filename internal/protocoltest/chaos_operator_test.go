@@ -21,6 +21,9 @@ type operator interface {
 	destroy(ctx context.Context) error
 	importClient(ctx context.Context) error
 	isInState(ctx context.Context) (bool, error)
+	// isTainted reports whether the next apply replaces the client, after an apply that
+	// ended with an error, or without.
+	isTainted(ctx context.Context, applied error) (bool, error)
 	// deleteData and adoptAny change the configuration.
 	deleteData()
 	adoptAny()
@@ -123,6 +126,11 @@ func (o *coreOperator) importClient(ctx context.Context) error { return o.core.I
 
 func (o *coreOperator) isInState(context.Context) (bool, error) { return o.core.State != nil, nil }
 
+// isTainted: core marks a new resource whose create returns a state and an error.
+func (o *coreOperator) isTainted(_ context.Context, applied error) (bool, error) {
+	return applied != nil && o.core.State != nil, nil
+}
+
 func (o *coreOperator) deleteData() { o.attributes["delete_data"] = true }
 
 func (o *coreOperator) adoptAny() {
@@ -192,6 +200,11 @@ func (o *cliOperator) isInState(context.Context) (bool, error) {
 		return false, nil
 	}
 	return strings.Contains(output, "mira_client.acme"), err
+}
+
+func (o *cliOperator) isTainted(context.Context, error) (bool, error) {
+	output, err := o.run("state", "pull")
+	return strings.Contains(output, `"status": "tainted"`), err
 }
 
 func (o *cliOperator) deleteData() { o.variables = append(o.variables, "-var=delete_data=true") }

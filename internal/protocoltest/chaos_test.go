@@ -136,12 +136,11 @@ func (c chaosCase) try(t *testing.T, f *chaotic, run func(context.Context) error
 	if err != nil {
 		word = err.Error()
 	}
-	isInState, stateErr := f.isInState(t.Context())
-	if stateErr != nil {
-		return broken, hit, stateErr.Error()
-	}
-	if c.operation.adopts && err != nil && isInState {
-		return broken, hit, "an adopted client is tainted: " + word
+	if c.operation.adopts {
+		isTainted, err := f.isTainted(t.Context(), err)
+		if isTainted || err != nil {
+			return broken, hit, fmt.Sprintf("an adopted client is tainted: %v\nafter: %s", err, word)
+		}
 	}
 	v = failed
 	if err == nil && !c.operation.fails || c.operation.fails && strings.Contains(word, "Was Rolled Back") {

@@ -49,7 +49,8 @@ var (
 
 // resolvePlain returns the value of a plain scalar: nil, bool, int64, float64 or string. It reads it as sigs.k8s.io/yaml
 // does, kubectl's YAML library, which knows no lines; a fuzz test compares the two. It ignores underscores in numbers and
-// understands the prefixes 0x, 0o and 0b and the octal 0644; sexagesimals and timestamps are text. Its errors leave out the scalar's text, which may be secret.
+// understands the prefixes 0x, 0o and 0b and the octal 0644; sexagesimals and timestamps are text. Its errors leave out the
+// scalar's text, which may be secret.
 func resolvePlain(text string) (any, error) {
 	if value, ok := plainWords[text]; ok {
 		if err, ok := value.(error); ok {
