@@ -3,6 +3,7 @@ package template
 import (
 	"errors"
 	"math"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -179,6 +180,9 @@ func kubectlValue(text string) (any, error) {
 	return value, err
 }
 
+// bareTag is the tag `!`, which makes text of a scalar. The library that we parse with forgets it.
+var bareTag = regexp.MustCompile(`!(\s|$|[,\]}])`)
+
 // FuzzLiteralDocument compares whole documents without placeholders, as far as both read them.
 func FuzzLiteralDocument(f *testing.F) {
 	for _, text := range []string{
@@ -193,7 +197,7 @@ func FuzzLiteralDocument(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		documents, err := readDocuments(strings.NewReader(text))
 		if err != nil || len(documents) != 1 || documents[0] == nil || checkCharacters(text) != nil || newMask(text).hide(text) != text ||
-			!hasTextKeys(documents[0]) {
+			!hasTextKeys(documents[0]) || bareTag.MatchString(text) {
 			return
 		}
 		var errs errorList
