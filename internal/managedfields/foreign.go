@@ -139,6 +139,7 @@ func (f *Foreign) Overlay(fresh *unstructured.Unstructured, roots []string) *uns
 			with(body.Object, at, value)
 		}
 	}
+	arrange(body.Object, fresh.Object, ours)
 	return body
 }
 

@@ -156,6 +156,34 @@ func (l *keyedList) hasCopies() bool {
 	return false
 }
 
+// arrange gives the items of a set, in the lists of an object, the order that they have in
+// another one, as an apply does. The items of others stay where they are.
+func arrange(object, like map[string]any, set *fieldpath.Set) {
+	for _, list := range keyedLists(like, set) {
+		at, ok := lookUp(object, list.path)
+		items, isList := at.([]any)
+		if !ok || !isList {
+			continue
+		}
+		var places []int
+		byKey := make(map[string]any, len(items))
+		for i, item := range items {
+			if key := list.keyOf(item); list.has(key) {
+				places = append(places, i)
+				byKey[key] = item
+			}
+		}
+		if len(places) != len(byKey) {
+			continue // copies by hand
+		}
+		for _, item := range list.items {
+			if own, ok := byKey[list.keyOf(item)]; ok && len(places) > 0 {
+				items[places[0]], places = own, places[1:]
+			}
+		}
+	}
+}
+
 // hashBelow returns a value below a path that is shown as a hash; empty if there is none.
 func (f Fields) hashBelow(path string) string {
 	for field, value := range f {

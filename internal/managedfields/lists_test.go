@@ -149,6 +149,23 @@ func TestCopies(t *testing.T) {
 	})
 }
 
+// A new item of a list comes where the template has it, not after the live ones.
+func TestOverlay_hasTheOrderOfAnApply(t *testing.T) {
+	m := NewManager("", "")
+	mira := applied(DefaultName, podFields(`{"f:containers": {"k:{\"name\":\"mira\"}": {".": {}, "f:name": {}, "f:image": {}}}}`))
+	live := pod(t, `{"containers": [{"name": "mesh", "image": "x"}, {"name": "mira", "image": "m"}]}`, mira)
+	fresh := pod(t, `{"containers": [{"name": "caddy", "image": "c"}, {"name": "mira", "image": "n"}]}`,
+		applied(DefaultName, podFields(`{`+ownContainers+`}`)))
+	body := m.Foreign(fresh, live).Overlay(fresh, nil)
+	got, _, _ := unstructured.NestedSlice(body.Object, "spec", "template", "spec", "containers")
+	want := []any{
+		map[string]any{"name": "mesh", "image": "x"}, map[string]any{"name": "caddy", "image": "c"}, map[string]any{"name": "mira", "image": "n"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("containers (-want +got):\n%s", diff)
+	}
+}
+
 // Terraform hands every text back in Unicode NFC, and the server hands it back as it came.
 func TestFieldsAreNormalized(t *testing.T) {
 	m := NewManager("", "")
