@@ -40,7 +40,7 @@ func (p *planner) dryRunAll(ctx context.Context, m *manifest) (changeSet, error)
 			err = nil
 		}
 		if err != nil {
-			m.locate(err, i, c.live)
+			m.locate(err, i, p.foreignFields(c))
 			refused = append(refused, err)
 			if isHopeless(ctx, err) {
 				break
@@ -54,6 +54,15 @@ func (p *planner) dryRunAll(ctx context.Context, m *manifest) (changeSet, error)
 		return changes, errors.Join(refused...)
 	}
 	return changes, p.planKeeping(ctx, changes)
+}
+
+// foreignFields returns what others have on the live object of a change, in addition to what
+// is applied.
+func (p *planner) foreignFields(c *objectChange) []managedfields.FieldOwner {
+	if c.live == nil {
+		return nil
+	}
+	return p.fields.Foreign(c.applied, c.live).Owners()
 }
 
 // priorOf returns what is recorded of an object.

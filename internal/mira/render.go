@@ -92,19 +92,19 @@ func (r *renderer) render(ctx context.Context, spec Spec) (*manifest, error) {
 }
 
 // locate notes in the server's refusal of the i-th object which lines of the template it is
-// about. `live` is the object as it is; nil if there is none.
-func (m *manifest) locate(refusal error, i int, live *unstructured.Unstructured) {
+// about. `foreign` is what others have on the live object.
+func (m *manifest) locate(refusal error, i int, foreign []managedfields.FieldOwner) {
 	rejected, ok := errors.AsType[*kube.RejectedError](refusal)
 	if !ok || i >= len(m.rendered) || !rejected.Ref.SameObject(kube.RefOf(m.objects[i])) {
 		return
 	}
-	var content map[string]any
-	if live != nil {
-		content = live.Object
+	paths := make([]string, 0, len(foreign))
+	for _, owner := range foreign {
+		paths = append(paths, owner.Field)
 	}
 	for c := range rejected.Causes {
 		cause := &rejected.Causes[c]
-		if line, ok := m.rendered[i].LineOfField(cause.Field, content); ok {
+		if line, ok := m.rendered[i].LineOfField(cause.Field, paths); ok {
 			cause.Line = line
 		}
 	}

@@ -113,20 +113,16 @@ func TestLineOfField(t *testing.T) {
 		"  {path: b, key: b}]}}]}",
 	)
 	o := mustRender(t, text, testValues())[0]
-	containers := func(names ...string) map[string]any {
-		var items []any
-		for _, name := range names {
-			items = append(items, map[string]any{
-				"name": name, "ports": []any{map[string]any{"containerPort": int64(80), "protocol": "TCP"}},
-			})
+	foreign := func(paths ...string) []string {
+		for i, path := range paths {
+			paths[i] = "spec.template.spec." + path
 		}
-		spec := map[string]any{"containers": items, "tolerations": []any{map[string]any{"key": "x"}}}
-		return map[string]any{"spec": map[string]any{"template": map[string]any{"spec": spec}}}
+		return paths
 	}
 	for _, test := range []struct {
-		field string
-		live  map[string]any
-		want  int // 0 if it is not known
+		field   string
+		foreign []string
+		want    int // 0 if it is not known
 	}{
 		{"spec.template.spec.containers[0].ports[1].containerPort", nil, 15},
 		{"spec.template.spec.containers[1].image", nil, 20},
@@ -142,16 +138,16 @@ func TestLineOfField(t *testing.T) {
 		{"", nil, 0},
 
 		// Where others have put items into a list, the server's numbers are not the template's.
-		{"spec.template.spec.containers[1].image", containers("mira"), 20},
-		{"spec.template.spec.containers[1].image", containers("mesh", "mira", "acme-caddy"), 9},
-		{"spec.template.spec.containers[1].image", containers("mira", "mira", "acme-caddy"), 9},
-		{"spec.template.spec.containers[mira].image", containers("mesh", "mira"), 11},
-		{"spec.template.spec.containers[0].ports[1].containerPort", containers("mira", "acme-caddy"), 15},
+		{"spec.template.spec.containers[1].image", foreign("containers[mesh].image", "volumes[x].name"), 9},
+		{"spec.template.spec.containers[1].ports[0]", foreign("containers[mesh].image"), 9},
+		{"spec.template.spec.containers[mira].image", foreign("containers[mesh].image"), 11},
+		{"spec.template.spec.containers[0].ports[1].containerPort", foreign("containers[mira].stdin", "containers[mira].env[A].value"), 15},
+		{"spec.template.spec.containers[0].ports[1].containerPort", foreign("containers[mira].ports[81,TCP].name"), 12},
+		{"spec.template.spec.containers[0].resources.limits[cpu]", foreign("containers[mira].ports[81,TCP].name"), 18},
 		{"spec.template.spec.tolerations[1].key", nil, 23},
-		{"spec.template.spec.tolerations[0].key", containers(), 21},
-		{"spec.template.spec.volumes[0].projected.sources[0].configMap.items[1].path", containers(), 29},
+		{"spec.template.spec.volumes[0].projected.sources[0].configMap.items[1].path", nil, 29},
 	} {
-		got, ok := o.LineOfField(test.field, test.live)
+		got, ok := o.LineOfField(test.field, test.foreign)
 		if !ok {
 			got = 0
 		}

@@ -12,35 +12,62 @@ import (
 // as the API server writes it: spec.template.spec.containers[0].ports[1].containerPort, or with the values of merge keys in
 // the brackets. If the template does not have the field, the line is that of the nearest field around it.
 //
-// The server counts the items of lists after it has put in what others own. `live` is the object as it is on the server; nil
-// if there is none. If its list has other items than the template's, the line is that of the list.
-func (o *Object) LineOfField(field string, live map[string]any) (int, bool) {
-	n, line, depth := o.root, o.Line, 0
-	var has any = live
-	for _, element := range splitField(field) {
-		var next *node
-		switch n.kind {
-		case mappingNode:
-			if f := n.fieldFor(element, o.values); f != nil {
-				next, line = f.value, f.line
-			}
-			fields, _ := has.(map[string]any)
-			has = fields[element]
-		case sequenceNode:
-			next, has = o.itemOf(n, element, has)
-			if next != nil {
-				line = next.line
-			}
-		case scalarNode:
+// The server counts the items of lists after it has put in what others own: `foreign` are the paths of that, with the values
+// of merge keys. Where a list has items of others, an index says nothing, and the line is that of the list.
+func (o *Object) LineOfField(field string, foreign []string) (int, bool) {
+	mixed := make(map[*node]bool)
+	for _, path := range foreign {
+		if list := o.listOf(path); list != nil {
+			mixed[list] = true
 		}
+	}
+	n, line, depth := o.root, o.Line, 0
+	for _, element := range splitField(field) {
+		next, at := o.step(n, element, mixed)
 		if next == nil {
 			break
 		}
-		n = next
+		n, line = next, at
 		depth++
 	}
 	// The line of `spec` or `metadata` says nothing.
 	return line, depth > 1
+}
+
+// listOf returns the list that lacks an item which a path goes through, or nil.
+func (o *Object) listOf(path string) *node {
+	n := o.root
+	for _, element := range splitField(path) {
+		next, _ := o.step(n, element, nil)
+		if next == nil && n.kind == sequenceNode {
+			return n
+		}
+		if next == nil {
+			return nil
+		}
+		n = next
+	}
+	return nil
+}
+
+// step returns the value below a node that an element of a path leads to, and its line; nil if there is none. In lists
+// that are mixed with items of others, an index leads nowhere.
+func (o *Object) step(n *node, element string, mixed map[*node]bool) (*node, int) {
+	switch n.kind {
+	case mappingNode:
+		if f := n.fieldFor(element, o.values); f != nil {
+			return f.value, f.line
+		}
+	case sequenceNode:
+		if item := o.itemWith(n, element); item != nil {
+			return item, item.line
+		}
+		if i, err := strconv.Atoi(element); err == nil && i >= 0 && i < len(n.items) && !mixed[n] {
+			return n.items[i], n.items[i].line
+		}
+	case scalarNode:
+	}
+	return nil, 0
 }
 
 // splitField splits a path at dots and brackets.
@@ -76,44 +103,15 @@ func (n *node) fieldFor(key string, v *Values) *field {
 	return nil
 }
 
-// itemOf returns the list item that the server means, and the live one; nil if that is not known.
-func (o *Object) itemOf(list *node, element string, live any) (*node, any) {
-	items, _ := live.([]any)
+// itemWith returns the list item with these values of merge keys, or nil.
+func (o *Object) itemWith(list *node, values string) *node {
 	for _, key := range managedfields.MergeKeys {
-		at := slices.IndexFunc(list.items, func(item *node) bool { return o.keyOf(key.Fields, item) == element })
+		at := slices.IndexFunc(list.items, func(item *node) bool { return o.keyOf(key.Fields, item) == values })
 		if at >= 0 && key.IsDeclared {
-			return list.items[at], itemWith(key.Fields, element, items)
+			return list.items[at]
 		}
 	}
-	i, err := strconv.Atoi(element)
-	if err != nil || i < 0 || i >= len(list.items) {
-		return nil, nil
-	}
-	var item any
-	// Which of the keys the list goes by is not known here: its items must be the same by all of them.
-	for _, key := range managedfields.MergeKeys {
-		switch text := o.keyOf(key.Fields, list.items[i]); {
-		case text == "":
-		case !key.IsDeclared:
-			return list.items[i], nil // a list that is stored as the template has it
-		case o.hasForeign(list, items, key.Fields):
-			return nil, nil
-		case item == nil:
-			item = itemWith(key.Fields, text, items)
-		}
-	}
-	if len(items) > len(list.items) {
-		return nil, nil
-	}
-	return list.items[i], item
-}
-
-// hasForeign reports whether a live list has an item that the template's list does not have.
-func (o *Object) hasForeign(list *node, items []any, keys []string) bool {
-	return slices.ContainsFunc(items, func(item any) bool {
-		live, ok := liveKey(keys, item)
-		return ok && !slices.ContainsFunc(list.items, func(item *node) bool { return o.keyOf(keys, item) == live })
-	})
+	return nil
 }
 
 // keyOf returns the values of the merge keys of an item, or "" if it does not have them all.
@@ -134,14 +132,4 @@ func (o *Object) keyOf(keys []string, item *node) string {
 		texts = append(texts, text)
 	}
 	return strings.Join(texts, ",")
-}
-
-// itemWith returns the item of a live list with these values of merge keys, or nil.
-func itemWith(keys []string, values string, items []any) any {
-	for _, item := range items {
-		if text, ok := liveKey(keys, item); ok && text == values {
-			return item
-		}
-	}
-	return nil
 }
