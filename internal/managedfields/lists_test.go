@@ -156,7 +156,7 @@ func TestOverlay_hasTheOrderOfAnApply(t *testing.T) {
 	live := pod(t, `{"containers": [{"name": "mesh", "image": "x"}, {"name": "mira", "image": "m"}]}`, mira)
 	fresh := pod(t, `{"containers": [{"name": "caddy", "image": "c"}, {"name": "mira", "image": "n"}]}`,
 		applied(DefaultName, podFields(`{`+ownContainers+`}`)))
-	body := m.Foreign(fresh, live).Overlay(fresh, nil)
+	body := m.Foreign(fresh, live, nil).Overlay(fresh, nil)
 	got, _, _ := unstructured.NestedSlice(body.Object, "spec", "template", "spec", "containers")
 	want := []any{
 		map[string]any{"name": "mesh", "image": "x"}, map[string]any{"name": "caddy", "image": "c"}, map[string]any{"name": "mira", "image": "n"},

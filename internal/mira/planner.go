@@ -62,7 +62,7 @@ func (p *planner) foreignFields(c *objectChange) []managedfields.FieldOwner {
 	if c.live == nil {
 		return nil
 	}
-	return p.fields.Foreign(c.applied, c.live).Owners()
+	return p.fields.Foreign(c.applied, c.live, nil).Owners()
 }
 
 // priorOf returns what is recorded of an object.
