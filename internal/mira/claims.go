@@ -22,10 +22,15 @@ func claimTemplateOf(claim, statefulSet string) (string, bool) {
 	return template, ok
 }
 
+// claimPlanner finds out what becomes of a client's claims when its StatefulSets change.
+type claimPlanner struct{ *subject }
+
+func (s *subject) ofClaims() claimPlanner { return claimPlanner{s} }
+
 // checkClaims compares the claim templates of a StatefulSet before and after its
 // recreation, as far as there are claims of them: one that goes or shrinks is refused,
 // one that grows is noted.
-func (p *planner) checkClaims(ctx context.Context, c *objectChange) (refusal, err error) {
+func (p claimPlanner) checkClaims(ctx context.Context, c *objectChange) (refusal, err error) {
 	if !slices.Contains(c.recreation.Fields, claimTemplatesField) {
 		return nil, nil
 	}
@@ -66,7 +71,7 @@ func (p *planner) checkClaims(ctx context.Context, c *objectChange) (refusal, er
 // existingClaims reads the claims of a StatefulSet: those of its replicas, those recorded,
 // and those of replicas that are no more. Where claims may not be listed, the last are
 // those recorded only.
-func (p *planner) existingClaims(ctx context.Context, c *objectChange) ([]*kube.Claim, error) {
+func (p claimPlanner) existingClaims(ctx context.Context, c *objectChange) ([]*kube.Claim, error) {
 	ref := kube.RefOf(c.live)
 	names := slices.Concat(kube.ClaimNames(c.live), kube.ClaimNames(c.dryRun))
 	templates := slices.Concat(kube.ClaimTemplates(c.live), kube.ClaimTemplates(c.dryRun))
@@ -90,7 +95,7 @@ func (p *planner) existingClaims(ctx context.Context, c *objectChange) ([]*kube.
 
 // getClaims reads those of the named claims that are there. A plan reads them together
 // with those of other clients.
-func (p *planner) getClaims(ctx context.Context, namespace string, names []string) ([]*kube.Claim, error) {
+func (p claimPlanner) getClaims(ctx context.Context, namespace string, names []string) ([]*kube.Claim, error) {
 	if p.batched {
 		return p.claims.GetAll(ctx, namespace, names)
 	}
@@ -108,7 +113,7 @@ func (p *planner) getClaims(ctx context.Context, namespace string, names []strin
 }
 
 // planGrowth notes that a claim is to grow, if the server agrees.
-func (p *planner) planGrowth(ctx context.Context, c *objectChange, claim *kube.Claim, size resource.Quantity) error {
+func (p claimPlanner) planGrowth(ctx context.Context, c *objectChange, claim *kube.Claim, size resource.Quantity) error {
 	growth := ClaimGrowth{Claim: claim.Ref, From: claim.Requested, To: size}
 	if !claim.Bound {
 		c.claims.tooSmall = append(c.claims.tooSmall, growth)
@@ -124,7 +129,7 @@ func (p *planner) planGrowth(ctx context.Context, c *objectChange, claim *kube.C
 // planKeptClaims finds the claims that a new StatefulSet will use, and notes those that
 // are smaller than it asks for. They were kept when the client, or its StatefulSet, was
 // deleted. A create does not need the right to read claims: without, nothing is noted.
-func (p *planner) planKeptClaims(ctx context.Context, c *objectChange) error {
+func (p claimPlanner) planKeptClaims(ctx context.Context, c *objectChange) error {
 	names := kube.ClaimNames(c.dryRun)
 	var recorded []string
 	if p.prior != nil {
@@ -177,17 +182,17 @@ func (w *writer) growClaims(ctx context.Context, c *objectChange) error {
 }
 
 // awaitGrowth waits until the claims of a StatefulSet have grown.
-func (o *operation) awaitGrowth(ctx context.Context, c *objectChange) error {
+func (s *services) awaitGrowth(ctx context.Context, client string, c *objectChange) (warnings []Warning, err error) {
 	for _, growth := range c.claims.growing {
-		isDeferred, err := o.claims.AwaitGrowth(ctx, growth.Claim, growth.To)
+		isDeferred, err := s.claims.AwaitGrowth(ctx, growth.Claim, growth.To)
 		if err != nil {
-			return &RolloutError{Err: err}
+			return warnings, &RolloutError{Err: err}
 		}
 		if isDeferred {
-			o.warn(FileSystemPendingWarning{Client: o.spec.Name, Claim: growth})
+			warnings = append(warnings, FileSystemPendingWarning{Client: client, Claim: growth})
 		}
 	}
-	return nil
+	return warnings, nil
 }
 
 // claimsOf returns the names of the claims that the StatefulSets among the objects use,

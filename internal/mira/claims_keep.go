@@ -69,7 +69,7 @@ func (s *services) deleteCreatedObject(ctx context.Context, ref kube.Ref) error 
 
 // planKeeping finds the StatefulSets that go, are recreated or shrink, and that have
 // Kubernetes delete their claims then. It refuses those whose claims cannot be made safe.
-func (p *planner) planKeeping(ctx context.Context, changes changeSet) error {
+func (p claimPlanner) planKeeping(ctx context.Context, changes changeSet) error {
 	var refused []error
 	for _, c := range changes {
 		live, err := p.leaving(ctx, c)
@@ -92,12 +92,12 @@ func (p *planner) planKeeping(ctx context.Context, changes changeSet) error {
 
 // leaving returns the live StatefulSet of a change that deletes, recreates or shrinks it;
 // nil for any other change.
-func (p *planner) leaving(ctx context.Context, c *objectChange) (*unstructured.Unstructured, error) {
+func (p claimPlanner) leaving(ctx context.Context, c *objectChange) (*unstructured.Unstructured, error) {
 	switch {
 	case c.ref.Kind != statefulSetKind || c.refusal() != nil:
 		return nil, nil //nolint:nilerr // what is refused is not done
 	case c.action == actionDelete:
-		live, err := p.readAgain(ctx, c.ref)
+		live, err := p.read(ctx, c.ref)
 		if err != nil || live == nil {
 			return nil, err
 		}
@@ -109,14 +109,6 @@ func (p *planner) leaving(ctx context.Context, c *objectChange) (*unstructured.U
 		return c.live, nil
 	}
 	return nil, nil
-}
-
-// readAgain reads a live object, in a plan together with those of other clients.
-func (p *planner) readAgain(ctx context.Context, ref kube.Ref) (*unstructured.Unstructured, error) {
-	if p.batched {
-		return p.batcher.Get(ctx, p.spec.Name, ref)
-	}
-	return p.kube.Get(ctx, ref)
 }
 
 // policiesThatCount returns the fields of the live policy by which a change would lose

@@ -17,9 +17,13 @@ import (
 // apply. What the server does not let go of is applied with its live value: it stays owned,
 // so that the plan shows no removal that does not happen, and each plan finds it again.
 
+// applyPlanner finds out how an object can be applied: as it is, together with the removal
+// of what the server would keep, or by recreating it.
+type applyPlanner struct{ *subject }
+
 // dryRunApply asks the server what applying an object would give, and what else it
 // takes to apply it.
-func (p *planner) dryRunApply(ctx context.Context, c *objectChange) error {
+func (p applyPlanner) dryRunApply(ctx context.Context, c *objectChange) error {
 	if c.live != nil {
 		c.applied = managedfields.InLiveSpelling(c.manifest, c.live)
 	}
@@ -51,13 +55,13 @@ func (p *planner) dryRunApply(ctx context.Context, c *objectChange) error {
 
 // mayLeaveFields reports whether the server may keep on an object what a new one would not
 // have. An object that is being deleted is created as a new one.
-func (p *planner) mayLeaveFields(c *objectChange) bool {
+func (p applyPlanner) mayLeaveFields(c *objectChange) bool {
 	adoption := c.adoption(p.fields)
 	return c.live.GetDeletionTimestamp() == nil && (adoption.Drops() || adoption.AppliesEmpty(c.applied))
 }
 
 // planConvergence plans what becomes of the fields that the server keeps.
-func (p *planner) planConvergence(ctx context.Context, c *objectChange, probe *kube.Probe) error {
+func (p applyPlanner) planConvergence(ctx context.Context, c *objectChange, probe *kube.Probe) error {
 	converged, err := probe.Converge(ctx, c.dryRun, c.prior)
 	if err != nil || converged == nil {
 		return err
@@ -92,7 +96,7 @@ const clusterIPField = "spec.clusterIP"
 
 // planOtherwise plans how an object can be applied whose apply the server has refused as
 // invalid. If there is no way it returns the refusal, with what is known of its reason.
-func (p *planner) planOtherwise(ctx context.Context, c *objectChange, probe *kube.Probe, refusal error) error {
+func (p applyPlanner) planOtherwise(ctx context.Context, c *objectChange, probe *kube.Probe, refusal error) error {
 	if isPlanned, err := p.planWithoutLeftovers(ctx, c, probe); err != nil || isPlanned {
 		return err
 	}
@@ -109,7 +113,7 @@ func (p *planner) planOtherwise(ctx context.Context, c *objectChange, probe *kub
 
 // planWithoutLeftovers plans to remove what the server has filled in, and what no manager
 // owns, if the object can be applied then.
-func (p *planner) planWithoutLeftovers(ctx context.Context, c *objectChange, probe *kube.Probe) (isPlanned bool, err error) {
+func (p applyPlanner) planWithoutLeftovers(ctx context.Context, c *objectChange, probe *kube.Probe) (isPlanned bool, err error) {
 	overlay, err := probe.Overlay(ctx)
 	if err != nil || overlay == nil {
 		return false, err
@@ -125,7 +129,7 @@ func (p *planner) planWithoutLeftovers(ctx context.Context, c *objectChange, pro
 // planRemoval plans to remove what people with kubectl have added by hand, if the
 // server does not accept it together with what the template has. Otherwise it returns
 // the refusal.
-func (p *planner) planRemoval(ctx context.Context, c *objectChange, probe *kube.Probe, refusal error) error {
+func (p applyPlanner) planRemoval(ctx context.Context, c *objectChange, probe *kube.Probe, refusal error) error {
 	removal, err := probe.ConflictRemoval(ctx, c.prior, refusal)
 	if err != nil {
 		return err

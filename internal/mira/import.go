@@ -53,7 +53,7 @@ func (f *Fleet) Import(ctx context.Context, spec Spec) (*Imported, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &planner{services: f.hiding(append(recovered.hidden, recovered.secrets)...), spec: spec}
+	p := &planner{subject: &subject{services: f.hiding(append(recovered.hidden, recovered.secrets)...), spec: spec}}
 	imported.State, err = p.importState(ctx, manifest, len(recovered.Missing) == 0)
 	return imported, err
 }
@@ -237,7 +237,7 @@ func (p *planner) importState(ctx context.Context, m *manifest, isComplete bool)
 
 // importObject returns what is recorded of a live object.
 func (p *planner) importObject(ctx context.Context, c *objectChange) (objectState, error) {
-	if err := p.dryRunApply(ctx, c); err != nil && c.refusal() == nil {
+	if err := (applyPlanner{p.subject}).dryRunApply(ctx, c); err != nil && c.refusal() == nil {
 		return objectState{}, err
 	}
 	var state objectState

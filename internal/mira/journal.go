@@ -68,7 +68,8 @@ type journaling struct {
 }
 
 func (o *operation) journal() journaling {
-	return journaling{prior: o.prior, changes: o.changes, progress: &o.progress, secrets: o.secretGuard()}
+	secrets := secretGuard{known: o.fields.Secrets(), isUsed: o.manifest != nil && o.manifest.hasSecrets}
+	return journaling{prior: o.prior, changes: o.changes, progress: &o.progress, secrets: secrets}
 }
 
 // ofWait is the journal after a wait for the rollouts: nil if all were seen through.

@@ -15,7 +15,8 @@ import (
 //  1. turn.take: an update whose plan concerns running pods waits for its turn at the gate
 //     (gate.go).
 //  2. render: the template gives the manifest (render.go).
-//  3. dryRun: what is there is read, and the server dry-runs each object (planner.go).
+//  3. dryRun: what is there is read, and the server dry-runs each object (planner.go, converge.go,
+//     claims.go).
 //  4. checkPlan: the dry runs must give what the operator agreed to.
 //  5. turn.checkAdmitted: if the dry runs show that running pods are concerned, and the plan did
 //     not, the operation goes to the gate and begins again (gate.go).
@@ -97,7 +98,7 @@ func newOperation(s *services, spec Spec, prior *State, options ApplyOptions) *o
 	s = s.hiding(spec.Secrets)
 	o := &operation{
 		services: s,
-		planner:  planner{services: s, spec: spec, prior: prior},
+		planner:  planner{subject: &subject{services: s, spec: spec, prior: prior}},
 		lock:     s.locks.of(spec.Namespace, spec.Name),
 		spec:     spec,
 		prior:    prior,
@@ -224,7 +225,7 @@ func (o *operation) write(ctx context.Context) error {
 	if err := o.turn.checkAdmitted(ctx, o.changes, o.prior != nil); err != nil {
 		return err
 	}
-	o.hideFormerSecrets()
+	o.settings.Hidden.Add(o.changes.formerSecrets(o.manifest))
 	if err := o.writer.writeAll(ctx, o.changes); err != nil {
 		return err
 	}

@@ -55,8 +55,8 @@ func (p *planner) checkAdoption(live *unstructured.Unstructured) error {
 
 // replacesOwn reports whether the client that is to be created is one that the state has:
 // its objects are deleted first.
-func (p *planner) replacesOwn() bool {
-	return p.prior == nil && p.clients.isInState(p.spec.Namespace, p.spec.Name)
+func (s *subject) replacesOwn() bool {
+	return s.prior == nil && s.clients.isInState(s.spec.Namespace, s.spec.Name)
 }
 
 // Release takes the client's label off its objects, so that the next create adopts them:

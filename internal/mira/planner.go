@@ -14,8 +14,17 @@ import (
 )
 
 // planner finds out what an apply would do to a client's objects. It reads and asks for
-// dry runs, and writes nothing.
+// dry runs, and writes nothing. How a single object can be applied is the job of an
+// [applyPlanner], and what becomes of claims that of a [claimPlanner].
 type planner struct {
+	*subject
+	// allowRefusal: a StatefulSet of the client that cannot be recreated around its pods
+	// is no error of the plan. The refusal is noted in its change.
+	allowRefusal bool
+}
+
+// subject is the client that is planned, and how it is looked at.
+type subject struct {
 	*services
 	spec  Spec
 	prior *State // recorded of the client; nil for one that is not recorded
@@ -23,9 +32,14 @@ type planner struct {
 	// batched: live objects may be read together with those of other clients, and be up
 	// to a minute old. An apply reads again what it is about to write.
 	batched bool
-	// allowRefusal: a StatefulSet of the client that cannot be recreated around its pods
-	// is no error of the plan. The refusal is noted in its change.
-	allowRefusal bool
+}
+
+// read reads a live object, in a plan together with those of other clients.
+func (s *subject) read(ctx context.Context, ref kube.Ref) (*unstructured.Unstructured, error) {
+	if s.batched {
+		return s.batcher.Get(ctx, s.spec.Name, ref)
+	}
+	return s.kube.Get(ctx, ref)
 }
 
 // dryRunAll reads what is there, refuses what belongs to others, and has the server
@@ -53,7 +67,7 @@ func (p *planner) dryRunAll(ctx context.Context, m *manifest) (changeSet, error)
 	if len(refused) > 0 {
 		return changes, errors.Join(refused...)
 	}
-	return changes, p.planKeeping(ctx, changes)
+	return changes, p.ofClaims().planKeeping(ctx, changes)
 }
 
 // foreignFields returns what others have on the live object of a change, in addition to what
@@ -101,11 +115,11 @@ func (p *planner) dryRunObject(ctx context.Context, c *objectChange) error {
 	if c.action == actionNone {
 		return nil
 	}
-	if err := p.dryRunApply(ctx, c); err != nil || c.action == actionRecreate {
+	if err := (applyPlanner{p.subject}).dryRunApply(ctx, c); err != nil || c.action == actionRecreate {
 		return err
 	}
 	if c.live == nil && isStatefulSet(c.manifest) {
-		return p.planKeptClaims(ctx, c)
+		return p.ofClaims().planKeptClaims(ctx, c)
 	}
 	if p.prior != nil && c.live != nil {
 		p.keepIfSame(c)

@@ -38,7 +38,7 @@ func podNames(statefulSet *unstructured.Unstructured) []string {
 }
 
 // podsWithoutClaim finds the pods that lack a claim which the StatefulSet will have.
-func (p *planner) podsWithoutClaim(ctx context.Context, c *objectChange) ([]rollout.Pod, error) {
+func (p claimPlanner) podsWithoutClaim(ctx context.Context, c *objectChange) ([]rollout.Pod, error) {
 	had := kube.ClaimTemplates(c.live)
 	added := slices.DeleteFunc(kube.ClaimTemplates(c.dryRun), func(name string) bool { return slices.Contains(had, name) })
 	if len(added) == 0 {

@@ -30,7 +30,7 @@ const (
 // planRecreation plans to recreate a StatefulSet around its pods, or a Service around its
 // endpoints, if the server refused the apply because of an immutable field. Otherwise it
 // returns the refusal.
-func (p *planner) planRecreation(ctx context.Context, c *objectChange, probe *kube.Probe, refusal error) error {
+func (p applyPlanner) planRecreation(ctx context.Context, c *objectChange, probe *kube.Probe, refusal error) error {
 	if !isStatefulSet(c.manifest) && !managedfields.IsService(c.manifest) {
 		return refusal
 	}
@@ -53,18 +53,18 @@ func (p *planner) planRecreation(ctx context.Context, c *objectChange, probe *ku
 	if c.recreation.refusal, err = p.checkSelector(ctx, c); err != nil {
 		return err
 	}
-	claims, err := p.checkClaims(ctx, c)
+	claims, err := p.ofClaims().checkClaims(ctx, c)
 	c.recreation.refusal = errors.Join(c.recreation.refusal, claims)
 	if err != nil || c.recreation.refusal != nil {
 		return cmp.Or(err, c.recreation.refusal)
 	}
-	c.recreation.withoutClaim, err = p.podsWithoutClaim(ctx, c)
+	c.recreation.withoutClaim, err = p.ofClaims().podsWithoutClaim(ctx, c)
 	return err
 }
 
 // checkSelector refuses a selector that running pods do not match: the new StatefulSet
 // would not take them over, and could not start its own beside them.
-func (p *planner) checkSelector(ctx context.Context, c *objectChange) (refusal, err error) {
+func (p applyPlanner) checkSelector(ctx context.Context, c *objectChange) (refusal, err error) {
 	if !slices.Contains(c.recreation.Fields, "spec.selector") {
 		return nil, nil
 	}

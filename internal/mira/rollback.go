@@ -65,14 +65,15 @@ func (o *operation) rollBack(ctx context.Context, cause error) *RolledBackError 
 			o.writer.deleteCreated(ctx, c, report)
 			continue
 		}
-		if restored := o.restore(ctx, cmp.Or(o.journal().formerOf(c), c.live), c.stored, report); restored != nil && isStatefulSet(restored) {
+		before := cmp.Or(o.journal().formerOf(c), c.live)
+		if restored := o.writer.restore(ctx, before, c.stored, report); restored != nil && isStatefulSet(restored) {
 			former = append(former, restored)
 		}
 	}
 	for _, c := range slices.Backward(o.changes.withManifest()) {
 		// This apply found it as an earlier one had left it, whose rollout was not seen.
 		if before := o.prior.journaled(c.ref); before != nil && c.stored == nil && c.live != nil {
-			if restored := o.restore(ctx, before, c.live, report); restored != nil && isStatefulSet(restored) {
+			if restored := o.writer.restore(ctx, before, c.live, report); restored != nil && isStatefulSet(restored) {
 				former = append(former, restored)
 			}
 		}
@@ -92,15 +93,15 @@ func (o *operation) rollBack(ctx context.Context, cause error) *RolledBackError 
 
 // restore gives an object back the values and owners that it had. It returns nil if that
 // fails, and reports either.
-func (o *operation) restore(
+func (w *writer) restore(
 	ctx context.Context, before, after *unstructured.Unstructured, report *RolledBackError,
 ) *unstructured.Unstructured {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recreateTimeout)
 	defer cancel()
-	err := o.keepClaimsRestoring(ctx, before, after)
+	err := w.keepClaimsRestoring(ctx, before, after)
 	var restored *unstructured.Unstructured
 	if err == nil {
-		restored, err = o.kube.Restore(ctx, before, after)
+		restored, err = w.kube.Restore(ctx, before, after)
 	}
 	if err != nil {
 		report.Left = append(report.Left, LeftError{Ref: kube.RefOf(after), Err: err})

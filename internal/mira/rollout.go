@@ -41,7 +41,8 @@ func (o *operation) waitFor(ctx context.Context, c *objectChange) error {
 	if err := o.awaitRollout(ctx, c.result(), rollout.Options{DeleteStuckPods: true}); err != nil {
 		return err
 	}
-	err := o.awaitGrowth(ctx, c)
+	warnings, err := o.awaitGrowth(ctx, o.spec.Name, c)
+	o.warn(warnings...)
 	if err != nil && c.live == nil && !errors.Is(err, context.Canceled) {
 		// The client serves. An error would taint it.
 		o.warn(ClaimNotGrownWarning{Client: o.spec.Name, Err: err})

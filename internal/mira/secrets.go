@@ -70,10 +70,6 @@ type secretGuard struct {
 	isUsed bool
 }
 
-func (o *operation) secretGuard() secretGuard {
-	return secretGuard{known: o.fields.Secrets(), isUsed: o.manifest != nil && o.manifest.hasSecrets}
-}
-
 // mayHold reports whether the live object of a change may hold a secret, a former one
 // included: what was recorded of a secret is a hash.
 func (g secretGuard) mayHold(c *objectChange) bool {
@@ -89,13 +85,12 @@ func (g secretGuard) mayHold(c *objectChange) bool {
 	return err != nil || g.known.In(string(data))
 }
 
-// hideFormerSecrets has the secrets redacted that the objects hold before they are written. The
+// formerSecrets returns the secrets that the objects hold before they are written. The
 // configuration does not have them any more, but the pods of the former revision may, to which
-// an error about a roll back refers.
-func (o *operation) hideFormerSecrets() {
-	m := o.manifest
+// an error about a roll back refers. Nil if the template has no secrets.
+func (s changeSet) formerSecrets(m *manifest) *managedfields.Secrets {
 	if !m.hasSecrets {
-		return
+		return nil
 	}
 	known := maps.Clone(m.values.Variables)
 	maps.DeleteFunc(known, func(name, _ string) bool { _, isSecret := m.values.Secrets[name]; return isSecret })
@@ -104,7 +99,7 @@ func (o *operation) hideFormerSecrets() {
 		known[ClusterDomainKey] = *m.values.ClusterDomain
 	}
 	recovered := m.template.Recover(known, func(kind schema.GroupKind, name string) *unstructured.Unstructured {
-		for _, c := range o.changes {
+		for _, c := range s {
 			if c.action != actionNone && c.live != nil && c.ref.GroupVersionKind().GroupKind() == kind && c.ref.Name == name {
 				return c.live
 			}
@@ -113,7 +108,7 @@ func (o *operation) hideFormerSecrets() {
 	})
 	former := recoveredValues{Recovered: recovered}
 	former.hide(recovered, m.values.Secrets)
-	o.settings.Hidden.Add(managedfields.NewSecrets(former.hidden...))
+	return managedfields.NewSecrets(former.hidden...)
 }
 
 // refreshedURL is [shownURL] for a refresh, which does not know the secrets of the client's

@@ -290,15 +290,13 @@ func TestFormerSecretsAreRedacted(t *testing.T) {
 				spec.Variables["PASSWORD"] = "new"
 			}
 			fleet := NewFleet((&kube.Client{}).WithManager(testManager), Settings{})
-			o := newOperation(fleet.services, spec, nil, ApplyOptions{})
-			var err error
-			if o.manifest, err = rendererOf(text).render(t.Context(), spec); err != nil {
+			m, err := rendererOf(text).render(t.Context(), spec)
+			if err != nil {
 				t.Fatal(err)
 			}
-			c := newObjectChange(o.manifest.objects[0], objectState{})
+			c := newObjectChange(m.objects[0], objectState{})
 			c.live, c.action = live, test.action
-			o.changes = changeSet{c}
-			o.hideFormerSecrets()
+			fleet.settings.Hidden.Add(changeSet{c}.formerSecrets(m))
 			if got := fleet.settings.Hidden.Redact("former-s3cr3t"); got != test.want {
 				t.Errorf("the former secret shows as %q, want %q", got, test.want)
 			}
