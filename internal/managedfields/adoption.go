@@ -346,17 +346,3 @@ func goingPaths(set *fieldpath.Set, kept map[string]bool) []fieldpath.Path {
 }
 
 const metadataField = "metadata"
-
-// reduced returns an entry without some of its fields; nil when none is left.
-func reduced(entry metav1.ManagedFieldsEntry, dropped *fieldpath.Set) (*metav1.ManagedFieldsEntry, error) {
-	set := decodeSet(entry)
-	left := set.Difference(dropped)
-	switch {
-	case left.Equals(set):
-		return &entry, nil
-	case left.Empty():
-		return nil, nil
-	}
-	entry, err := withSet(entry, left)
-	return &entry, err
-}

@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/cache"
-	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
 // DefaultName is the name under which the provider applies, unless the
@@ -116,41 +115,4 @@ func (m *Manager) IsHalfRecreated(live *unstructured.Unstructured) bool {
 	return !m.Applied(live) && slices.ContainsFunc(live.GetManagedFields(), func(entry metav1.ManagedFieldsEntry) bool {
 		return entry.Manager == m.name && entry.Operation == metav1.ManagedFieldsOperationUpdate && entry.Subresource == ""
 	})
-}
-
-// statusSubresource is how an entry is marked whose manager wrote the status.
-const statusSubresource = "status"
-
-// setOf returns the fields of all entries for which a predicate holds.
-func setOf(live *unstructured.Unstructured, which func(metav1.ManagedFieldsEntry) bool) *fieldpath.Set {
-	set := &fieldpath.Set{}
-	for _, entry := range live.GetManagedFields() {
-		if which(entry) {
-			set = set.Union(decodeSet(entry))
-		}
-	}
-	return set
-}
-
-// decodeSet reads the fields of an entry. One that cannot be read counts as
-// empty, as in csaupgrade: the server wrote it, and it owns nothing we can name.
-func decodeSet(entry metav1.ManagedFieldsEntry) *fieldpath.Set {
-	set := &fieldpath.Set{}
-	if entry.FieldsV1 == nil {
-		return set
-	}
-	if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
-		return &fieldpath.Set{}
-	}
-	return set
-}
-
-// withSet returns an entry with other fields.
-func withSet(entry metav1.ManagedFieldsEntry, set *fieldpath.Set) (metav1.ManagedFieldsEntry, error) {
-	fields, err := set.ToJSON()
-	if err != nil {
-		return entry, err
-	}
-	entry.FieldsV1 = metav1.NewFieldsV1(string(fields))
-	return entry, nil
 }

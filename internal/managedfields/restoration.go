@@ -186,25 +186,3 @@ func (m *Manager) Claim(object *unstructured.Unstructured, extra Leftovers) ([]m
 	}
 	return entries, nil
 }
-
-// fieldsOf returns the fields that the manager of an entry owns on another copy of the
-// object.
-func fieldsOf(entry metav1.ManagedFieldsEntry, object *unstructured.Unstructured) *fieldpath.Set {
-	entries := object.GetManagedFields()
-	if at := indexOf(entries, entry); at >= 0 {
-		return decodeSet(entries[at])
-	}
-	return &fieldpath.Set{}
-}
-
-// indexOf returns the index of the entry of the same manager by the same kind of
-// write; -1 when there is none.
-func indexOf(entries []metav1.ManagedFieldsEntry, like metav1.ManagedFieldsEntry) int {
-	for i, entry := range entries {
-		if entry.Manager == like.Manager && entry.Operation == like.Operation &&
-			entry.Subresource == like.Subresource && entry.APIVersion == like.APIVersion {
-			return i
-		}
-	}
-	return -1
-}
