@@ -72,16 +72,6 @@ func (f *Foreign) Owners() []FieldOwner {
 	return sortedOwners(owners)
 }
 
-// OthersOwn reports whether another manager, and not one that ends with the adoption, owns
-// a field of a live object.
-func (m *Manager) OthersOwn(live *unstructured.Unstructured, path string) bool {
-	at, ok := resolvePath(live.Object, path)
-	isAdopted := m.Adopted(live)
-	return ok && setOf(live, func(entry metav1.ManagedFieldsEntry) bool {
-		return !m.isOurs(entry) && !m.endsWithAdoption(entry, isAdopted)
-	}).Has(at)
-}
-
 // Removals returns the sets of roots whose removal to try, in this order: each root
 // alone, then all of them.
 func (f *Foreign) Removals() [][]string {

@@ -2,10 +2,8 @@ package managedfields
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
@@ -74,31 +72,4 @@ func (m *Manager) ownedSet(live *unstructured.Unstructured) *fieldpath.Set {
 		return known.(func() ownership)().set
 	}
 	return unionOf(m.ourEntries(live))
-}
-
-// ourEntries reads our entries only: GetManagedFields copies and converts all of
-// them, which every plan would pay for every object.
-func (m *Manager) ourEntries(live *unstructured.Unstructured) []ourEntry {
-	field, _, _ := unstructured.NestedFieldNoCopy(live.Object, "metadata", "managedFields")
-	entries, _ := field.([]any)
-	var ours []ourEntry
-	for _, entry := range entries {
-		values, _ := entry.(map[string]any)
-		text := func(name string) string {
-			value, _ := values[name].(string)
-			return value
-		}
-		isOurs := m.isOurs(metav1.ManagedFieldsEntry{
-			Manager: text("manager"), Operation: metav1.ManagedFieldsOperationType(text("operation")), Subresource: text("subresource"),
-		})
-		if !isOurs {
-			continue
-		}
-		fields, err := json.Marshal(values["fieldsV1"])
-		if err != nil {
-			continue // it came as JSON
-		}
-		ours = append(ours, ourEntry{apiVersion: text("apiVersion"), fields: fields})
-	}
-	return ours
 }
