@@ -3,9 +3,7 @@ package managedfields
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"net/url"
 	"slices"
@@ -139,74 +137,6 @@ func base64Within(encoding *base64.Encoding, text string, before int) string {
 	return encoded[first:last]
 }
 
-// hashPrefix begins what is shown in the place of a secret.
-const hashPrefix = "sha256:"
-
-// hashBytes is how much of the hash is shown.
-const hashBytes = 8
-
-// hashed returns what is shown of a secret value of an object: it tells that the value has
-// changed, and not what it is. The object's name is part of it, so that equal values of two
-// objects do not look equal.
-func hashed(object *unstructured.Unstructured, text string) string {
-	sum := sha256.New()
-	for _, part := range []string{object.GetKind(), object.GetNamespace(), object.GetName(), norm.NFC.String(text)} {
-		sum.Write([]byte(strconv.Quote(part)))
-	}
-	return hashPrefix + hex.EncodeToString(sum.Sum(nil)[:hashBytes])
-}
-
-// IsHash reports whether a field shows a hash in the place of its value.
-func IsHash(text string) bool {
-	digits, ok := strings.CutPrefix(text, hashPrefix)
-	if !ok || len(digits) != hex.EncodedLen(hashBytes) {
-		return false
-	}
-	_, err := hex.DecodeString(digits)
-	return err == nil
-}
-
-// mask hides secrets in what is shown of objects.
-type mask struct{ secrets *Secrets }
-
-// Show returns what is shown of a text that belongs to an object: its hash if it contains
-// a secret, or if a hash was shown of it before. What was a secret once may still be one
-// after it was changed by hand, or in the configuration.
-func (m mask) Show(object *unstructured.Unstructured, text, before string) string {
-	if text == "" || IsHash(text) || !m.secrets.In(text) && !IsHash(before) {
-		return text
-	}
-	return hashed(object, text)
-}
-
-// keepHidden shows hashes of those fields of which hashes were shown before.
-func (m mask) keepHidden(object *unstructured.Unstructured, fields, before Fields) Fields {
-	for path, was := range before {
-		if !IsHash(was) {
-			continue
-		}
-		if text, ok := fields[path]; ok {
-			fields[path] = m.Show(object, text, was)
-		}
-	}
-	return fields
-}
-
-// withoutSecrets returns fields whose paths do not show secrets either, such as that of a
-// list item whose merge key is one.
-func (m mask) withoutSecrets(fields Fields) Fields {
-	if m.secrets == nil {
-		return fields
-	}
-	for path, text := range fields {
-		if shown := m.secrets.Redact(path); shown != path {
-			delete(fields, path)
-			fields[shown] = text
-		}
-	}
-	return fields
-}
-
 // notRecorded is shown in the place of what may be a secret that is not known.
 const notRecorded = "(not recorded)"
 
@@ -238,15 +168,9 @@ func (m *Manager) HideUnrecorded(live *unstructured.Unstructured, fields, record
 	return fields
 }
 
-// Hide returns the hash of a text that belongs to an object.
-func (mask) Hide(object *unstructured.Unstructured, text string) string { return hashed(object, text) }
-
 // WithSecrets returns a manager that is the same but for the secrets that it does not show.
 func (m *Manager) WithSecrets(secrets *Secrets) *Manager {
 	other := NewManager(m.name, m.ownerLabel)
 	other.secrets, other.base = secrets, m
 	return other
 }
-
-// Secrets returns what the manager does not show. It may be nil.
-func (m mask) Secrets() *Secrets { return m.secrets }
