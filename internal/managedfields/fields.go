@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
@@ -35,44 +34,6 @@ type Fields map[string]string
 
 // FieldsEqual reports whether both hold the same paths with the same values.
 func FieldsEqual(a, b Fields) bool { return maps.Equal(a, b) }
-
-// Observe returns the live values of the fields that matter to a plan: those that
-// we own, and those of `prior` that are still there although others have changed or
-// taken them, or left them to no manager, as `kubectl scale --replicas=0` does.
-func (m *Manager) Observe(live *unstructured.Unstructured, prior Fields) Fields {
-	ours := m.ownership(live)
-	var more map[string]fieldpath.Path
-	for path := range prior {
-		if _, ok := ours.fields[path]; ok {
-			continue
-		}
-		if at, ok := resolvePath(live.Object, path); ok {
-			if more == nil {
-				more = leaves(ours.set)
-			}
-			more[path] = at
-		}
-	}
-	fields := maps.Clone(ours.fields)
-	if more != nil {
-		fields = m.project(live, more)
-		orders, copies := m.listFields(live, fieldpath.NewSet(slices.Collect(maps.Values(more))...), fields)
-		maps.Copy(fields, orders)
-		maps.Copy(fields, copies)
-	}
-	return m.keepHidden(live, fields, prior)
-}
-
-// project reads the values of fields, by their paths.
-func (m *Manager) project(object *unstructured.Unstructured, paths map[string]fieldpath.Path) Fields {
-	fields := make(Fields, len(paths))
-	for path, at := range paths {
-		if text, ok := m.valueAt(object, at); ok {
-			fields[path] = text
-		}
-	}
-	return m.withoutSecrets(withoutMergeKeys(fields, paths))
-}
 
 // withoutMergeKeys leaves out the merge keys of list items that have other fields.
 func withoutMergeKeys(fields Fields, paths map[string]fieldpath.Path) Fields {
@@ -109,6 +70,16 @@ func (f Fields) hasBelow(path string) bool {
 	return false
 }
 
+// hashBelow returns a value below a path that is shown as a hash; empty if there is none.
+func (f Fields) hashBelow(path string) string {
+	for field, value := range f {
+		if strings.HasPrefix(field, path+".") && IsHash(value) {
+			return value
+		}
+	}
+	return ""
+}
+
 // leaves returns the fields of a set that have no fields below them, by their
 // paths.
 func leaves(set *fieldpath.Set) map[string]fieldpath.Path {
@@ -117,22 +88,6 @@ func leaves(set *fieldpath.Set) map[string]fieldpath.Path {
 		found[FormatPath(path)] = path.Copy()
 	}
 	return found
-}
-
-// valueAt returns what is shown of the value at a path; false when the object has none.
-func (m *Manager) valueAt(object *unstructured.Unstructured, path fieldpath.Path) (string, bool) {
-	at, ok := lookUp(object.Object, path)
-	if !ok || at == nil {
-		return "", false
-	}
-	if object.GetKind() == "Secret" && (isSecretData(path) || FormatPath(path) == lastApplied) {
-		// The state must show that it has changed, not the secret.
-		return hashed(object, text(at)), true
-	}
-	if claims, ok := at.([]any); ok && FormatPath(path) == "spec.volumeClaimTemplates" {
-		at = withoutStatus(claims)
-	}
-	return m.Show(object, text(at), ""), true
 }
 
 // withoutStatus leaves out the status that the server sets on each claim template: no
@@ -148,13 +103,6 @@ func withoutStatus(claims []any) []any {
 		without = append(without, claim)
 	}
 	return without
-}
-
-// lastApplied is where kubectl keeps a copy of the whole object.
-const lastApplied = "metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]"
-
-func isSecretData(path fieldpath.Path) bool {
-	return len(path) > 0 && path[0].FieldName != nil && (*path[0].FieldName == "data" || *path[0].FieldName == "stringData")
 }
 
 // normalized returns a text in Unicode NFC. Terraform normalizes every string, and the server

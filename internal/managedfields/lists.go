@@ -1,11 +1,8 @@
 package managedfields
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
@@ -94,59 +91,6 @@ func shownKey(element fieldpath.PathElement) string {
 	return strings.TrimSuffix(strings.TrimPrefix(FormatPath(fieldpath.Path{element}), "["), "]")
 }
 
-// listFields returns what the items of lists do not tell: orders and copies. `fields` are
-// those of the items.
-func (m *Manager) listFields(object *unstructured.Unstructured, set *fieldpath.Set, fields Fields) (orders, copies Fields) {
-	lists := keyedLists(object.Object, set)
-	return m.orders(object, lists), m.copies(object, lists, fields)
-}
-
-// orders returns the order of the lists in which it has a meaning. What others have added
-// does not count, and one item alone has no order.
-func (m *Manager) orders(object *unstructured.Unstructured, lists []keyedList) Fields {
-	orders := make(Fields)
-	for _, list := range lists {
-		if len(list.ours) < 2 || !orderedLists.Has(lastName(list.path)) || !slices.Equal(list.keys, []string{"name"}) {
-			continue
-		}
-		var names []any
-		seen := make(map[string]bool, len(list.ours))
-		for _, item := range list.items {
-			if key := list.keyOf(item); list.has(key) && !seen[key] {
-				names = append(names, key)
-				seen[key] = true
-			}
-		}
-		if len(names) > 1 {
-			orders[FormatPath(list.path)+".order"] = m.Show(object, text(names), "")
-		}
-	}
-	return m.withoutSecrets(orders)
-}
-
-// copies returns the further items with the same merge key as an item of the set. No apply
-// has two such items, but an update by hand can leave them. The last one counts, and stands
-// in the fields as the item itself.
-func (m *Manager) copies(object *unstructured.Unstructured, lists []keyedList, fields Fields) Fields {
-	copies := make(Fields)
-	for _, list := range lists {
-		if !list.hasCopies() {
-			continue
-		}
-		seen := make(map[string]int)
-		for _, item := range list.items {
-			key := list.keyOf(item)
-			seen[key]++
-			if !list.has(key) || seen[key] == list.ours[key] {
-				continue
-			}
-			path := fmt.Sprintf("%s[%s]", FormatPath(list.path), key)
-			copies[fmt.Sprintf("%s[%d]", path, seen[key])] = m.Show(object, text(item), fields.hashBelow(path))
-		}
-	}
-	return m.withoutSecrets(copies)
-}
-
 func (l *keyedList) hasCopies() bool {
 	for _, times := range l.ours {
 		if times > 1 {
@@ -182,14 +126,4 @@ func arrange(object, like map[string]any, set *fieldpath.Set) {
 			}
 		}
 	}
-}
-
-// hashBelow returns a value below a path that is shown as a hash; empty if there is none.
-func (f Fields) hashBelow(path string) string {
-	for field, value := range f {
-		if strings.HasPrefix(field, path+".") && IsHash(value) {
-			return value
-		}
-	}
-	return ""
 }

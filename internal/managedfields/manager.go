@@ -22,7 +22,7 @@ const (
 // to an object and to the owners of its fields. It is safe for concurrent use.
 type Manager struct {
 	identity
-	mask
+	projection
 	// known holds func() ownership by *unstructured.Unstructured.
 	known *cache.LRUExpireCache
 	// base is the manager that this one was made of by WithSecrets; nil for another.
@@ -43,4 +43,11 @@ func NewManager(name, ownerLabel string) *Manager {
 // change any more.
 func (m *Manager) Remember(object *unstructured.Unstructured) {
 	m.known.Add(object, sync.OnceValue(func() ownership { return m.readOwnership(object) }), rememberedFor)
+}
+
+// WithSecrets returns a manager that is the same but for the secrets that it does not show.
+func (m *Manager) WithSecrets(secrets *Secrets) *Manager {
+	other := NewManager(m.name, m.ownerLabel)
+	other.secrets, other.base = secrets, m
+	return other
 }

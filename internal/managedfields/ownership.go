@@ -43,10 +43,7 @@ func (m *Manager) ownership(live *unstructured.Unstructured) ownership {
 func (m *Manager) readOwnership(live *unstructured.Unstructured) ownership {
 	entries := m.ourEntries(live)
 	set := unionOf(entries)
-	fields := m.project(live, leaves(set))
-	orders, copies := m.listFields(live, set, fields)
-	maps.Copy(fields, orders)
-	maps.Copy(fields, copies)
+	fields, orders := m.project(live, leaves(set), set)
 	return ownership{entries: entries, set: set, fields: fields, orders: orders}
 }
 

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // MinimumSecret is how many bytes a secret value has at least. Shorter ones occur in any
@@ -135,42 +134,4 @@ func base64Within(encoding *base64.Encoding, text string, before int) string {
 		return ""
 	}
 	return encoded[first:last]
-}
-
-// notRecorded is shown in the place of what may be a secret that is not known.
-const notRecorded = "(not recorded)"
-
-// HideUnrecorded returns what [Manager.Observe] has returned, for an object that may hold
-// secrets which are not known, as a refresh does not have the configuration of a client. The
-// secrets among the recorded fields show as hashes. What is not recorded, and is ours all the
-// same, was written by an apply whose result is in no state: it may be a secret, so that it
-// does not show. The next plan, which has the configuration, shows it as a change.
-//
-// What others have written shows as ever.
-func (m *Manager) HideUnrecorded(live *unstructured.Unstructured, fields, recorded Fields) Fields {
-	ours := m.ownership(live).fields
-	hidden := 0
-	for path, text := range fields {
-		was, isRecorded := recorded[path]
-		_, isOurs := ours[path]
-		switch {
-		case !isOurs || isRecorded && (text == was || IsHash(text)):
-		case isRecorded:
-			fields[path] = notRecorded
-		default:
-			delete(fields, path)
-			hidden++
-		}
-	}
-	if hidden > 0 {
-		fields[notRecorded] = strconv.Itoa(hidden) + " fields"
-	}
-	return fields
-}
-
-// WithSecrets returns a manager that is the same but for the secrets that it does not show.
-func (m *Manager) WithSecrets(secrets *Secrets) *Manager {
-	other := NewManager(m.name, m.ownerLabel)
-	other.secrets, other.base = secrets, m
-	return other
 }
