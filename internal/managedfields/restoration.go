@@ -133,7 +133,7 @@ func (r Restoration) Differences(object *unstructured.Unstructured) Differences 
 	})
 	ours := m.ownedSet(object)
 	d := Differences{prior: r.prior}
-	for _, leftover := range m.compare(object, r.prior, others) {
+	for _, leftover := range compare(m.projection, object, r.prior, others) {
 		switch {
 		case !leftover.IsExtra:
 			d.lost = append(d.lost, leftover)
@@ -141,7 +141,7 @@ func (r Restoration) Differences(object *unstructured.Unstructured) Differences 
 			d.Extra = append(d.Extra, leftover)
 		}
 	}
-	for _, leftover := range m.compare(r.prior, object, others) {
+	for _, leftover := range compare(m.projection, r.prior, object, others) {
 		if leftover.IsExtra {
 			d.lost = append(d.lost, leftover)
 		}

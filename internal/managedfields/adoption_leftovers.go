@@ -1,0 +1,133 @@
+package managedfields
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+)
+
+// Drops reports whether the apply drops a field that the live object has, or changes one
+// from which the server derives others. Only then can there be [Adoption.Leftovers].
+func (a Adoption) Drops() bool {
+	if !a.dropped().Empty() {
+		return true
+	}
+	had, gets := a.manager.Owned(a.live), a.manager.Owned(a.result)
+	for field, value := range gets {
+		if before, ok := had[field]; ok && before != value && steersDefaults(field, before, value) {
+			return true
+		}
+	}
+	return false
+}
+
+// steersDefaults reports whether the server fills in other fields by this one, so that a
+// change of it can leave them as they were.
+func steersDefaults(field, before, after string) bool {
+	switch name := field[strings.LastIndexByte(field, '.')+1:]; name {
+	case "image":
+		return isLatest(before) != isLatest(after) // the imagePullPolicy
+	case "hostNetwork", "type", "serviceAccountName":
+		return true
+	}
+	return false
+}
+
+// isLatest reports whether an image has the tag latest, or none.
+func isLatest(image string) bool {
+	name := image[strings.LastIndexByte(image, '/')+1:]
+	return strings.HasSuffix(name, ":latest") || !strings.ContainsAny(name, ":@")
+}
+
+// AppliesEmpty reports whether a field is applied as an empty text and has another value
+// on the result: the server takes that for a field that is not there, and keeps it.
+func (a Adoption) AppliesEmpty(applied *unstructured.Unstructured) bool {
+	for _, at := range leaves(a.manager.ownedSet(a.result)) {
+		wanted, ok := lookUp(applied.Object, at)
+		if got, _ := lookUp(a.result.Object, at); ok && wanted == "" && got != "" && got != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Leftovers returns in what the result of the apply differs from `fresh`, a new object of
+// the same content, by no other manager's doing. Metadata and status do not count, nor
+// what is the server's choice for each object, unless we drop it. Neither does the number
+// of replicas: a scale to zero leaves it to no manager.
+//
+// What never was ours below a pod template counts only if the pods are replaced anyway.
+func (a Adoption) Leftovers(fresh *unstructured.Unstructured) Leftovers {
+	dropped, applied := a.dropped(), a.manager.ownedSet(a.result)
+	found := compare(a.manager.projection, a.result, fresh, a.others(dropped))
+	found = slices.DeleteFunc(found, func(leftover Leftover) bool {
+		return !hasBelow(dropped, leftover.at) && isChosen(a.result, leftover)
+	})
+	replacesPods := !sameField(a.live, a.result, "spec", "template")
+	for i := range found {
+		found[i].IsApplied = applied.Has(found[i].at)
+		found[i].IsDropped = !found[i].IsApplied && hasBelow(dropped, found[i].at)
+		replacesPods = replacesPods || found[i].isOfPods() && (found[i].IsDropped || found[i].IsApplied)
+	}
+	return slices.DeleteFunc(found, func(leftover Leftover) bool {
+		return leftover.isOfPods() && !leftover.IsDropped && !leftover.IsApplied && !replacesPods
+	})
+}
+
+// Fallbacks returns the fields that the apply drops, and those of some leftovers, that get
+// another value by that: what they have, and what the server fills in.
+func (a Adoption) Fallbacks(leftovers Leftovers) (before, after Fields) {
+	before, after = make(Fields), make(Fields)
+	dropped := a.dropped()
+	others := a.others(dropped)
+	paths := leaves(dropped)
+	for _, leftover := range leftovers {
+		paths[leftover.Field] = leftover.at
+	}
+	for path, at := range paths {
+		had, wasThere := a.manager.valueAt(a.live, at)
+		gets, isThere := a.manager.valueAt(a.result, at)
+		if wasThere && isThere && had != gets && !hasBelow(others, at) && !isMergeKey(at) {
+			before[path], after[path] = had, gets
+		}
+	}
+	return before, after
+}
+
+// others returns the fields that other managers own on the result, without those that the
+// apply takes from them.
+func (a Adoption) others(dropped *fieldpath.Set) *fieldpath.Set {
+	isAdopted := a.manager.Adopted(a.live)
+	others := &fieldpath.Set{}
+	for _, entry := range a.result.GetManagedFields() {
+		switch {
+		case a.manager.isOurs(entry), a.manager.endsWithAdoption(entry, isAdopted), entry.Subresource == statusSubresource:
+		case a.manager.isFormer(entry):
+			others = others.Union(decodeSet(entry).Difference(dropped))
+		default:
+			others = others.Union(decodeSet(entry))
+		}
+	}
+	return others
+}
+
+// isChosen reports whether a field has a value that the server chooses for each object, or
+// that is scaled by others without their owning it.
+func isChosen(object *unstructured.Unstructured, l Leftover) bool {
+	name := lastName(l.at)
+	if IsService(object) {
+		return slices.Contains(allocated, name) || name == "nodePort"
+	}
+	return l.Field == "spec.replicas"
+}
+
+func sameField(a, b *unstructured.Unstructured, path ...string) bool {
+	of := func(object *unstructured.Unstructured) any {
+		field, _, _ := unstructured.NestedFieldNoCopy(object.Object, path...)
+		return field
+	}
+	return equality.Semantic.DeepEqual(of(a), of(b))
+}
