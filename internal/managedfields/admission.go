@@ -31,7 +31,7 @@ func (m *Manager) AdmissionChanges(applied, result *unstructured.Unstructured) [
 		}
 		got, has := m.valueAt(result, at)
 		wanted, got = m.Show(applied, wanted, got), m.Show(result, got, wanted)
-		if !has && wanted != "{}" && wanted != "[]" && wanted != "" || has && wanted != got && !m.stores(applied, result, at) {
+		if !has && wanted != "{}" && wanted != "[]" && wanted != "" || has && wanted != got && !stores(applied, result, at) {
 			changed = append(changed, AdmissionChange{Field: path, Wanted: wanted, Got: got, Removed: !has})
 		}
 	}
@@ -40,7 +40,7 @@ func (m *Manager) AdmissionChanges(applied, result *unstructured.Unstructured) [
 }
 
 // stores reports whether a result has what was applied at a path, as [covers] compares it.
-func (m *Manager) stores(applied, result *unstructured.Unstructured, at fieldpath.Path) bool {
+func stores(applied, result *unstructured.Unstructured, at fieldpath.Path) bool {
 	wanted, _ := lookUp(applied.Object, at)
 	got, _ := lookUp(result.Object, at)
 	var where place
