@@ -52,14 +52,6 @@ func stores(applied, result *unstructured.Unstructured, at fieldpath.Path) bool 
 	return covers(where, wanted, got)
 }
 
-// lastName returns the name of the field at a path; empty where it is a list item.
-func lastName(path fieldpath.Path) string {
-	if name := path[len(path)-1].FieldName; name != nil {
-		return *name
-	}
-	return ""
-}
-
 // labelMaps are the fields whose keys are the user's, so that the server adds none
 // by default.
 var labelMaps = sets.New("labels", "annotations", "selector", "matchLabels", "nodeSelector")

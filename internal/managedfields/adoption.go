@@ -318,31 +318,3 @@ func (a Adoption) EntriesOfRecreated(fresh *unstructured.Unstructured) ([]metav1
 	}
 	return a.withoutClaimed(owners)
 }
-
-// prefixes returns all paths of a set, and those on the way to them.
-func prefixes(set *fieldpath.Set) map[string]bool {
-	found := make(map[string]bool)
-	for path := range set.All() {
-		for end := range path {
-			found[FormatPath(path[:end+1])] = true
-		}
-	}
-	return found
-}
-
-// goingPaths returns the paths of a set that are not kept. A struct goes with its last
-// field, whatever defaults it holds besides: the set names no structs.
-func goingPaths(set *fieldpath.Set, kept map[string]bool) []fieldpath.Path {
-	var going []fieldpath.Path
-	for path := range set.All() {
-		for end := range path {
-			// metadata stays: the name is in no set.
-			if part := path[:end+1]; !kept[FormatPath(part)] && FormatPath(part) != metadataField {
-				going = append(going, part.Copy())
-			}
-		}
-	}
-	return going
-}
-
-const metadataField = "metadata"

@@ -117,33 +117,3 @@ func (c *comparison) items(at fieldpath.Path, has []any, other any, in ownedFiel
 	}
 	return true
 }
-
-// keyNames returns the names of the merge keys by which a set names the items of a list.
-func keyNames(set *fieldpath.Set) []string {
-	var names []string
-	add := func(element fieldpath.PathElement) {
-		if element.Key != nil && names == nil {
-			for _, key := range *element.Key {
-				names = append(names, key.Name)
-			}
-		}
-	}
-	set.Members.Iterate(add)
-	set.Children.Iterate(add)
-	return names
-}
-
-// hasBelow reports whether a set has a path, or one below it.
-func hasBelow(set *fieldpath.Set, path fieldpath.Path) bool {
-	if set.Has(path) {
-		return true
-	}
-	for _, element := range path {
-		below, ok := set.Children.Get(element)
-		if !ok {
-			return false
-		}
-		set = below
-	}
-	return !set.Empty()
-}

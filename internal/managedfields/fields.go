@@ -80,16 +80,6 @@ func (f Fields) hashBelow(path string) string {
 	return ""
 }
 
-// leaves returns the fields of a set that have no fields below them, by their
-// paths.
-func leaves(set *fieldpath.Set) map[string]fieldpath.Path {
-	found := make(map[string]fieldpath.Path)
-	for path := range set.Leaves().All() {
-		found[FormatPath(path)] = path.Copy()
-	}
-	return found
-}
-
 // withoutStatus leaves out the status that the server sets on each claim template: no
 // manager owns it, but it stands inside a list that is owned as a whole.
 func withoutStatus(claims []any) []any {

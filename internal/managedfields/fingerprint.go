@@ -65,12 +65,6 @@ func (m *Manager) InSync(fingerprint Fingerprint, object, live *unstructured.Uns
 	return m.keepHidden(live, maps.Clone(ours.fields), recorded), true
 }
 
-// OwnsAll reports whether we own all fields of the live object that we own on the result
-// of an apply.
-func (m *Manager) OwnsAll(live, result *unstructured.Unstructured) bool {
-	return m.ownedSet(result).Difference(m.ownedSet(live)).Empty()
-}
-
 // DigestApplied returns a digest of an object that is applied. It covers the name of the
 // manager, too: the name decides who owns the fields. It is empty where the object
 // cannot be written as JSON.

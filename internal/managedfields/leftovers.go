@@ -94,16 +94,3 @@ func (l Leftovers) set(object *unstructured.Unstructured) *fieldpath.Set {
 	}
 	return set
 }
-
-// insertFields adds the fields of nested maps to a set.
-func insertFields(set *fieldpath.Set, at fieldpath.Path, of any) {
-	fields, ok := of.(map[string]any)
-	if !ok {
-		return
-	}
-	for name, field := range fields {
-		below := append(at.Copy(), fieldpath.FieldNameElement(name))
-		set.Insert(below)
-		insertFields(set, below, field)
-	}
-}

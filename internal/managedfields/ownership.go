@@ -70,3 +70,9 @@ func (m *Manager) ownedSet(live *unstructured.Unstructured) *fieldpath.Set {
 	}
 	return unionOf(m.ourEntries(live))
 }
+
+// OwnsAll reports whether we own all fields of the live object that we own on the result
+// of an apply.
+func (m *Manager) OwnsAll(live, result *unstructured.Unstructured) bool {
+	return m.ownedSet(result).Difference(m.ownedSet(live)).Empty()
+}

@@ -50,6 +50,14 @@ func isWord(name string) bool {
 	return name != ""
 }
 
+// lastName returns the name of the field at a path; empty where it is a list item.
+func lastName(path fieldpath.Path) string {
+	if name := path[len(path)-1].FieldName; name != nil {
+		return *name
+	}
+	return ""
+}
+
 // resolvePath finds a path as [FormatPath] wrote it in an object, whoever owns
 // the field; false when the object has none. The order of a list has no such path.
 func resolvePath(object map[string]any, path string) (fieldpath.Path, bool) {
