@@ -215,16 +215,7 @@ func (a Adoption) upgraded(
 			Manager: a.manager.name, Operation: metav1.ManagedFieldsOperationApply, APIVersion: a.live.GetAPIVersion(), FieldsType: "FieldsV1",
 		})
 	}
-	for i := range entries {
-		if !a.manager.isOurs(entries[i]) {
-			continue
-		}
-		var err error
-		if entries[i], err = withSet(entries[i], decodeSet(entries[i]).Union(dropped)); err != nil {
-			return nil, err
-		}
-	}
-	return entries, nil
+	return a.manager.owning(entries, dropped)
 }
 
 // dropped returns the fields that the apply drops: of those that we own, and of

@@ -146,15 +146,9 @@ func (m *Manager) WithApplied(object *unstructured.Unstructured, fields Allocate
 		with(object.Object, field.at, field.value)
 		set.Insert(field.at)
 	}
-	entries := object.GetManagedFields()
-	for i, entry := range entries {
-		if !m.isOurs(entry) {
-			continue
-		}
-		var err error
-		if entries[i], err = withSet(entry, decodeSet(entry).Union(set)); err != nil {
-			return nil, err
-		}
+	entries, err := m.owning(object.GetManagedFields(), set)
+	if err != nil {
+		return nil, err
 	}
 	object.SetManagedFields(entries)
 	return object, nil

@@ -177,3 +177,18 @@ func (id identity) ourEntries(live *unstructured.Unstructured) []ourEntry {
 	}
 	return ours
 }
+
+// owning adds fields to our entries. It changes the entries that it is given, and returns
+// them.
+func (id identity) owning(entries []metav1.ManagedFieldsEntry, fields *fieldpath.Set) ([]metav1.ManagedFieldsEntry, error) {
+	for i, entry := range entries {
+		if !id.isOurs(entry) {
+			continue
+		}
+		var err error
+		if entries[i], err = withSet(entry, decodeSet(entry).Union(fields)); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}

@@ -174,15 +174,5 @@ func (d Differences) Restoring(object *unstructured.Unstructured) *unstructured.
 // Claim returns the managedFields of an object by which the extra fields are ours, so that
 // the apply that follows removes them. The error is that of [Adoption.Entries].
 func (m *Manager) Claim(object *unstructured.Unstructured, extra Leftovers) ([]metav1.ManagedFieldsEntry, error) {
-	entries := object.GetManagedFields()
-	set := extra.set(object)
-	for i, entry := range entries {
-		if !m.isOurs(entry) {
-			continue
-		}
-		var err error
-		entries[i], err = withSet(entry, decodeSet(entry).Union(set))
-		return entries, err
-	}
-	return entries, nil
+	return m.owning(object.GetManagedFields(), extra.set(object))
 }
