@@ -10,6 +10,15 @@
 // https://kubernetes.io/docs/reference/using-api/server-side-apply/. Server
 // defaults, status, and what other managers own do not count.
 //
+// # Types
+//
+// [Manager] is the field manager of this provider, and what other packages begin with. It
+// has two parts, which do not know of each other: the identity tells what we have written
+// from what others have, and the projection turns an object into the [Fields] that are
+// shown of it, in which the mask hides secrets. What an apply of ours does to a live object
+// has a type for each purpose, which a manager returns: [Adoption], [Foreign] and
+// [Restoration].
+//
 // # Why not structured-merge-diff's typed values
 //
 // Package typed of sigs.k8s.io/structured-merge-diff (RemoveItems, ExtractItems,
