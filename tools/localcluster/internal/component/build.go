@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -187,20 +188,38 @@ func (b *Builder) buildInto(ctx context.Context, c Component, title, dir string,
 func (b *Builder) key(c Component, version, goVersion string, flags []string) (string, error) {
 	hash := sha256.New()
 	dir := b.source.module(c, b.minor)
-	sources, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	sources, err := sourcesBelow(dir)
 	if err != nil {
 		return "", err
 	}
-	for _, file := range append([]string{filepath.Join(dir, "go.mod"), filepath.Join(dir, "go.sum")}, sources...) {
-		data, err := os.ReadFile(file)
+	for _, name := range append([]string{"go.mod", "go.sum"}, sources...) {
+		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			return "", err
 		}
-		_, _ = fmt.Fprintf(hash, "%s %d\n", filepath.Base(file), len(data))
+		_, _ = fmt.Fprintf(hash, "%s %d\n", filepath.ToSlash(name), len(data))
 		_, _ = hash.Write(data)
 	}
 	_, _ = fmt.Fprintf(hash, "%q %s %s/%s", flags, goVersion, runtime.GOOS, runtime.GOARCH)
 	return fmt.Sprintf("%s-%s-%s", c.Name, version, hex.EncodeToString(hash.Sum(nil))[:12]), nil
+}
+
+// sourcesBelow lists the Go files of a component, and the files of the modules
+// within its folder that replace others, as paths relative to the folder.
+func sourcesBelow(dir string) ([]string, error) {
+	var sources []string
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		isOwnModule := filepath.Dir(name) == "."
+		if filepath.Ext(name) == ".go" || entry.Name() == "go.mod" && !isOwnModule {
+			sources = append(sources, name)
+		}
+		return err
+	})
+	return sources, err
 }
 
 func (b *Builder) run(ctx context.Context, c Component, args ...string) ([]byte, error) {

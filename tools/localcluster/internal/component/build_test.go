@@ -281,6 +281,13 @@ func TestKeyDependsOnAllThatMatters(t *testing.T) {
 	others["a source file"] = key("v1", "go1", "-a", "-b")
 	f.write(t, "main.go", "package main\n\nfunc main() {}\n")
 	others["another source file"] = key("v1", "go1", "-a", "-b")
+	if err := os.MkdirAll(filepath.Join(f.module, "stubs", "s3"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f.write(t, "stubs/s3/go.mod", "module example.com/s3\n")
+	others["a module that replaces another"] = key("v1", "go1", "-a", "-b")
+	f.write(t, "stubs/s3/s3.go", "package s3\n")
+	others["a source file of that"] = key("v1", "go1", "-a", "-b")
 	seen := map[string]string{base: "the base"}
 	for name, key := range others {
 		if before, dup := seen[key]; dup {

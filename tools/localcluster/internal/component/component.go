@@ -70,6 +70,18 @@ var All = []Component{
 			return []string{"-X", "github.com/opentofu/opentofu/version.dev=no"}, nil
 		},
 	},
+	{
+		// For tests that need a newer CLI than the machine has. Its licence, BUSL-1.1,
+		// allows that, and does not allow to ship it.
+		Name:     "terraform",
+		Module:   "github.com/hashicorp/terraform",
+		Package:  "github.com/hashicorp/terraform",
+		Programs: []string{"terraform"},
+		Note:     "about 4 minutes on 2 cores",
+		ldflags: func(string) ([]string, error) {
+			return []string{"-X", "github.com/hashicorp/terraform/version.dev=no"}, nil
+		},
+	},
 }
 
 // ClusterPrograms are the programs that a cluster runs, or that its user needs,

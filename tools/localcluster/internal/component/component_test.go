@@ -20,6 +20,7 @@ func TestFind(t *testing.T) {
 		"kubectl":        {"kubernetes", "kubectl"},
 		"tofu":           {"opentofu", "tofu"},
 		"opentofu":       {"opentofu", "tofu"},
+		"terraform":      {"terraform", "terraform"},
 		"kubernetes":     {"kubernetes", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,6 +177,16 @@ func TestPinnedVersionsFitTogether(t *testing.T) {
 			t.Errorf("OpenTofu requires %s %q, replaced by %q; want its fork", hcl, opentofu[hcl], replaced[hcl])
 		}
 	})
+}
+
+// TestTerraformIsOnlyBuiltWhenAsked checks that neither a cluster nor `build` without
+// names takes the minutes that Terraform costs.
+func TestTerraformIsOnlyBuiltWhenAsked(t *testing.T) {
+	for _, program := range ClusterPrograms {
+		if component, _, err := Find(program); err != nil || component.Name == "terraform" {
+			t.Errorf("a cluster needs %s of %s: %v", program, component.Name, err)
+		}
+	}
 }
 
 // TestMinorsShareOneMain checks that the minor versions are built from one main
