@@ -2,7 +2,6 @@ package acctest
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -95,11 +94,8 @@ func (c *CLI) shortenSoak() error {
 // CLI or a cluster reaches it.
 func newCLI(t *testing.T, s *Sandbox) *CLI {
 	t.Helper()
-	path := os.Getenv("TF_ACC_TERRAFORM_PATH")
-	if path == "" {
-		t.Fatal("TF_ACC_TERRAFORM_PATH is not set: `make testacc` sets it")
-	}
-	mirror, err := buildProvider()
+	path := cliUnderTest(t)
+	mirror, err := buildProvider(os.Getenv(hostVariable))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,14 +117,25 @@ func newCLI(t *testing.T, s *Sandbox) *CLI {
 	return &CLI{path: path, directory: t.TempDir(), env: env}
 }
 
+// terraformHost is the registry of Terraform, and of a CLI whose registry is not named, as
+// terraform-plugin-testing has it.
+const terraformHost = "registry.terraform.io"
+
+// providerBuilds has a function for the registry of each CLI that a package of tests runs.
+var providerBuilds sync.Map
+
 // buildProvider builds the provider, once for all tests of a package, into a filesystem
-// mirror for the registry of the CLI under test, and returns the mirror's directory.
-var buildProvider = sync.OnceValues(func() (string, error) {
-	directory := filepath.Join(Root(), "bin", "acctest")
-	host := os.Getenv("TF_ACC_PROVIDER_HOST")
+// mirror for the registry of a CLI, and returns the mirror's directory.
+func buildProvider(host string) (string, error) {
 	if host == "" {
-		host = "registry.terraform.io" // as terraform-plugin-testing has it
+		host = terraformHost
 	}
+	build, _ := providerBuilds.LoadOrStore(host, sync.OnceValues(func() (string, error) { return buildProviderFor(host) }))
+	return build.(func() (string, error))()
+}
+
+func buildProviderFor(host string) (string, error) {
+	directory := filepath.Join(Root(), "bin", "acctest")
 	platform := runtime.GOOS + "_" + runtime.GOARCH
 	target := filepath.Join(directory, host, "mira-cluster", "mira", "0.1.0", platform, "terraform-provider-mira_v0.1.0")
 	build := exec.Command("go", "build", "-o", target, Root())
@@ -137,7 +144,7 @@ var buildProvider = sync.OnceValues(func() (string, error) {
 		return "", fmt.Errorf("building the provider: %w\n%s", err, output)
 	}
 	return directory, nil
-})
+}
 
 // command returns a command whose output goes to a buffer.
 func (c *CLI) command(t *testing.T, arguments []string) (*exec.Cmd, *bytes.Buffer) {
@@ -194,13 +201,7 @@ func (c *CLI) Destroy(t *testing.T) string {
 // IsAtLeast reports whether the CLI has a version or a later one.
 func (c *CLI) IsAtLeast(t *testing.T, least string) bool {
 	t.Helper()
-	var answer struct {
-		Version string `json:"terraform_version"` // OpenTofu calls it so, too
-	}
-	if err := json.Unmarshal([]byte(c.Run(t, "version", "-json")), &answer); err != nil {
-		t.Fatal(err)
-	}
-	has, err := version.ParseGeneric(answer.Version)
+	has, err := cliVersion(c.path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
-	"github.com/hashicorp/terraform-plugin-testing/tfversion"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -266,13 +265,12 @@ func TestAccClient_importForms(t *testing.T) {
 	})
 }
 
-// Where the CLI knows resource identity, a client can be imported by it.
+// A CLI that knows resource identity can import a client by it.
 func TestAccClient_importByIdentity(t *testing.T) {
-	t.Parallel()
 	s := acctest.NewSandbox(t)
+	acctest.RequireCLI(t, "1.12.0") // the first with resource identity
 	s.PutTemplate(t, acctest.SampleTemplate(t))
 	resource.Test(t, resource.TestCase{
-		TerraformVersionChecks:   []tfversion.TerraformVersionCheck{tfversion.SkipBelow(tfversion.Version1_12_0)},
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
 			{Config: s.Provider() + acmeClient()},

@@ -45,12 +45,9 @@ func TestAccExamples(t *testing.T) {
 	})
 
 	t.Run("import by identity", func(t *testing.T) {
-		c := acctest.NewExampleCLI(t, s.Sandbox, "provider/provider.tf", "resources/mira_client/resource.tf")
-		if !c.IsAtLeast(t, "1.12.0") {
-			t.Skip("Terraform and OpenTofu know resource identity in import blocks from 1.12 on")
-		}
+		acctest.RequireCLI(t, "1.12.0") // the first with resource identity
 		djangoClient(t, s.Sandbox, sample, "acme", "admin@acme.example")
-		c = acctest.NewExampleCLI(t, s.Sandbox, "provider/provider.tf", "resources/mira_client/resource.tf",
+		c := acctest.NewExampleCLI(t, s.Sandbox, "provider/provider.tf", "resources/mira_client/resource.tf",
 			"resources/mira_client/import-by-identity.tf")
 		acctest.WantOutput(t, c.Apply(t), "1 imported, 1 added, 1 changed, 0 destroyed")
 		c.Destroy(t)
@@ -86,12 +83,10 @@ func TestAccExamples(t *testing.T) {
 	})
 
 	t.Run("secret per client", func(t *testing.T) {
+		acctest.RequireCLI(t, "1.11.0") // the first with write-only attributes
 		s.PutTemplates(t, map[string]string{"client_template.yaml": acctest.Edit(t, sample, "        - name: DATABASE_PATH",
 			"        - name: DATABASE_PASSWORD\n          value: '%DATABASE_PASSWORD%'\n        - name: DATABASE_PATH")})
 		c := acctest.NewExampleCLI(t, s.Sandbox, "scenarios/secret-per-client")
-		if !c.IsAtLeast(t, "1.11.0") {
-			t.Skip("Terraform and OpenTofu know write-only attributes from 1.11 on")
-		}
 		c.Setenv("TF_VAR_database_passwords", `{"acme": "acme-s3cr3t", "globex": "globex-s3cr3t"}`)
 		output := c.Apply(t)
 		acctest.WantOutput(t, output, "2 added", `.env[DATABASE_PASSWORD].value"`, `"sha256:`)
