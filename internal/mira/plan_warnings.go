@@ -188,7 +188,7 @@ func (s changeSet) keptFields(client string) []Warning {
 func (s changeSet) fallbacks(m *managedfields.Manager, client string) []Warning {
 	var changes []FieldChange
 	for _, c := range s {
-		if c.action != actionApply || c.live == nil || !m.Adopted(c.live) {
+		if !c.writesToLive() || !m.Adopted(c.live) {
 			continue
 		}
 		before, after := c.adoption(m).Fallbacks(c.leftovers)
