@@ -1,15 +1,12 @@
 package protocoltest_test
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
-	"github.com/mira-cluster/terraform-provider-mira/internal/protocoltest"
 )
 
 const (
@@ -96,29 +93,21 @@ var movedTemplates = []twoTemplates{
 // is, but for its addresses; and the same on the way back. The plan is empty afterwards.
 func TestCore_movedIsLikeNew(t *testing.T) {
 	t.Parallel()
-	s := acctest.NewSandbox(t)
-	s.Rights.GrantOn(t, "apps", "deployments")
-	s.Rights.GrantOn(t, "", "configmaps") // each client has a template of its own
+	s := newPairSandbox(t)
 	sample := acctest.Edit(t, acctest.SampleTemplate(t), "  replicas: 1\n", replicas)
 	for i, test := range movedTemplates {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			prefix := string(rune('a' + i))
-			put := func(edits []string) {
-				s.PutConfigMap(t, prefix, map[string]string{"client_template.yaml": acctest.Edit(t, sample, edits...)})
-			}
-			attributes := map[string]any{
-				"template":      map[string]any{"namespace": s.Namespace, "config_map": prefix},
-				"allowed_kinds": []any{"Service", "Ingress", "StatefulSet", "apps/Deployment"},
-			}
-			moved := clientOf{Core: newCore(s, attributes), name: prefix + "-moved"}
+			moved := clientOf{Core: newPairCore(s, prefix), name: prefix + "-moved", waits: true}
 			for step, edits := range [][]string{test.first, test.then, test.first} {
-				put(edits)
-				moved.apply(t)
-				model := clientOf{Core: newCore(s, attributes), name: prefix + "-model"}
-				model.apply(t)
-				if diff := cmp.Diff(contentOf(t, s, model.name), contentOf(t, s, moved.name)); diff != "" {
-					t.Errorf("step %d: the client is not what a new one is (-new +moved):\n%s", step, diff)
+				putPairTemplate(t, s, prefix, acctest.Edit(t, sample, edits...))
+				model := clientOf{Core: newPairCore(s, prefix), name: prefix + "-model", waits: true}
+				if err := model.become(t, s, nil); err != nil {
+					t.Fatal(err)
+				}
+				if err := moved.become(t, s, model.last); err != nil {
+					t.Errorf("step %d: %v", step, err)
 				}
 				if _, err := model.Apply(t.Context(), nil); err != nil {
 					t.Fatal(err)
@@ -126,62 +115,6 @@ func TestCore_movedIsLikeNew(t *testing.T) {
 			}
 		})
 	}
-}
-
-// clientOf is a client by its name.
-type clientOf struct {
-	*protocoltest.Core
-	name string
-}
-
-// apply applies the client, and checks that nothing is left to do.
-func (c clientOf) apply(t *testing.T) {
-	t.Helper()
-	attributes := map[string]any{"name": c.name, "admin_email": "admin@acme.example"}
-	if _, err := c.Apply(t.Context(), attributes); err != nil {
-		t.Fatal(err)
-	}
-	plan, err := c.Plan(t.Context(), attributes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !plan.IsEmpty() {
-		t.Errorf("the plan after the apply is not empty:\n%s", plan)
-	}
-}
-
-// contentOf returns the specs of a client's objects, without the addresses and ports that
-// the server chooses for each.
-func contentOf(t *testing.T, s *acctest.Sandbox, name string) map[string]any {
-	t.Helper()
-	content := make(map[string]any)
-	for _, kind := range []string{"Service", "Ingress", "StatefulSet", "Deployment"} {
-		for _, object := range s.List(t, kind) {
-			if object.GetLabels()["mira-cluster.io/client"] != name {
-				continue
-			}
-			spec, _, _ := unstructured.NestedMap(object.Object, "spec")
-			if spec["clusterIP"] != "None" {
-				delete(spec, "clusterIP")
-				delete(spec, "clusterIPs")
-			}
-			delete(spec, "healthCheckNodePort")
-			ports, _ := spec["ports"].([]any)
-			for _, port := range ports {
-				delete(port.(map[string]any), "nodePort")
-			}
-			data, err := json.Marshal(spec)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var like any
-			if err := json.Unmarshal([]byte(strings.ReplaceAll(string(data), name, "NAME")), &like); err != nil {
-				t.Fatal(err)
-			}
-			content[kind+"/"+strings.ReplaceAll(object.GetName(), name, "NAME")] = like
-		}
-	}
-	return content
 }
 
 // A roll back takes away what the server has filled in for the failed release, and brings

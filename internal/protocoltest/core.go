@@ -61,6 +61,9 @@ func (c *Core) FastAnswers(rpc string) int { return c.fastAnswers[rpc] }
 
 // Plan is a planned change, as a saved plan holds it.
 type Plan struct {
+	// Warnings of the provider about the plan: title, and text on further lines.
+	Warnings []string
+
 	config, prior, planned tftypes.Value
 	private                []byte
 	identity               *tfprotov6.ResourceIdentityData

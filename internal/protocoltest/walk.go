@@ -66,6 +66,17 @@ func failure(diagnostics []*tfprotov6.Diagnostic, err error) error {
 	return errors.Join(failed...)
 }
 
+// warnings returns the warnings among diagnostics.
+func warnings(diagnostics []*tfprotov6.Diagnostic) []string {
+	var texts []string
+	for _, d := range diagnostics {
+		if d.Severity == tfprotov6.DiagnosticSeverityWarning {
+			texts = append(texts, d.Summary+"\n"+d.Detail)
+		}
+	}
+	return texts
+}
+
 // refresh reads the state file, and then the resource. Whether a rollout is pending depends
 // on the moment: where it ended between two answers, both servers start and read again.
 func (w *walk) refresh(ctx context.Context) (tftypes.Value, error) {
@@ -173,7 +184,10 @@ func (w *walk) plan(ctx context.Context, config, prior tftypes.Value) (*Plan, er
 	if err := w.keepsConfig(config, value); err != nil {
 		return nil, err
 	}
-	return &Plan{config: config, prior: prior, planned: value, private: planned.private, identity: planned.identity}, nil
+	return &Plan{
+		Warnings: warnings(planned.diagnostics),
+		config:   config, prior: prior, planned: value, private: planned.private, identity: planned.identity,
+	}, nil
 }
 
 // keepsConfig returns an error for a plan that changes what the configuration says.
