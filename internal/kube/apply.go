@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -15,10 +16,9 @@ import (
 const verbApply = "apply"
 
 // DryRun has the server do everything of an apply but store it, and returns the
-// object as it would be. `live` is the object as it is; nil if there is none. What
-// former managers own of a live object that is not adopted yet is no conflict, as
-// adopting the object takes that over. [Client.RecentDryRun] returns the answer
-// again.
+// object as it would be. `live` is the object as it is; nil if there is none, or if
+// it was not read: [IsNew] tells that from the answer. What former managers own of a live
+// object that is not adopted yet is no conflict, as adopting the object takes that over.
 func (c *Client) DryRun(ctx context.Context, object, live *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	options := metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}, Force: c.force}
 	result, err := c.apply(ctx, object, options)
@@ -27,20 +27,23 @@ func (c *Client) DryRun(ctx context.Context, object, live *unstructured.Unstruct
 		options.Force = true
 		result, err = c.apply(ctx, object, options)
 	}
-	if err == nil {
-		recent := recentDryRun{applied: c.fields.DigestApplied(object), version: versionOf(live), result: result}
-		c.dryRuns.Add(RefOf(object).unversioned(), recent, recentTTL)
-		if logging.IsEnabled(ctx) {
-			logging.Debug(ctx, "Dry run", "object", RefOf(object), "outcome", outcomeOf(live, result))
-		}
+	if err == nil && logging.IsEnabled(ctx) {
+		logging.Debug(ctx, "Dry run", "object", RefOf(object), "outcome", outcomeOf(live, result))
 	}
 	return result, err
 }
 
+// IsNew reports whether the dry run of an apply would create its object: what is not stored
+// has no resourceVersion.
+func IsNew(result *unstructured.Unstructured) bool { return result.GetResourceVersion() == "" }
+
 // outcomeOf returns what an apply does to an object, for the log.
 func outcomeOf(live, result *unstructured.Unstructured) string {
-	if live == nil {
+	switch {
+	case live == nil && IsNew(result):
 		return "new"
+	case live == nil:
+		return "existing"
 	}
 	content := func(object *unstructured.Unstructured) map[string]any {
 		content := maps.Clone(object.Object)
@@ -54,42 +57,46 @@ func outcomeOf(live, result *unstructured.Unstructured) string {
 	return "changed"
 }
 
-// recentDryRun is an answer of the server to a dry run, and what it was the answer
-// to: the digest of the object, and the version of the live one.
-type recentDryRun struct {
-	applied, version string
-	result           *unstructured.Unstructured
+// absentVersion is a resourceVersion that no object has: etcd gives 1 to the empty store.
+const absentVersion = "1"
+
+// OnlyIfAbsent returns a copy of an object that is applied only if there is none of its name.
+// The server compares the resourceVersion of what it applies with that of the live object,
+// and creates the object, whatever its resourceVersion, where there is none.
+func OnlyIfAbsent(object *unstructured.Unstructured) *unstructured.Unstructured {
+	guarded := object.DeepCopy()
+	guarded.SetResourceVersion(absentVersion)
+	return guarded
 }
 
-// RecentDryRun returns what [Client.DryRun] answered to the same object a moment
-// ago, if the live object is still the same version; nil otherwise. The CLI plans a
-// change once more right before it applies it: what the server said then need not
-// be asked again.
-func (c *Client) RecentDryRun(object, live *unstructured.Unstructured) *unstructured.Unstructured {
-	found, ok := c.dryRuns.Get(RefOf(object).unversioned())
-	if !ok {
-		return nil
-	}
-	recent := found.(recentDryRun)
-	if recent.applied == "" || recent.applied != c.fields.DigestApplied(object) || recent.version != versionOf(live) {
-		return nil
-	}
-	return recent.result
+// OnlyIfUnchanged returns a copy of an object that is applied only if the live object still
+// is as it was read.
+func OnlyIfUnchanged(object, live *unstructured.Unstructured) *unstructured.Unstructured {
+	guarded := OnlyIfSame(object, live)
+	guarded.SetResourceVersion(live.GetResourceVersion())
+	return guarded
 }
 
-// versionOf is empty where there is no object.
-func versionOf(live *unstructured.Unstructured) string {
-	if live == nil {
-		return ""
-	}
-	return string(live.GetUID()) + "/" + live.GetResourceVersion()
+// OnlyIfSame returns a copy of an object that is applied only to the live object that was
+// read, however it has changed since. One that is gone is not created again.
+func OnlyIfSame(object, live *unstructured.Unstructured) *unstructured.Unstructured {
+	guarded := object.DeepCopy()
+	guarded.SetUID(live.GetUID())
+	return guarded
 }
 
 // Apply creates or changes the object by server-side apply, and returns it as it is
-// then. Where `object` holds a UID, only the object of that UID is changed and none
-// is created.
+// then. The error is a [*ChangedError] if the live object is not as [OnlyIfAbsent] or
+// [OnlyIfUnchanged] wants it.
 func (c *Client) Apply(ctx context.Context, object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	return c.apply(ctx, object, metav1.ApplyOptions{Force: c.force})
+	sending := &sending{}
+	result, err := c.apply(sending.in(ctx), object, metav1.ApplyOptions{Force: c.force})
+	_, isOwned := errors.AsType[*ConflictError](err)
+	_, isDenied := errors.AsType[*DeniedError](err)
+	if object.GetResourceVersion() != "" && apierrors.IsConflict(err) && !isOwned && !isDenied {
+		return nil, &ChangedError{Ref: RefOf(object), MayBeOurs: sending.isUncertain, Err: err}
+	}
+	return result, err
 }
 
 func (c *Client) apply(

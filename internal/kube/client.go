@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/cache"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
@@ -44,8 +43,7 @@ type Client struct {
 	fields *managedfields.Manager
 	force  bool
 
-	writes  *writes
-	dryRuns *cache.LRUExpireCache // of recentDryRun by unversioned Ref
+	writes *writes
 }
 
 // New returns a client for a connection. It does not talk to the server.
@@ -76,7 +74,6 @@ func New(conn *connection.Connection, options Options) (*Client, error) {
 		fields:     fields,
 		force:      options.Force,
 		writes:     &writes{},
-		dryRuns:    cache.NewLRUExpireCache(recentObjects),
 	}, nil
 }
 

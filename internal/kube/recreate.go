@@ -53,7 +53,9 @@ func (e *RecreationError) Unwrap() error { return e.Err }
 // ChangedError says that an object has changed since it was read. Nothing was done.
 type ChangedError struct {
 	Ref Ref
-	Err error
+	// MayBeOurs: an attempt of the same write got no answer, and may have been carried out.
+	MayBeOurs bool
+	Err       error
 }
 
 // Error names the object and repeats what the server said.

@@ -105,6 +105,7 @@ func (r *retrier) RoundTrip(request *http.Request) (*http.Response, error) {
 	for {
 		last := call.send()
 		r.outage.note(last)
+		sendingOf(ctx).note(call)
 		pause, ok := call.pause(last)
 		if !ok {
 			return call.result(last)

@@ -237,3 +237,28 @@ func attemptOf(ctx context.Context) int {
 	}
 	return number
 }
+
+type sendingKey struct{}
+
+// sending tells the caller of a request what happened to its attempts.
+type sending struct {
+	// isUncertain: an attempt got no answer that says whether it was carried out.
+	isUncertain bool
+}
+
+// in returns a context whose request notes here what happens to it.
+func (s *sending) in(ctx context.Context) context.Context {
+	return context.WithValue(ctx, sendingKey{}, s)
+}
+
+// sendingOf returns what [sending.in] has put into a context; nil if there is none.
+func sendingOf(ctx context.Context) *sending {
+	s, _ := ctx.Value(sendingKey{}).(*sending)
+	return s
+}
+
+func (s *sending) note(c *call) {
+	if s != nil {
+		s.isUncertain = c.isUnknown
+	}
+}

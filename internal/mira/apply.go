@@ -1,7 +1,9 @@
 package mira
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -63,7 +65,7 @@ type writer struct {
 func (w *writer) writeAll(ctx context.Context, changes changeSet) error {
 	for _, c := range changes.withManifest() {
 		if c.action == actionNone {
-			w.progress.existed = append(w.progress.existed, kube.RefOf(c.live))
+			w.progress.addExisting(kube.RefOf(c.live))
 			continue
 		}
 		err := w.writeObject(ctx, c)
@@ -77,8 +79,70 @@ func (w *writer) writeAll(ctx context.Context, changes changeSet) error {
 	return nil
 }
 
-// writeObject grows the claims of an object, and applies or recreates it.
+// writeTries is how often a write is planned again because the object is not any more what
+// the plan has found.
+const writeTries = 3
+
+// writeObject writes one object. If it is not what the plan has found, nothing is written, and
+// it is planned again: that must give the same.
 func (w *writer) writeObject(ctx context.Context, c *objectChange) error {
+	for try := 1; ; try++ {
+		err := w.writeOnce(ctx, c)
+		changed, isChanged := errors.AsType[*kube.ChangedError](err)
+		if !isChanged || c.action != actionApply || c.stored != nil || try == writeTries {
+			return err
+		}
+		logging.Debug(ctx, "An object is not what the plan has found", "client", w.planner.spec.Name, "object", c.ref, "reason", err)
+		if changed.MayBeOurs {
+			if isDone, err := w.findOwnWrite(ctx, c); isDone || err != nil {
+				return err
+			}
+		}
+		if err := w.planAgain(ctx, c); err != nil {
+			return err
+		}
+		switch c.action {
+		case actionNone:
+			w.progress.addExisting(kube.RefOf(c.live))
+			return nil
+		case actionApply:
+		default:
+			return changed
+		}
+	}
+}
+
+// findOwnWrite finds out whether a write that was refused, as the object has changed, was
+// carried out by an attempt before whose answer was lost.
+func (w *writer) findOwnWrite(ctx context.Context, c *objectChange) (isDone bool, err error) {
+	live, err := w.kube.Get(ctx, c.ref)
+	if err != nil {
+		w.progress.uncertain = append(w.progress.uncertain, c.ref)
+		return false, err
+	}
+	if live == nil || !w.isCarriedOut(c, live) {
+		return false, nil
+	}
+	c.stored = live
+	return true, nil
+}
+
+// planAgain plans a change once more, as its object has changed. It must still give what was
+// planned.
+func (w *writer) planAgain(ctx context.Context, c *objectChange) error {
+	planned := w.fields.Owned(c.dryRun)
+	*c = *newObjectChange(c.manifest, objectState{fields: c.prior})
+	if err := w.planner.dryRunObject(ctx, c); err != nil {
+		return err
+	}
+	if changes := fieldChanges(c.ref.Key(), planned, w.fields.Owned(c.dryRun)); len(changes) > 0 {
+		return &OutdatedPlanError{Changes: changes}
+	}
+	return nil
+}
+
+// writeOnce grows the claims of an object, and applies or recreates it.
+func (w *writer) writeOnce(ctx context.Context, c *objectChange) error {
 	if c.action == actionApply && c.live != nil && c.live.GetDeletionTimestamp() != nil {
 		// An object that is being deleted cannot be adopted.
 		if err := w.kube.WaitGone(ctx, kube.RefOf(c.live)); err != nil {
@@ -93,7 +157,7 @@ func (w *writer) writeObject(ctx context.Context, c *objectChange) error {
 		return err
 	}
 	if c.live != nil {
-		w.progress.existed = append(w.progress.existed, kube.RefOf(c.live))
+		w.progress.addExisting(kube.RefOf(c.live))
 	}
 	if c.action == actionRecreate {
 		return w.recreate(ctx, c)
@@ -103,14 +167,22 @@ func (w *writer) writeObject(ctx context.Context, c *objectChange) error {
 
 // applyObject adopts an object that exists, and applies it.
 func (w *writer) applyObject(ctx context.Context, c *objectChange) error {
-	object := c.applied.DeepCopy()
-	if c.live != nil {
+	object := c.applied
+	switch {
+	case c.live == nil:
+		object = kube.OnlyIfAbsent(object)
+	case c.isReused:
+		if err := w.adopt(ctx, c); err != nil {
+			return err
+		}
+		object = kube.OnlyIfUnchanged(object, cmp.Or(c.stored, c.live))
+	default:
 		if err := w.adopt(ctx, c); err != nil {
 			return err
 		}
 		// An object that is being deleted right now must not be created again: it would
 		// be another one than the one that was looked at.
-		object.SetUID(c.live.GetUID())
+		object = kube.OnlyIfSame(object, c.live)
 	}
 	stored, err := w.kube.Apply(ctx, object)
 	if kube.IsOutcomeUnknown(err) {
@@ -169,7 +241,7 @@ func (w *writer) isCarriedOut(c *objectChange, live *unstructured.Unstructured) 
 func (w *writer) adopt(ctx context.Context, c *objectChange) error {
 	isFirst, isUncertain := true, false
 	isPassing := func(err error) bool {
-		return apierrors.IsConflict(err) || kube.IsOutcomeUnknown(err) && ctx.Err() == nil
+		return apierrors.IsConflict(err) && !c.isReused || kube.IsOutcomeUnknown(err) && ctx.Err() == nil
 	}
 	err := retry.OnError(retry.DefaultBackoff, isPassing, func() error {
 		if !isFirst {
@@ -190,6 +262,9 @@ func (w *writer) adopt(ctx context.Context, c *objectChange) error {
 		isUncertain = kube.IsOutcomeUnknown(err)
 		return err
 	})
+	if c.isReused && apierrors.IsConflict(err) {
+		err = &kube.ChangedError{Ref: c.ref, MayBeOurs: true, Err: err}
+	}
 	if isUncertain {
 		w.progress.uncertain = append(w.progress.uncertain, c.ref)
 	}

@@ -58,6 +58,11 @@ type objectChange struct {
 
 	live *unstructured.Unstructured
 
+	// first is the server's answer to a dry run that was asked for before the object was read.
+	first firstAnswer
+	// isReused: all this was found out by the plan before; the write makes sure that it holds.
+	isReused bool
+
 	// What comes out.
 
 	dryRun *unstructured.Unstructured // what the server promises; the live object for actionNone
@@ -73,6 +78,13 @@ type objectChange struct {
 	// keeps; they are applied with their live values.
 	leftovers, kept managedfields.Leftovers
 	claims          claimChanges
+}
+
+// firstAnswer is the server's answer to the dry run of an object of which it was not known
+// whether it is there. Without a result and a refusal there is none.
+type firstAnswer struct {
+	result  *unstructured.Unstructured
+	refusal error
 }
 
 // objectState is what is recorded of one object.

@@ -126,24 +126,71 @@ func (p claimPlanner) planGrowth(ctx context.Context, c *objectChange, claim *ku
 	return nil
 }
 
-// planKeptClaims finds the claims that a new StatefulSet will use, and notes those that
-// are smaller than it asks for. They were kept when the client, or its StatefulSet, was
-// deleted. A create does not need the right to read claims: without, nothing is noted.
-func (p claimPlanner) planKeptClaims(ctx context.Context, c *objectChange) error {
-	names := kube.ClaimNames(c.dryRun)
-	var recorded []string
-	if p.prior != nil {
-		recorded = p.prior.Claims
+// recordedClaims returns the recorded claims of the client.
+func (p claimPlanner) recordedClaims() []string {
+	if p.prior == nil {
+		return nil
 	}
-	sizes := kube.ClaimSizes(c.dryRun)
-	for _, name := range recorded {
-		template, ok := claimTemplateOf(name, c.dryRun.GetName())
+	return p.prior.Claims
+}
+
+// claimNamesOf returns the names of the claims that a new StatefulSet will use, and of those
+// recorded that are of its claim templates, sorted.
+func (p claimPlanner) claimNamesOf(statefulSet *unstructured.Unstructured) []string {
+	names := kube.ClaimNames(statefulSet)
+	sizes := kube.ClaimSizes(statefulSet)
+	for _, name := range p.recordedClaims() {
+		template, ok := claimTemplateOf(name, statefulSet.GetName())
 		if _, isUsed := sizes[template]; ok && isUsed {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	claims, err := p.getClaims(ctx, c.dryRun.GetNamespace(), slices.Compact(names))
+	return slices.Compact(names)
+}
+
+// claimsAhead are claims that are being read.
+type claimsAhead struct {
+	names  []string
+	done   chan struct{}
+	claims []*kube.Claim
+	err    error
+}
+
+// readAhead begins to read the claims that a StatefulSet of the template will use; nil for any
+// other object. The caller calls stop in the end.
+func (p claimPlanner) readAhead(ctx context.Context, object *unstructured.Unstructured) (ahead *claimsAhead, stop func()) {
+	if !isStatefulSet(object) {
+		return nil, func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ahead = &claimsAhead{names: p.claimNamesOf(object), done: make(chan struct{})}
+	go func() {
+		defer close(ahead.done)
+		ahead.claims, ahead.err = p.getClaims(ctx, object.GetNamespace(), ahead.names)
+	}()
+	return ahead, func() {
+		cancel()
+		<-ahead.done
+	}
+}
+
+// planKeptClaims finds the claims that a new StatefulSet will use, and notes those that
+// are smaller than it asks for. They were kept when the client, or its StatefulSet, was
+// deleted. A create does not need the right to read claims: without, nothing is noted.
+// `ahead` may be nil.
+func (p claimPlanner) planKeptClaims(ctx context.Context, c *objectChange, ahead *claimsAhead) error {
+	recorded := p.recordedClaims()
+	sizes := kube.ClaimSizes(c.dryRun)
+	names := p.claimNamesOf(c.dryRun)
+	var claims []*kube.Claim
+	var err error
+	if ahead != nil && slices.Equal(ahead.names, names) {
+		<-ahead.done
+		claims, err = ahead.claims, ahead.err
+	} else {
+		claims, err = p.getClaims(ctx, c.dryRun.GetNamespace(), names)
+	}
 	if _, ok := errors.AsType[*kube.ForbiddenError](err); ok {
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 	"maps"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
-	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
@@ -28,12 +27,13 @@ func (p applyPlanner) dryRunApply(ctx context.Context, c *objectChange) error {
 		c.applied = managedfields.InLiveSpelling(c.manifest, c.live)
 	}
 	var refusal error
-	if !p.batched {
-		c.dryRun = p.kube.RecentDryRun(c.applied, c.live)
-	}
-	if c.dryRun != nil {
-		logging.Debug(ctx, "Used the answer of the dry run that the plan asked for", "client", p.spec.Name, "object", c.ref)
-	} else {
+	switch {
+	case c.live == nil && c.first.refusal != nil:
+		return c.first.refusal // there is no object: that was the answer
+	case c.live != nil && c.first.result != nil && c.first.result.GetResourceVersion() == c.live.GetResourceVersion() &&
+		c.applied == c.manifest:
+		c.dryRun = c.first.result
+	default:
 		c.dryRun, refusal = p.kube.DryRun(ctx, c.applied, c.live)
 	}
 	rejected, isRejected := errors.AsType[*kube.RejectedError](refusal)

@@ -35,6 +35,7 @@ type shared struct {
 	locks    clientLocks
 	told     onceEach
 	clients  clientRegister
+	recent   recentPlans
 	cluster  loadCache[string] // the identity of the cluster
 }
 
@@ -52,6 +53,7 @@ func NewFleet(c *kube.Client, settings Settings) *Fleet {
 			settings: settings,
 			gate:     rollout.NewGate(settings.Rollout.GateOptions),
 			renderer: newRenderer(c, settings),
+			recent:   newRecentPlans(),
 		},
 		kube:   c,
 		fields: c.Manager(),

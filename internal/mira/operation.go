@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
+	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 )
 
@@ -69,6 +70,13 @@ type progress struct {
 	// uncertain are objects and claims of which the server did not say whether it has
 	// written them.
 	uncertain []kube.Ref
+}
+
+// addExisting notes an object that was there before.
+func (p *progress) addExisting(ref kube.Ref) {
+	if !slices.ContainsFunc(p.existed, ref.SameObject) {
+		p.existed = append(p.existed, ref)
+	}
 }
 
 // objects names the objects that were written.
@@ -213,10 +221,7 @@ func (o *operation) updateObjects(ctx context.Context) error {
 // write runs the phases from the template to the last write.
 func (o *operation) write(ctx context.Context) error {
 	o.warnings = nil
-	if err := o.render(ctx); err != nil {
-		return err
-	}
-	if err := o.dryRun(ctx); err != nil {
+	if err := o.renderAndDryRun(ctx); err != nil {
 		return err
 	}
 	if err := o.checkPlan(); err != nil {
@@ -226,11 +231,38 @@ func (o *operation) write(ctx context.Context) error {
 		return err
 	}
 	o.settings.Hidden.Add(o.changes.formerSecrets(o.manifest))
+	go func() { _, _ = o.clusterID(ctx) }() // the state will have it; an error shows up then
 	if err := o.writer.writeAll(ctx, o.changes); err != nil {
 		return err
 	}
 	o.recordState()
 	return nil
+}
+
+// renderAndDryRun finds out what to do. The objects that are recorded are read while the template
+// is.
+func (o *operation) renderAndDryRun(ctx context.Context) error {
+	read := o.readAhead(ctx)
+	err := o.render(ctx)
+	read()
+	if err != nil {
+		return err
+	}
+	return o.dryRun(ctx)
+}
+
+// readAhead begins to read the recorded objects, together with those of other clients. The
+// function that it returns waits until they are read. An error shows up when they are asked for.
+func (o *operation) readAhead(ctx context.Context) (wait func()) {
+	if o.prior == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = o.batcher.GetAll(ctx, o.spec.Name, o.prior.Refs)
+	}()
+	return func() { <-done }
 }
 
 // render makes the manifest of the template.
@@ -245,6 +277,12 @@ func (o *operation) render(ctx context.Context) error {
 
 // dryRun finds out what to do to each object.
 func (o *operation) dryRun(ctx context.Context) error {
+	if !o.planner.batched {
+		if o.changes = o.recent.take(o); o.changes != nil {
+			logging.Debug(ctx, "Used what the plan has found out", "client", o.spec.Name)
+			return nil
+		}
+	}
 	var err error
 	o.changes, err = o.planner.dryRunAll(ctx, o.manifest)
 	return err

@@ -29,7 +29,9 @@ func (f *Fleet) Plan(ctx context.Context, spec Spec, prior *State) (*Plan, error
 
 // plan runs the phases of a plan: those of an apply before its first write.
 func (o *operation) plan(ctx context.Context) (*Plan, error) {
+	read := o.readAhead(ctx)
 	err := o.render(ctx)
+	read()
 	if pending, ok := templatePending(o.spec, o.prior, err); ok {
 		return &Plan{Unknown: true, Warnings: []Warning{pending}}, nil
 	}
@@ -47,6 +49,7 @@ func (o *operation) plan(ctx context.Context) (*Plan, error) {
 	if err := o.warnOfChanges(ctx); err != nil {
 		return nil, err
 	}
+	o.recent.keep(o)
 	return &Plan{State: o.changes.state(o.fields, o.manifest, o.prior), Warnings: o.warnings}, nil
 }
 

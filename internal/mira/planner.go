@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
@@ -47,9 +49,9 @@ func (s *subject) read(ctx context.Context, ref kube.Ref) (*unstructured.Unstruc
 func (p *planner) dryRunAll(ctx context.Context, m *manifest) (changeSet, error) {
 	changes := make(changeSet, 0, len(m.objects))
 	var refused []error
-	for i, object := range m.objects {
-		c := newObjectChange(object, p.priorOf(object))
-		err := p.dryRunObject(ctx, c)
+	planned, failed := p.dryRunTogether(ctx, m)
+	for i, c := range planned {
+		err := failed[i]
 		if p.allowRefusal && err != nil && err == c.refusal() && c.isOwn(p.spec.Name) { //nolint:errorlint // that very error
 			err = nil
 		}
@@ -68,6 +70,26 @@ func (p *planner) dryRunAll(ctx context.Context, m *manifest) (changeSet, error)
 		return changes, errors.Join(refused...)
 	}
 	return changes, p.ofClaims().planKeeping(ctx, changes)
+}
+
+// maxDryRuns bounds how many objects of one client are looked at at the same time.
+const maxDryRuns = 8
+
+// dryRunTogether finds out what an apply would do to each object, for all objects at the same
+// time: the cluster may be far away. The errors have the order of the changes.
+func (p *planner) dryRunTogether(ctx context.Context, m *manifest) ([]*objectChange, []error) {
+	changes, failed := make([]*objectChange, len(m.objects)), make([]error, len(m.objects))
+	var all errgroup.Group
+	all.SetLimit(maxDryRuns)
+	for i, object := range m.objects {
+		changes[i] = newObjectChange(object, p.priorOf(object))
+		all.Go(func() error {
+			failed[i] = p.dryRunObject(ctx, changes[i])
+			return nil
+		})
+	}
+	_ = all.Wait()
+	return changes, failed
 }
 
 // foreignFields returns what others have on the live object of a change, in addition to what
@@ -101,6 +123,11 @@ func (p *planner) dryRunObject(ctx context.Context, c *objectChange) error {
 	if err := p.owners.declare(c.ref, p.spec.Name); err != nil {
 		return err
 	}
+	if p.isExpectedNew(c) {
+		if isDone, err := p.dryRunNew(ctx, c); err != nil || isDone {
+			return err
+		}
+	}
 	if err := p.readLive(ctx, c); err != nil {
 		return err
 	}
@@ -119,7 +146,7 @@ func (p *planner) dryRunObject(ctx context.Context, c *objectChange) error {
 		return err
 	}
 	if c.live == nil && isStatefulSet(c.manifest) {
-		return p.ofClaims().planKeptClaims(ctx, c)
+		return p.ofClaims().planKeptClaims(ctx, c, nil)
 	}
 	if p.prior != nil && c.live != nil {
 		p.keepIfSame(c)
@@ -127,15 +154,38 @@ func (p *planner) dryRunObject(ctx context.Context, c *objectChange) error {
 	return nil
 }
 
+// isExpectedNew reports whether nothing is known of an object that would be there.
+func (p *planner) isExpectedNew(c *objectChange) bool {
+	return (p.prior == nil || !slices.ContainsFunc(p.prior.Refs, c.ref.SameObject)) && !p.replacesOwn()
+}
+
+// dryRunNew asks for the dry run of an object without reading it first: the answer tells whether
+// it is there. The claims that it would find are read at the same time. It reports whether the
+// object is new, and all is found out. Otherwise the answer is kept for [applyPlanner.dryRunApply].
+func (p *planner) dryRunNew(ctx context.Context, c *objectChange) (isNew bool, err error) {
+	claims, stop := p.ofClaims().readAhead(ctx, c.manifest)
+	defer stop()
+	result, err := p.kube.DryRun(ctx, c.manifest, nil)
+	switch {
+	case err != nil && isHopeless(ctx, err):
+		return false, err
+	case err != nil || !kube.IsNew(result):
+		c.first = firstAnswer{result: result, refusal: err}
+		return false, nil
+	}
+	c.dryRun = result
+	if isStatefulSet(c.manifest) {
+		return true, p.ofClaims().planKeptClaims(ctx, c, claims)
+	}
+	return true, nil
+}
+
 // readLive reads the live object, and leaves it as it is if the fingerprint of the last
 // apply says that it is in sync. Then the server need not be asked for a dry run.
 //
 // A plan reads in batches. An apply trusts such an answer for an object that it leaves
-// alone, and reads again what it is about to write. So a client of which one object
-// changes, its StatefulSet for a new image, costs four requests of its own over plan
-// and apply: the dry run of the plan, which the operator sees; that of the CLI's second
-// plan, in another process, which must give the same; the read before the write, by
-// which the apply knows that this dry run still holds; and the write.
+// alone, and reads again what it is about to write, unless what the plan has found a moment
+// ago will do: see [recentPlans].
 func (p *planner) readLive(ctx context.Context, c *objectChange) error {
 	var err error
 	if p.batched || c.fingerprint != (managedfields.Fingerprint{}) {

@@ -104,7 +104,6 @@ func selectorOf(statefulSet *unstructured.Unstructured) (labels.Selector, error)
 // finished, whatever becomes of the context. An object that has changed since it was
 // read is planned again: it must still give what was planned.
 func (w *writer) recreate(ctx context.Context, c *objectChange) error {
-	planned := w.fields.Owned(c.dryRun)
 	for try := 1; ; try++ {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -122,16 +121,12 @@ func (w *writer) recreate(ctx context.Context, c *objectChange) error {
 			return err
 		}
 		growing := c.claims.growing // has been asked for by now
-		*c = *newObjectChange(c.manifest, objectState{fields: c.prior})
-		if err := w.planner.dryRunObject(ctx, c); err != nil {
+		if err := w.planAgain(ctx, c); err != nil {
 			return err
 		}
 		c.claims.growing = growing
 		if c.action != actionRecreate {
 			return changed
-		}
-		if changes := fieldChanges(c.ref.Key(), planned, w.fields.Owned(c.dryRun)); len(changes) > 0 {
-			return &OutdatedPlanError{Changes: changes}
 		}
 	}
 }

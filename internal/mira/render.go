@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -26,6 +27,7 @@ type renderer struct {
 	}
 	settings  Settings
 	templates loadCache[*template.Template] // by source
+	begun     sync.Map                      // the sources that [Fleet.ReadTemplateAhead] has begun to read
 	domain    loadCache[*string]
 }
 
@@ -114,6 +116,20 @@ func sameKeyError(line int, key string) error {
 	return &template.Error{Line: line, Path: "metadata.name", Reason: fmt.Sprintf(
 		"another object of the template, of a kind of the same name in another API group, is called %s, too: "+
 			"plans could not tell them apart", key)}
+}
+
+// ReadTemplateAhead begins to read a template, so that the plan that follows a refresh need not
+// wait for it. It does so once for each source. If it fails, the plan reads the template again.
+func (f *Fleet) ReadTemplateAhead(ctx context.Context, source TemplateSource) {
+	if _, isBegun := f.renderer.begun.LoadOrStore(source.String(), true); isBegun {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	go func() {
+		if _, err := f.renderer.template(ctx, Spec{Template: source}); err != nil {
+			logging.Debug(ctx, "The client template could not be read ahead", "source", source, "error", err)
+		}
+	}()
 }
 
 // template reads and parses the template of a client. One that another resource of the

@@ -160,6 +160,7 @@ func (r *clientResource) Read(ctx context.Context, req resource.ReadRequest, res
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	live, err := resultOr(ctx, func() (*mira.State, error) {
+		r.provider.readTemplateAhead(ctx, &model)
 		return r.provider.fleet.Read(ctx, model.Namespace.get(), model.Name.get(), model.state(private))
 	})
 	if err != nil {

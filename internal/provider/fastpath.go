@@ -91,6 +91,7 @@ func (f *fastPath) read(
 	}
 	timed, cancel := context.WithTimeout(ctx, client.readTimeout)
 	defer cancel()
+	data.readTemplateAhead(ctx, &client.clientModel)
 	live, err := data.fleet.Read(timed, client.Namespace.get(), client.Name.get(), client.prior)
 	ctx = withResult(ctx, live, err)
 	if err != nil {

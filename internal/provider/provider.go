@@ -55,6 +55,14 @@ type configured struct {
 	told      toldErrors
 }
 
+// readTemplateAhead begins to read the template that the plan of a client needs after its
+// refresh. One that a client has for itself is left to its plan.
+func (c *configured) readTemplateAhead(ctx context.Context, client *clientModel) {
+	if client.Template.isNull() {
+		c.fleet.ReadTemplateAhead(ctx, c.template)
+	}
+}
+
 func (p *miraProvider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
 	resp.TypeName = "mira"
 	resp.Version = p.version
