@@ -2,8 +2,10 @@ package kube
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -11,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
@@ -31,21 +34,84 @@ func deletePauses() wait.Backoff {
 // StatefulSet. A UID in the reference is a precondition: an object that took the
 // name in the meantime is left alone, and the one that was meant counts as gone.
 func (c *Client) Delete(ctx context.Context, ref Ref) error {
+	_, err := c.delete(ctx, ref)
+	return err
+}
+
+// Deletion is what a delete has found.
+type Deletion int
+
+const (
+	// Deleted: the object was there, and is gone.
+	Deleted Deletion = iota + 1
+	// Absent: there was no object of that name.
+	Absent
+	// Replaced: another object has the name by now. It was left alone.
+	Replaced
+)
+
+// DeleteSame is [Client.Delete] for a reference with a UID, and tells what it has found.
+func (c *Client) DeleteSame(ctx context.Context, ref Ref) (Deletion, error) {
+	return c.delete(ctx, ref)
+}
+
+func (c *Client) delete(ctx context.Context, ref Ref) (Deletion, error) {
 	resource, err := c.writable(ref)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	d := deletion{client: c, resource: resource, ref: ref}
-	isGone, err := d.request(ctx)
-	if err != nil || isGone {
-		return err
+	progress, err := d.request(ctx)
+	if err != nil {
+		return 0, err
 	}
-	begun := time.Now()
-	if err := d.wait(ctx); err != nil {
-		return err
+	return d.finish(ctx, progress)
+}
+
+// DeleteWatched is [Client.DeleteSame] for an object that is looked at first: it is watched, and
+// deleted if `check` does not object to it as it is. The error of `check` comes back as it is.
+func (c *Client) DeleteWatched(ctx context.Context, ref Ref, check func(live *unstructured.Unstructured) error) (Deletion, error) {
+	resource, err := c.writable(ref)
+	if err != nil {
+		return 0, err
 	}
-	logging.Debug(ctx, "Deleted an object", "object", ref, "waited", time.Since(begun))
-	return nil
+	d := deletion{client: c, resource: resource, ref: ref}
+	progress := deleteProgress(0)
+	var failed error
+	isMet := false
+	begin := func(live *unstructured.Unstructured) (isDone bool) {
+		isMet = true
+		switch {
+		case live == nil:
+			progress = deleteAbsent
+		case live.GetUID() != ref.UID:
+			progress = deleteReplaced
+		default:
+			if failed = check(live); failed == nil {
+				progress, failed = d.request(ctx)
+			}
+		}
+		return failed != nil || progress != deleteBegun
+	}
+	watching, cancel := context.WithTimeout(ctx, lookAgain)
+	err = watchGone(watching, resource, ref, begin)
+	cancel()
+	switch {
+	case failed != nil:
+		return 0, failed
+	case err == nil && progress == deleteBegun:
+		return Deleted, nil // and it was seen to go
+	case !isMet && err != nil:
+		// Without a watch the object is read.
+		live, err := c.Get(ctx, ref)
+		if err != nil {
+			return 0, err
+		}
+		if begin(live); failed != nil {
+			return 0, failed
+		}
+	}
+	return d.finish(ctx, progress)
 }
 
 // deletion is the delete of one object.
@@ -55,48 +121,115 @@ type deletion struct {
 	ref      Ref
 }
 
+// deleteProgress is what the request for a deletion has come to.
+type deleteProgress int
+
+const (
+	deleteBegun    deleteProgress = iota + 1 // it is on its way
+	deleteDone                               // the object is gone at once
+	deleteAbsent                             // there was none
+	deleteReplaced                           // another object has the name
+)
+
+// finish waits for the end of a deletion that has begun.
+func (d deletion) finish(ctx context.Context, progress deleteProgress) (Deletion, error) {
+	switch progress {
+	case deleteAbsent:
+		return Absent, nil
+	case deleteReplaced:
+		return Replaced, nil
+	case deleteDone:
+		return Deleted, nil
+	case deleteBegun:
+	}
+	begun := time.Now()
+	if err := d.wait(ctx); err != nil {
+		return 0, err
+	}
+	logging.Debug(ctx, "Deleted an object", "object", d.ref, "waited", time.Since(begun))
+	return Deleted, nil
+}
+
+// ownsNothing are kinds whose objects own no pods. Their deletion need not wait for what they
+// own: the server removes them at once, unless a finalizer holds them.
+var ownsNothing = []schema.GroupKind{
+	{Kind: "Service"}, {Kind: "ConfigMap"}, {Kind: "Secret"}, {Kind: "ServiceAccount"},
+	{Group: "networking.k8s.io", Kind: "Ingress"}, {Group: "networking.k8s.io", Kind: "NetworkPolicy"},
+	{Group: "policy", Kind: "PodDisruptionBudget"}, {Group: "autoscaling", Kind: "HorizontalPodAutoscaler"},
+}
+
 // request asks for the deletion of the object. It believes neither a conflict nor an
-// answer that got lost, but looks at the object. It reports whether the object is gone
-// already; otherwise, without an error, it is on its way.
-func (d deletion) request(ctx context.Context) (isGone bool, err error) {
+// answer that got lost, but looks at the object.
+func (d deletion) request(ctx context.Context) (deleteProgress, error) {
 	ref := d.ref
 	propagation := metav1.DeletePropagationForeground
+	if slices.Contains(ownsNothing, ref.GroupVersionKind().GroupKind()) {
+		propagation = metav1.DeletePropagationBackground
+	}
 	options := metav1.DeleteOptions{PropagationPolicy: &propagation, Preconditions: ref.deletePreconditions()}
 	for pauses := deletePauses(); ; {
-		err := d.resource.Delete(ctx, ref.Name, options)
-		if err == nil {
-			return false, nil
+		isGone, err := d.send(ctx, options)
+		switch {
+		case err == nil && isGone:
+			return deleteDone, nil
+		case err == nil:
+			return deleteBegun, nil
 		}
 		failure := d.client.errors.translate("delete", ref, err)
 		if _, ok := errors.AsType[*NotFoundError](failure); ok {
-			return true, nil
+			return deleteAbsent, nil
 		}
 		if !apierrors.IsConflict(err) && !IsOutcomeUnknown(err) {
-			return false, failure
+			return 0, failure
 		}
 		live, lookErr := d.client.Get(ctx, ref)
 		switch {
 		case lookErr != nil:
-			return false, errors.Join(failure, lookErr)
+			return 0, errors.Join(failure, lookErr)
 		case live == nil:
-			return true, nil
+			return deleteDone, nil
 		case ref.UID != "" && live.GetUID() != ref.UID:
 			logging.Debug(ctx, "Left alone an object that took the name of a deleted one", "object", ref)
-			return true, nil
+			return deleteReplaced, nil
 		case live.GetDeletionTimestamp() != nil:
-			return false, nil
+			return deleteBegun, nil
 		}
 		if _, isDenied := errors.AsType[*DeniedError](failure); isDenied || !apierrors.IsConflict(err) || pauses.Steps == 0 {
-			return false, failure
+			return 0, failure
 		}
 		timer := time.NewTimer(pauses.Step())
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return false, failure
+			return 0, failure
 		}
 	}
+}
+
+// send sends the request. The answer says whether the object is gone: it is a status, or the
+// object as it was. One that a finalizer holds, or whose pods end first, has a
+// deletionTimestamp by now.
+func (d deletion) send(ctx context.Context, options metav1.DeleteOptions) (isGone bool, err error) {
+	resource, err := d.client.kinds.served(d.ref.GroupVersionKind())
+	if err != nil {
+		return false, err
+	}
+	options.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "DeleteOptions"})
+	body, err := json.Marshal(options)
+	if err != nil {
+		return false, err
+	}
+	path := append(resourcePath(resource, d.ref.Namespace), d.ref.Name)
+	result := d.client.requests.Delete().AbsPath(path...).SetHeader("Content-Type", runtime.ContentTypeJSON).Body(body).Do(ctx)
+	if err := result.Error(); err != nil {
+		return false, err
+	}
+	var left metav1.PartialObjectMetadata
+	if answer, err := result.Raw(); err != nil || json.Unmarshal(answer, &left) != nil {
+		return false, nil //nolint:nilerr // whatever was answered, the object is looked at
+	}
+	return left.Kind == "Status" || left.Kind == d.ref.Kind && left.DeletionTimestamp == nil, nil
 }
 
 // WaitGone waits until an object that is being deleted is gone. The error is a
@@ -132,7 +265,7 @@ const lookAgain = 30 * time.Second
 func (d deletion) wait(ctx context.Context) error {
 	for {
 		watching, cancel := context.WithTimeout(ctx, lookAgain)
-		err := watchGone(watching, d.resource, d.ref)
+		err := watchGone(watching, d.resource, d.ref, func(*unstructured.Unstructured) bool { return false })
 		hasEnded := watching.Err() != nil
 		cancel()
 		switch {
@@ -146,19 +279,23 @@ func (d deletion) wait(ctx context.Context) error {
 	}
 }
 
-func watchGone(ctx context.Context, resource dynamic.ResourceInterface, ref Ref) error {
+// watchGone watches an object until it is gone. `begin` is called once, with the object as it is at
+// first; nil if there is none. If it returns true, nothing is waited for.
+func watchGone(
+	ctx context.Context, resource dynamic.ResourceInterface, ref Ref, begin func(live *unstructured.Unstructured) (isDone bool),
+) error {
 	isOther := func(object any) bool {
 		live, ok := object.(*unstructured.Unstructured)
 		return ok && ref.UID != "" && live.GetUID() != ref.UID
 	}
 	_, err := watchtools.UntilWithSync(ctx, watchOne(resource, ref.Name), &unstructured.Unstructured{},
 		func(store cache.Store) (bool, error) {
+			var live *unstructured.Unstructured
 			for _, object := range store.List() {
-				if !isOther(object) {
-					return false, nil
-				}
+				live, _ = object.(*unstructured.Unstructured)
 			}
-			return true, nil
+			isDone := begin(live)
+			return isDone || live == nil || isOther(live), nil
 		},
 		func(event watch.Event) (bool, error) {
 			return event.Type == watch.Deleted || isOther(event.Object), nil

@@ -127,7 +127,8 @@ func TestDelete_watchThatHangs(t *testing.T) {
 		server.before = func(r *http.Request) (*http.Response, error) {
 			switch query := r.URL.Query(); {
 			case r.Method == http.MethodDelete:
-				return answer(r, http.StatusOK, []byte(`{"kind":"Status","apiVersion":"v1","status":"Success"}`)), nil
+				return answer(r, http.StatusOK, []byte(`{"kind":"Service","apiVersion":"v1","metadata":{"name":"mira-c0000",`+
+					`"deletionTimestamp":"2026-01-01T00:00:00Z","finalizers":["example.com/wait"]}}`)), nil
 			case query.Has("watch") && isFirst:
 				isFirst = false
 				<-r.Context().Done()

@@ -44,11 +44,7 @@ type item struct {
 // listPage reads one page of the objects of a kind.
 func listPage(ctx context.Context, server rest.Interface, options listOptions) (page, error) {
 	resource := options.resource
-	path := []string{"/apis", resource.Group, resource.Version, "namespaces", options.namespace, resource.Resource}
-	if resource.Group == "" {
-		path = []string{"/api", resource.Version, "namespaces", options.namespace, resource.Resource}
-	}
-	request := server.Get().AbsPath(path...).SetHeader("Accept", "application/json")
+	request := server.Get().AbsPath(resourcePath(resource, options.namespace)...).SetHeader("Accept", "application/json")
 	if options.nameOnly {
 		request.SetHeader("Accept", metadataOnly)
 	}
@@ -83,6 +79,14 @@ func listPage(ctx context.Context, server rest.Interface, options listOptions) (
 		read.items = append(read.items, item{name: name, data: data})
 	}
 	return read, nil
+}
+
+// resourcePath returns the path of the objects of a kind in a namespace.
+func resourcePath(resource schema.GroupVersionResource, namespace string) []string {
+	if resource.Group == "" {
+		return []string{"/api", resource.Version, "namespaces", namespace, resource.Resource}
+	}
+	return []string{"/apis", resource.Group, resource.Version, "namespaces", namespace, resource.Resource}
 }
 
 // nameIn reads metadata.name, which stands near the beginning, without reading the

@@ -54,8 +54,16 @@ type deletion struct {
 	result Deleted
 }
 
-// run reads and checks all objects before it deletes the first.
+// run deletes the objects and, if that is asked for, the claims.
 func (d *deletion) run(ctx context.Context) (*Deleted, error) {
+	if !d.deleteData && d.knowsObjects() {
+		return d.runByUID(ctx)
+	}
+	return d.runReading(ctx)
+}
+
+// runReading reads and checks all objects before it deletes the first.
+func (d *deletion) runReading(ctx context.Context) (*Deleted, error) {
 	live, err := d.readAll(ctx)
 	if err != nil {
 		return nil, err

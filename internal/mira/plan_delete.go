@@ -21,7 +21,8 @@ type ClientName struct {
 // its place, if a change of its name or namespace replaces it. The error says that the
 // rights do not suffice to delete it without its claims.
 //
-// Where the claims cannot be read, the recorded ones are told.
+// The recorded claims are told where they cannot be read, and where they stay and nothing
+// else is to be looked at: see [deletion.knowsObjects].
 func (f *Fleet) PlanDelete(
 	ctx context.Context, namespace, name string, recorded *State, deleteData bool, next *ClientName,
 ) ([]Warning, error) {
@@ -60,16 +61,10 @@ func (f *Fleet) PlanReplacement(ctx context.Context, namespace, name string, as 
 func (d *deletion) plan(ctx context.Context, next *ClientName) ([]Warning, error) {
 	var warnings []Warning
 	claims := d.recorded.Claims
-	if live, err := d.readStatefulSets(ctx); err == nil {
-		if found, err := d.findClaims(ctx, live); err == nil {
-			claims = claimNames(found)
-		}
-		if !d.deleteData {
-			kept, err := d.planKeeping(ctx, live)
-			if err != nil {
-				return nil, err
-			}
-			warnings = kept
+	if d.deleteData || !d.knowsObjects() {
+		var err error
+		if warnings, claims, err = d.lookAtClaims(ctx); err != nil {
+			return nil, err
 		}
 	}
 	switch {
@@ -82,6 +77,23 @@ func (d *deletion) plan(ctx context.Context, next *ClientName) ([]Warning, error
 		warnings = append(warnings, DataKeptWarning{Client: d.client, Namespace: d.namespace, Claims: claims})
 	}
 	return warnings, nil
+}
+
+// lookAtClaims returns the names of the client's claims, and the warnings of those that would be
+// lost. Where they cannot be read, the recorded ones are told.
+func (d *deletion) lookAtClaims(ctx context.Context) (warnings []Warning, claims []string, err error) {
+	claims = d.recorded.Claims
+	live, err := d.readStatefulSets(ctx)
+	if err != nil {
+		return nil, claims, nil //nolint:nilerr // the delete itself reads again
+	}
+	if found, err := d.findClaims(ctx, live); err == nil {
+		claims = claimNames(found)
+	}
+	if !d.deleteData {
+		warnings, err = d.planKeeping(ctx, live)
+	}
+	return warnings, claims, err
 }
 
 // readStatefulSets reads the recorded StatefulSets that are the client's, together with

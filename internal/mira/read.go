@@ -48,6 +48,8 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, prior *State) 
 		if isOther := ref.UID != "" && ref.UID != object.GetUID(); !isOther || object.GetLabels()[ClientLabel] == name {
 			ref = kube.RefOf(object)
 		}
+		state.ReadBeforeDelete = state.ReadBeforeDelete || checkOwner(object, name) != nil ||
+			isStatefulSet(object) && len(kube.DeletesClaims(object)) > 0
 		state.Refs = append(state.Refs, ref)
 		state.Objects[ref.Key()] = f.refreshedFields(object, prior.Objects[ref.Key()])
 		live = append(live, object)

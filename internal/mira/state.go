@@ -34,6 +34,10 @@ type State struct {
 	// Cluster is the identity of the cluster that the client was last written to; empty
 	// where it is not known.
 	Cluster string
+	// ReadBeforeDelete: the last refresh has found something because of which a delete must read
+	// the objects, already in its plan: the client's StatefulSet has Kubernetes delete its claims,
+	// or an object carries the label of another client.
+	ReadBeforeDelete bool
 	// PinnedRevision is the one to which the configuration pinned the client, if any.
 	PinnedRevision string
 	// Journal is what an apply has begun and not seen through; nil if there is nothing.

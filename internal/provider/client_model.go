@@ -207,18 +207,19 @@ func (m *clientModel) setURL(url string) {
 // private state.
 func (m *clientModel) state(private clientPrivate) *mira.State {
 	state := &mira.State{
-		Objects:         m.Objects.get(),
-		Refs:            private.Refs,
-		Images:          m.Images.get(),
-		Claims:          m.Claims.get(),
-		URL:             m.URL.get(),
-		Revision:        m.TemplateRevision.get(),
-		Fingerprints:    private.Fingerprints,
-		Cluster:         private.Cluster,
-		PinnedRevision:  m.Template.get().Revision.get(),
-		DeletesData:     m.DeleteData.get(),
-		Journal:         private.Journal,
-		IgnoresRollouts: m.WaitForRollout.isKnown() && !m.WaitForRollout.get(),
+		Objects:          m.Objects.get(),
+		Refs:             private.Refs,
+		Images:           m.Images.get(),
+		Claims:           m.Claims.get(),
+		URL:              m.URL.get(),
+		Revision:         m.TemplateRevision.get(),
+		Fingerprints:     private.Fingerprints,
+		Cluster:          private.Cluster,
+		ReadBeforeDelete: private.ReadBeforeDelete,
+		PinnedRevision:   m.Template.get().Revision.get(),
+		DeletesData:      m.DeleteData.get(),
+		Journal:          private.Journal,
+		IgnoresRollouts:  m.WaitForRollout.isKnown() && !m.WaitForRollout.get(),
 	}
 	if state.Refs == nil {
 		state.Refs = mira.RefsOf(m.Namespace.get(), state.Objects)
@@ -248,7 +249,10 @@ func (m *clientModel) save(
 	m.setState(state)
 	to.Raw = m.encode()
 	identity.Raw = m.identity().encode()
-	kept := clientPrivate{Refs: state.Refs, Fingerprints: state.Fingerprints, Journal: state.Journal, Cluster: state.Cluster}
+	kept := clientPrivate{
+		Refs: state.Refs, Fingerprints: state.Fingerprints, Journal: state.Journal, Cluster: state.Cluster,
+		ReadBeforeDelete: state.ReadBeforeDelete,
+	}
 	return kept.save(ctx, private)
 }
 

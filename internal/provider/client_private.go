@@ -23,6 +23,8 @@ type clientPrivate struct {
 	Journal *mira.Journal
 	// Cluster is that of [mira.State].
 	Cluster string
+	// ReadBeforeDelete is that of [mira.State].
+	ReadBeforeDelete bool
 }
 
 // The keys of the parts.
@@ -31,6 +33,7 @@ const (
 	fingerprintsKey = "marks"
 	journalKey      = "journal"
 	clusterKey      = "cluster"
+	deleteKey       = "read_before_delete"
 )
 
 // privateReader reads the private state of a resource. All of the framework's types for
@@ -64,6 +67,9 @@ func loadClientPrivate(ctx context.Context, private privateReader) (clientPrivat
 	if len(data) > 0 && json.Unmarshal(data, &loaded.Cluster) != nil {
 		loaded.Cluster = ""
 	}
+	data, more = private.GetKey(ctx, deleteKey)
+	diags.Append(more...)
+	loaded.ReadBeforeDelete = len(data) > 0
 	data, more = private.GetKey(ctx, journalKey)
 	diags.Append(more...)
 	if len(data) > 0 {
@@ -83,6 +89,11 @@ func (p clientPrivate) save(ctx context.Context, private privateWriter) diag.Dia
 	}
 	if p.Cluster != "" {
 		diags.Append(saveKey(ctx, private, clusterKey, p.Cluster)...)
+	}
+	if p.ReadBeforeDelete {
+		diags.Append(saveKey(ctx, private, deleteKey, true)...)
+	} else {
+		diags.Append(private.SetKey(ctx, deleteKey, nil)...)
 	}
 	if p.Journal == nil {
 		diags.Append(private.SetKey(ctx, journalKey, nil)...)
