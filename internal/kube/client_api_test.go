@@ -303,3 +303,108 @@ func TestClientAPI_adoption(t *testing.T) {
 		t.Errorf("after the adoption: sessionAffinity %q, annotations %v", affinity, applied.GetAnnotations())
 	}
 }
+
+// What an apply is bound to is compared by the server, for built-in kinds and others.
+func TestClientAPI_guardedApplies(t *testing.T) {
+	t.Parallel()
+	client, s := newClient(t, kube.Options{Force: true})
+	for _, object := range []*unstructured.Unstructured{service(s.Namespace, nil), statefulSet(s.Namespace, "mira")} {
+		t.Run(object.GetKind(), func(t *testing.T) {
+			wantChanged := func(what string, err error) {
+				t.Helper()
+				if changed, ok := errors.AsType[*kube.ChangedError](err); !ok || changed.MayBeOurs {
+					t.Errorf("%s: error %v, want a ChangedError that is not ours", what, err)
+				}
+			}
+			result, err := client.DryRun(t.Context(), object, nil)
+			if err != nil || !kube.IsNew(result) {
+				t.Errorf("the dry run of a new object: is new %t, error %v", kube.IsNew(result), err)
+			}
+			first, err := client.Apply(t.Context(), kube.OnlyIfAbsent(object))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if result, err := client.DryRun(t.Context(), object, nil); err != nil || kube.IsNew(result) {
+				t.Errorf("the dry run of an existing object: is new %t, error %v", kube.IsNew(result), err)
+			}
+			_, err = client.Apply(t.Context(), kube.OnlyIfAbsent(object))
+			wantChanged("an object that is there", err)
+
+			s.Patch(t, object.GetKind(), object.GetName(), "test", `{"metadata":{"annotations":{"a":"b"}}}`)
+			_, err = client.Apply(t.Context(), kube.OnlyIfUnchanged(object, first))
+			wantChanged("an object that has changed", err)
+			if _, err := client.Apply(t.Context(), kube.OnlyIfSame(object, first)); err != nil {
+				t.Errorf("an object that is the same: %v", err)
+			}
+			now := s.Get(t, object.GetKind(), object.GetName())
+			if _, err := client.Apply(t.Context(), kube.OnlyIfUnchanged(object, now)); err != nil && object.GetKind() == "Service" {
+				t.Errorf("an object that has not changed: %v", err)
+			}
+
+			s.Delete(t, object.GetKind(), object.GetName())
+			_, err = client.Apply(t.Context(), kube.OnlyIfUnchanged(object, now))
+			wantChanged("an object that is gone", err)
+		})
+	}
+}
+
+func TestClientAPI_deletesTellWhatTheyFound(t *testing.T) {
+	t.Parallel()
+	client, s := newClient(t, kube.Options{Force: true})
+	anyObject := func(*unstructured.Unstructured) error { return nil }
+	for _, object := range []*unstructured.Unstructured{service(s.Namespace, nil), statefulSet(s.Namespace, "mira")} {
+		for name, remove := range map[string]func(kube.Ref) (kube.Deletion, error){
+			"by its UID": func(ref kube.Ref) (kube.Deletion, error) { return client.DeleteSame(t.Context(), ref) },
+			"watched":    func(ref kube.Ref) (kube.Deletion, error) { return client.DeleteWatched(t.Context(), ref, anyObject) },
+		} {
+			t.Run(object.GetKind()+" "+name, func(t *testing.T) {
+				want := func(what string, ref kube.Ref, want kube.Deletion) {
+					t.Helper()
+					if found, err := remove(ref); found != want || err != nil {
+						t.Errorf("%s: %d (error %v), want %d", what, found, err, want)
+					}
+				}
+				first, err := client.Apply(t.Context(), object)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want("an object that is there", kube.RefOf(first), kube.Deleted)
+				if live, err := client.Get(t.Context(), kube.RefOf(first)); live != nil || err != nil {
+					t.Errorf("after its delete there is %v (error %v)", live, err)
+				}
+				want("an object that is gone", kube.RefOf(first), kube.Absent)
+				second, err := client.Apply(t.Context(), object)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want("an object whose name another has", kube.RefOf(first), kube.Replaced)
+				s.Patch(t, object.GetKind(), object.GetName(), "test", `{"metadata":{"finalizers":["example.com/wait"]}}`)
+				released := make(chan struct{})
+				go func() {
+					defer close(released)
+					s.WaitFor(t, object.GetKind(), "that is being deleted", func(all []*unstructured.Unstructured) bool {
+						return len(all) == 1 && all[0].GetDeletionTimestamp() != nil
+					})
+					s.Patch(t, object.GetKind(), object.GetName(), "test", `{"metadata":{"finalizers":null}}`)
+				}()
+				want("an object that a finalizer holds", kube.RefOf(second), kube.Deleted)
+				<-released
+				if live, err := client.Get(t.Context(), kube.RefOf(second)); live != nil || err != nil {
+					t.Errorf("after its delete there is %v (error %v)", live, err)
+				}
+			})
+		}
+	}
+
+	t.Run("an objection", func(t *testing.T) {
+		live, err := client.Apply(t.Context(), statefulSet(s.Namespace, "mira"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		objection := errors.New("not this one")
+		_, err = client.DeleteWatched(t.Context(), kube.RefOf(live), func(*unstructured.Unstructured) error { return objection })
+		if now := s.Get(t, "StatefulSet", live.GetName()); !errors.Is(err, objection) || now.GetDeletionTimestamp() != nil {
+			t.Errorf("error %v, deletionTimestamp %v; want the objection and an object that stays", err, now.GetDeletionTimestamp())
+		}
+	})
+}

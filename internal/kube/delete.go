@@ -42,11 +42,11 @@ func (c *Client) Delete(ctx context.Context, ref Ref) error {
 type Deletion int
 
 const (
-	// Deleted: the object was there, and is gone.
+	// Deleted says that the object was there, and is gone.
 	Deleted Deletion = iota + 1
-	// Absent: there was no object of that name.
+	// Absent says that there was no object of that name.
 	Absent
-	// Replaced: another object has the name by now. It was left alone.
+	// Replaced says that another object has the name by now. It was left alone.
 	Replaced
 )
 
@@ -107,7 +107,8 @@ func (c *Client) DeleteWatched(ctx context.Context, ref Ref, check func(live *un
 		if err != nil {
 			return 0, err
 		}
-		if begin(live); failed != nil {
+		begin(live)
+		if failed != nil {
 			return 0, failed
 		}
 	}

@@ -50,12 +50,6 @@ func (r Ref) SameObject(other Ref) bool {
 		r.Namespace == other.Namespace && r.Name == other.Name
 }
 
-// unversioned leaves out what may differ between references to the same object.
-func (r Ref) unversioned() Ref {
-	r.APIVersion, r.UID = r.GroupVersionKind().Group, ""
-	return r
-}
-
 // deletePreconditions keep a delete from touching an object that took the name
 // of the one that is meant.
 func (r Ref) deletePreconditions() *metav1.Preconditions {

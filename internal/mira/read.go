@@ -48,8 +48,6 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, prior *State) 
 		if isOther := ref.UID != "" && ref.UID != object.GetUID(); !isOther || object.GetLabels()[ClientLabel] == name {
 			ref = kube.RefOf(object)
 		}
-		state.ReadBeforeDelete = state.ReadBeforeDelete || checkOwner(object, name) != nil ||
-			isStatefulSet(object) && len(kube.DeletesClaims(object)) > 0
 		state.Refs = append(state.Refs, ref)
 		state.Objects[ref.Key()] = f.refreshedFields(object, prior.Objects[ref.Key()])
 		live = append(live, object)
@@ -60,12 +58,18 @@ func (f *Fleet) Read(ctx context.Context, namespace, name string, prior *State) 
 	if len(live) == 0 && !isLeaving && len(state.Claims) == 0 {
 		return nil, nil
 	}
+	state.ReadBeforeDelete = slices.ContainsFunc(live, func(object *unstructured.Unstructured) bool { return isCarefulDelete(object, name) })
 	state.Journal = journalReader{f.services}.read(ctx, prior, live)
 	state.Images = imagesOf(state.Objects)
 	if slices.ContainsFunc(live, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Ingress" }) {
 		state.URL = refreshedURL(f.fields, live, prior)
 	}
 	return state, nil
+}
+
+// isCarefulDelete reports whether a delete must look at an object first.
+func isCarefulDelete(object *unstructured.Unstructured, client string) bool {
+	return checkOwner(object, client) != nil || isStatefulSet(object) && len(kube.DeletesClaims(object)) > 0
 }
 
 // refreshedFields returns what a refresh shows of an object. It does not have the client's

@@ -64,10 +64,10 @@ func (s *State) hasRef(ref kube.Ref) bool {
 	return slices.ContainsFunc(s.Refs, func(recorded kube.Ref) bool { return recorded.SameObject(ref) && recorded.UID == ref.UID })
 }
 
-// SameClient reports whether both show the same of a client's objects: what a plan
-// compares. The template's revision is not part of that.
+// SameClient reports whether both show the same of a client's objects: what a plan, and the plan
+// of a delete, compares. The template's revision is not part of that.
 func (s *State) SameClient(other *State) bool {
-	return s.Journal.IsPending() == other.Journal.IsPending() && s.URL == other.URL &&
+	return s.Journal.IsPending() == other.Journal.IsPending() && s.ReadBeforeDelete == other.ReadBeforeDelete && s.URL == other.URL &&
 		slices.Equal(s.Claims, other.Claims) && maps.Equal(s.Images, other.Images) &&
 		maps.EqualFunc(s.Objects, other.Objects, managedfields.FieldsEqual)
 }

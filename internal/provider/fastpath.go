@@ -97,7 +97,7 @@ func (f *fastPath) read(
 	if err != nil {
 		return ctx, nil, requestFailed
 	}
-	if live == nil || live.Revision != client.prior.Revision || live.ReadBeforeDelete != client.prior.ReadBeforeDelete || !live.SameClient(client.prior) || !slices.Equal(live.Refs, client.prior.Refs) {
+	if live == nil || live.Revision != client.prior.Revision || !live.SameClient(client.prior) || !slices.Equal(live.Refs, client.prior.Refs) {
 		return ctx, nil, changedObjects
 	}
 	return ctx, &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, Private: req.Private, NewIdentity: identity}, ""
