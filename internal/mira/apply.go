@@ -89,7 +89,7 @@ func (w *writer) writeObject(ctx context.Context, c *objectChange) error {
 	for try := 1; ; try++ {
 		err := w.writeOnce(ctx, c)
 		changed, isChanged := errors.AsType[*kube.ChangedError](err)
-		if !isChanged || c.action != actionApply || c.stored != nil || try == writeTries {
+		if !isChanged || c.action != actionApply || try == writeTries {
 			return err
 		}
 		logging.Debug(ctx, "An object is not what the plan has found", "client", w.planner.spec.Name, "object", c.ref, "reason", err)
@@ -98,7 +98,10 @@ func (w *writer) writeObject(ctx context.Context, c *objectChange) error {
 				return err
 			}
 		}
-		if err := w.planAgain(ctx, c); err != nil {
+		adopted := c.stored // nil unless the object was adopted by now, or its owners were changed
+		err = w.planAgain(ctx, c)
+		c.stored = adopted
+		if err != nil {
 			return err
 		}
 		switch c.action {

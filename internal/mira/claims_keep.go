@@ -41,8 +41,7 @@ func (s *services) keepClaims(ctx context.Context, live *unstructured.Unstructur
 // deleteKeepingClaims deletes a live object, but no claims with it.
 func (s *services) deleteKeepingClaims(ctx context.Context, live *unstructured.Unstructured) error {
 	if isStatefulSet(live) {
-		var gone *kube.NotFoundError
-		if _, err := s.keepClaims(ctx, live); err != nil && !errors.As(err, &gone) {
+		if _, err := s.keepClaims(ctx, live); err != nil && !isGone(err) {
 			return err
 		}
 	}

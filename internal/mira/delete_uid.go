@@ -19,21 +19,33 @@ func (d *deletion) knowsObjects() bool {
 
 // runByUID deletes the recorded objects by their UIDs, in reverse order, without reading them
 // first: an object that took the name of one is left alone by the server. A StatefulSet is
-// watched from before its deletion, as its claims depend on what it is by then.
+// watched from before its deletion, as its claims depend on what it is by then, and meanwhile
+// the claims are listed.
 //
 // What was not found as recorded is looked at in the end. If nothing was, this may be another cluster.
 func (d *deletion) runByUID(ctx context.Context) (*Deleted, error) {
-	d.result.KeptClaims = d.recorded.Claims
+	listed := d.listClaimsAhead(ctx)
+	live := make(map[string]*unstructured.Unstructured)
 	isFound := false
 	var replaced []kube.Ref
 	for _, ref := range slices.Backward(d.recorded.Refs) {
-		found, err := d.deleteByUID(ctx, ref)
+		found, err := d.deleteByUID(ctx, ref, func(statefulSet *unstructured.Unstructured) error {
+			live[ref.Key()] = statefulSet
+			<-listed
+			return d.keepFound(ctx, live)
+		})
 		if err != nil {
 			return nil, err
 		}
 		isFound = isFound || found == kube.Deleted
 		if found == kube.Replaced {
 			replaced = append(replaced, ref)
+		}
+	}
+	if len(live) == 0 {
+		<-listed
+		if err := d.keepFound(ctx, live); err != nil {
+			return nil, err
 		}
 	}
 	if !isFound {
@@ -48,45 +60,70 @@ func (d *deletion) runByUID(ctx context.Context) (*Deleted, error) {
 		}
 		if kept != nil {
 			d.result.Warnings = append(d.result.Warnings, kept)
-			d.leaveClaims(ref)
+			delete(d.found, ref.Key()) // the claims go with the object, to its new owner
 		}
 	}
-	return &d.result, nil
+	return &d.result, d.deleteClaims(ctx) // which stay
 }
 
-// leaveClaims takes the claims of a StatefulSet out of those that are told: they go with it to
-// its new owner.
-func (d *deletion) leaveClaims(ref kube.Ref) {
-	if ref.Kind != statefulSetKind {
-		return
+// listClaimsAhead begins to list the claims of the namespace, which are remembered for a moment.
+// The channel is closed when they are there. An error shows up when they are asked for.
+func (d *deletion) listClaimsAhead(ctx context.Context) (done <-chan struct{}) {
+	listed := make(chan struct{})
+	go func() {
+		defer close(listed)
+		_, _ = d.findClaims(ctx, nil)
+	}()
+	return listed
+}
+
+// keepFound notes the client's claims, of the StatefulSets that are known by now. They are only to
+// be kept, which needs no list.
+func (d *deletion) keepFound(ctx context.Context, live map[string]*unstructured.Unstructured) error {
+	found, err := d.findClaims(ctx, live)
+	switch {
+	case ctx.Err() != nil:
+		return err
+	case err != nil && len(d.result.KeptClaims) == 0:
+		d.result.Warnings = append(d.result.Warnings, ClaimsUnreadableWarning{Client: d.client, Err: err})
+		d.result.KeptClaims = d.recorded.Claims
+	case err == nil:
+		d.found = found
 	}
-	d.result.KeptClaims = slices.DeleteFunc(slices.Clone(d.result.KeptClaims), func(claim string) bool {
-		_, isOf := claimTemplateOf(claim, ref.Name)
-		return isOf
-	})
+	return nil
 }
 
-// errNotSafe says that a StatefulSet cannot be deleted as it is.
-var errNotSafe = errors.New("the StatefulSet is another client's, or has its claims deleted")
+// errOfAnother says that a StatefulSet carries the label of another client by now.
+var errOfAnother = errors.New("the StatefulSet is another client's")
 
-// deleteByUID deletes one recorded object.
-func (d *deletion) deleteByUID(ctx context.Context, ref kube.Ref) (kube.Deletion, error) {
+// deleteByUID deletes one recorded object. `before` is called with a StatefulSet that is about to be deleted.
+func (d *deletion) deleteByUID(
+	ctx context.Context, ref kube.Ref, before func(statefulSet *unstructured.Unstructured) error,
+) (kube.Deletion, error) {
 	if ref.Kind != statefulSetKind {
 		return d.kube.DeleteSame(ctx, ref)
 	}
 	found, err := d.kube.DeleteWatched(ctx, ref, func(live *unstructured.Unstructured) error {
-		if checkOwner(live, d.client) != nil || len(kube.DeletesClaims(live)) > 0 {
-			return errNotSafe
+		if checkOwner(live, d.client) != nil {
+			return errOfAnother
 		}
-		return nil
+		if err := before(live); err != nil {
+			return err
+		}
+		_, err := d.keepClaims(ctx, live)
+		return err
 	})
-	if !errors.Is(err, errNotSafe) {
-		return found, err
+	switch {
+	case errors.Is(err, errOfAnother):
+		return kube.Replaced, nil
+	case isGone(err):
+		return kube.Absent, nil
 	}
-	kept, err := d.deleteOwn(ctx, ref, d.client, false)
-	if kept != nil {
-		d.result.Warnings = append(d.result.Warnings, kept)
-		d.leaveClaims(ref)
-	}
-	return kube.Deleted, err
+	return found, err
+}
+
+// isGone reports whether an error says that an object is not there any more.
+func isGone(err error) bool {
+	_, ok := errors.AsType[*kube.NotFoundError](err)
+	return ok
 }

@@ -43,7 +43,7 @@ func (r recentPlans) keep(o *operation) {
 		return // what it found is deleted first
 	}
 	for _, c := range o.changes {
-		if !c.isReusable() {
+		if !c.isReusable() || c.writesToLive() && !o.fields.Applied(c.live) {
 			return
 		}
 	}
