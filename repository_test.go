@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -113,5 +114,38 @@ func TestSupportedCLIs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The names of tests in the docs are those of tests that exist: `make test-oldest` would
+// leave one out without a word whose name has changed. An asterisk stands for the rest of a
+// name.
+func TestDocsNameTestsThatExist(t *testing.T) {
+	var tests []string
+	declaration := regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			for _, match := range declaration.FindAllStringSubmatch(readText(t, path), -1) {
+				tests = append(tests, match[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, err := filepath.Glob(filepath.FromSlash("docs/*/*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(docs, "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md") {
+		for _, match := range regexp.MustCompile("`(Test\\w+)(\\*?)`").FindAllStringSubmatch(readText(t, page), -1) {
+			exists := func(test string) bool {
+				return test == match[1] || match[2] == "*" && strings.HasPrefix(test, match[1])
+			}
+			if !slices.ContainsFunc(tests, exists) {
+				t.Errorf("%s names %s, and there is no such test", page, match[0])
+			}
+		}
 	}
 }

@@ -72,7 +72,7 @@ func TestMinor(t *testing.T) {
 	for name, test := range map[string]struct{ value, want string }{
 		"none is chosen":  {"", DefaultMinor},
 		"the default":     {DefaultMinor, DefaultMinor},
-		"the newest":      {"1.37", "1.37"},
+		"an older one":    {"1.36", "1.36"},
 		"an unknown one":  {"1.2", ""},
 		"a patch version": {"1.36.3", ""},
 		"a pattern":       {"1.3*", ""},
@@ -186,6 +186,16 @@ func TestTerraformIsOnlyBuiltWhenAsked(t *testing.T) {
 		if component, _, err := Find(program); err != nil || component.Name == "terraform" {
 			t.Errorf("a cluster needs %s of %s: %v", program, component.Name, err)
 		}
+	}
+}
+
+func TestTheDefaultMinorIsTheNewest(t *testing.T) {
+	minors, err := checkout.minors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if newest := minors[len(minors)-1]; newest != DefaultMinor {
+		t.Errorf("the default is %s, but %s is there", DefaultMinor, newest)
 	}
 }
 

@@ -8,11 +8,11 @@ import (
 )
 
 // MinorEnv names the environment variable that chooses the minor version of
-// Kubernetes, such as 1.36.
+// Kubernetes, such as 1.37.
 const MinorEnv = "KUBERNETES"
 
-// DefaultMinor is the minor version of Kubernetes if none is chosen.
-const DefaultMinor = "1.36"
+// DefaultMinor is the minor version of Kubernetes if none is chosen: the newest.
+const DefaultMinor = "1.37"
 
 // MinorError says that a minor version of Kubernetes was chosen that cannot be
 // built.
