@@ -57,7 +57,7 @@ func (p *Probe) ConflictRemoval(ctx context.Context, recorded managedfields.Fiel
 	for _, removal := range removals {
 		body := foreign.Applied(fresh, removal)
 		leftovers := c.fields.Adoption(live, body, recorded).Leftovers(fresh)
-		after, err := p.update(ctx, leftovers.Without(body))
+		after, err := p.update(ctx, leftovers.Without(body, fresh))
 		if _, ok := errors.AsType[*RejectedError](err); ok {
 			continue
 		}

@@ -43,7 +43,7 @@ func (p *Probe) Converge(ctx context.Context, result *unstructured.Unstructured,
 		if len(leftovers) == 0 {
 			return nil, nil
 		}
-		after, err := p.update(ctx, leftovers.Without(result))
+		after, err := p.update(ctx, leftovers.Without(result, fresh))
 		if isAnyRefusal(err) {
 			continue
 		}

@@ -105,7 +105,7 @@ func (c *Client) recreated(
 	if err != nil {
 		return nil, err
 	}
-	body := adoption.Leftovers(fresh).Without(merged)
+	body := adoption.Leftovers(fresh).Without(merged, fresh)
 	managedfields.Remove(body, going)
 	for _, field := range immutable {
 		copySpecField(body, fresh, field)

@@ -15,9 +15,11 @@ func (a Adoption) Drops() bool {
 	if !a.dropped().Empty() {
 		return true
 	}
-	had, gets := a.manager.Owned(a.live), a.manager.Owned(a.result)
-	for field, value := range gets {
-		if before, ok := had[field]; ok && before != value && steersDefaults(field, before, value) {
+	for field, at := range leaves(a.manager.ownedSet(a.result)) {
+		// The server may have filled in what it was before.
+		before, ok := a.manager.valueAt(a.live, at)
+		after, _ := a.manager.valueAt(a.result, at)
+		if ok && before != after && steersDefaults(field, before, after) {
 			return true
 		}
 	}
@@ -30,7 +32,7 @@ func steersDefaults(field, before, after string) bool {
 	switch name := field[strings.LastIndexByte(field, '.')+1:]; name {
 	case "image":
 		return isLatest(before) != isLatest(after) // the imagePullPolicy
-	case "hostNetwork", "type", "serviceAccountName":
+	case "hostNetwork", "type", "serviceAccountName", "allocateLoadBalancerNodePorts":
 		return true
 	}
 	return false
@@ -42,12 +44,14 @@ func isLatest(image string) bool {
 	return strings.HasSuffix(name, ":latest") || !strings.ContainsAny(name, ":@")
 }
 
-// AppliesEmpty reports whether a field is applied as an empty text and has another value
-// on the result: the server takes that for a field that is not there, and keeps it.
-func (a Adoption) AppliesEmpty(applied *unstructured.Unstructured) bool {
+// Keeps reports whether the server keeps another value of a field than the one that is
+// applied: it takes an empty text for a field that is not there, and the deprecated
+// serviceAccount gives way to the serviceAccountName that it has filled in.
+func (a Adoption) Keeps(applied *unstructured.Unstructured) bool {
 	for _, at := range leaves(a.manager.ownedSet(a.result)) {
 		wanted, ok := lookUp(applied.Object, at)
-		if got, _ := lookUp(a.result.Object, at); ok && wanted == "" && got != "" && got != nil {
+		isKept := wanted == "" || lastName(at) == "serviceAccount"
+		if got, _ := lookUp(a.result.Object, at); ok && isKept && got != wanted && got != "" && got != nil {
 			return true
 		}
 	}
@@ -119,7 +123,8 @@ func (a Adoption) others(dropped *fieldpath.Set) *fieldpath.Set {
 func isChosen(object *unstructured.Unstructured, l Leftover) bool {
 	name := lastName(l.at)
 	if IsService(object) {
-		return slices.Contains(allocated, name) || name == "nodePort"
+		// A new one may have none, as a load balancer that goes without the ports of nodes.
+		return !l.IsExtra && (slices.Contains(allocated, name) || name == "nodePort")
 	}
 	return l.Field == "spec.replicas"
 }

@@ -57,11 +57,16 @@ func (l Leftovers) Ours() Leftovers {
 	})
 }
 
-// Without returns an object without the leftovers.
-func (l Leftovers) Without(object *unstructured.Unstructured) *unstructured.Unstructured {
+// Without returns an object without the leftovers. Those that we apply have the value of a
+// new object, `fresh`.
+func (l Leftovers) Without(object, fresh *unstructured.Unstructured) *unstructured.Unstructured {
 	object = object.DeepCopy()
 	for _, leftover := range l {
-		without(object.Object, leftover.at)
+		if value, ok := lookUp(fresh.Object, leftover.at); ok && leftover.IsApplied {
+			with(object.Object, leftover.at, value)
+		} else {
+			without(object.Object, leftover.at)
+		}
 	}
 	return object
 }

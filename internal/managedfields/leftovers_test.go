@@ -172,7 +172,7 @@ func TestLeftovers(t *testing.T) {
 			if diff := cmp.Diff(test.want, fieldsOfLeftovers(leftovers)); diff != "" {
 				t.Fatalf("leftovers (-want +got):\n%s", diff)
 			}
-			without := leftovers.Without(test.result)
+			without := leftovers.Without(test.result, test.fresh)
 			for _, leftover := range leftovers {
 				if _, isThere := lookUp(without.Object, leftover.at); isThere {
 					t.Errorf("%s is still there", leftover.Field)

@@ -57,7 +57,7 @@ func (p applyPlanner) dryRunApply(ctx context.Context, c *objectChange) error {
 // have. An object that is being deleted is created as a new one.
 func (p applyPlanner) mayLeaveFields(c *objectChange) bool {
 	adoption := c.adoption(p.fields)
-	return c.live.GetDeletionTimestamp() == nil && (adoption.Drops() || adoption.AppliesEmpty(c.applied))
+	return c.live.GetDeletionTimestamp() == nil && (adoption.Drops() || adoption.Keeps(c.applied))
 }
 
 // planConvergence plans what becomes of the fields that the server keeps.

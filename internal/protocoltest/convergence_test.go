@@ -35,6 +35,18 @@ var movedTemplates = []twoTemplates{
 		"service account dropped with another image", []string{grace, grace + "      serviceAccountName: controller\n"},
 		[]string{"mira:3.0", "mira:3.1"},
 	},
+	{
+		"service account by its old name", []string{grace, grace + "      serviceAccount: controller\n"},
+		[]string{grace, grace + "      serviceAccount: other\n"},
+	},
+	{
+		"service account by its old name with another serviceName", []string{grace, grace + "      serviceAccount: controller\n"},
+		[]string{grace, grace + "      serviceAccount: other\n", "serviceName: mira\n", "serviceName: other\n"},
+	},
+	{
+		"service account by both names", []string{grace, grace + "      serviceAccount: controller\n      serviceAccountName: controller\n"},
+		[]string{grace, grace + "      serviceAccount: other\n"},
+	},
 	{"strategy OnDelete", nil, []string{replicas, replicas + "  updateStrategy:\n    type: OnDelete\n"}},
 	{
 		"strategy OnDelete after a partition",
@@ -63,6 +75,18 @@ var movedTemplates = []twoTemplates{
 	{
 		"Service by a load balancer", []string{"  type: ClusterIP\n", "  type: LoadBalancer\n"},
 		[]string{"  type: ClusterIP\n", "  clusterIP: None\n"},
+	},
+	{
+		"load balancer without ports of nodes", []string{"  type: ClusterIP\n", "  type: LoadBalancer\n"},
+		[]string{"  type: ClusterIP\n", "  type: LoadBalancer\n  allocateLoadBalancerNodePorts: false\n"},
+	},
+	{
+		"from ports of nodes to a load balancer without them", []string{"  type: ClusterIP\n", "  type: NodePort\n"},
+		[]string{"  type: ClusterIP\n", "  type: LoadBalancer\n  allocateLoadBalancerNodePorts: false\n"},
+	},
+	{
+		"Service by a name outside", []string{"  type: ClusterIP\n", "  type: ExternalName\n  externalName: mira.example.com\n"},
+		nil,
 	},
 	{"session affinity", []string{"  type: ClusterIP\n", "  type: ClusterIP\n  sessionAffinity: ClientIP\n"}, nil},
 	{"network of the host", []string{grace, grace + "      hostNetwork: true\n"}, nil},
