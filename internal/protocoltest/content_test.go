@@ -38,7 +38,7 @@ func (c clientOf) content(t *testing.T, s *acctest.Sandbox) content {
 			fields := make(contentFields)
 			spec, _, _ := unstructured.NestedMap(object.Object, "spec")
 			if kind == "Service" {
-				c.hideChosen(spec)
+				c.hideChosen(t, object.GetName(), spec)
 			}
 			fields.add("spec", "", c.withoutName(t, spec))
 			metadata := map[string]any{"labels": object.GetLabels(), "annotations": object.GetAnnotations()}
@@ -93,7 +93,13 @@ func (c clientOf) stateValue(t *testing.T, path, value string) string {
 }
 
 // hideChosen replaces what the server chooses for a Service.
-func (c clientOf) hideChosen(spec map[string]any) {
+func (c clientOf) hideChosen(t *testing.T, service string, spec map[string]any) {
+	t.Helper()
+	var state struct{ Objects map[string]map[string]string }
+	if err := json.Unmarshal(c.State, &state); err != nil {
+		t.Fatal(err)
+	}
+	asked := state.Objects["Service/"+service]
 	if address, ok := spec["clusterIP"]; ok && address != "None" {
 		spec["clusterIP"] = chosen
 	}
@@ -105,8 +111,15 @@ func (c clientOf) hideChosen(spec map[string]any) {
 	}
 	ports, _ := spec["ports"].([]any)
 	for _, port := range ports {
-		if number, ok := port.(map[string]any)["nodePort"]; ok {
-			port.(map[string]any)["nodePort"] = c.portName(fmt.Sprint(number))
+		fields := port.(map[string]any)
+		number, ok := fields["nodePort"]
+		if !ok {
+			continue
+		}
+		// The server gives two ports of one number and two protocols the same one.
+		fields["nodePort"] = chosen
+		if asked[fmt.Sprintf("spec.ports[%v,%v].nodePort", fields["port"], fields["protocol"])] != "" {
+			fields["nodePort"] = c.portName(fmt.Sprint(number))
 		}
 	}
 }
@@ -262,9 +275,19 @@ func differencesOf(model, moved content) []difference {
 // write, and so to change who owns the field.
 func isSpeltOut(model, moved content, object, path string) bool {
 	key, isState := strings.CutPrefix(object, stateOf)
-	has, ok := model[key][path]
-	now, isThere := moved[key][path]
-	return isState && ok && isThere && has == now
+	has, now := below(model[key], path), below(moved[key], path)
+	return isState && len(has) > 0 && maps.Equal(has, now)
+}
+
+// below returns the fields of an object at a path and below it.
+func below(fields map[string]string, path string) map[string]string {
+	found := make(map[string]string)
+	for field, value := range fields {
+		if rest, ok := strings.CutPrefix(field, path); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			found[field] = value
+		}
+	}
+	return found
 }
 
 // keysOf returns the keys of two maps, sorted.

@@ -194,7 +194,11 @@ func (p *pairRun) move(t *testing.T, drawn pair) error {
 	defer p.remove(t, moved.name)
 	for step, side := range []string{sides[0], sides[1], sides[0]} {
 		moved.Provider = newPairCore(p.s, side).Provider
-		if err := moved.become(t, p.s, models[side]); err != nil {
+		err := moved.become(t, p.s, models[side])
+		if err != nil && strings.Contains(err.Error(), "already allocated") {
+			return fmt.Errorf("%w: a port of the nodes is another Service's", errInvalidPair)
+		}
+		if err != nil {
 			return fmt.Errorf("step %d: %w", step, err)
 		}
 	}
@@ -228,9 +232,8 @@ func (p *pairRun) client(template, name string) *clientOf {
 // nodePorts counts the ports of nodes that were given out.
 var nodePorts atomic.Int64
 
-// nodePort returns a port of the nodes that no other client of this process has. It is one
-// that the server chooses last for others.
-func nodePort() string { return fmt.Sprint(30000 + nodePorts.Add(1)%86) }
+// nodePort returns a port of the nodes that no other client of this process has.
+func nodePort() string { return fmt.Sprint(30000 + nodePorts.Add(1)%2700) }
 
 // remove deletes a client's objects, and waits for nothing.
 func (p *pairRun) remove(t *testing.T, client string) {
