@@ -1,7 +1,9 @@
 package acctest
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -237,5 +239,15 @@ func (f *Faults) Hit() string {
 
 // IsWrite reports whether a request changes something: it is neither a read nor a dry run.
 func IsWrite(r *http.Request) bool {
-	return r.Method != http.MethodGet && !r.URL.Query().Has("dryRun")
+	return r.Method != http.MethodGet && !r.URL.Query().Has("dryRun") && !isDryRunDelete(r)
+}
+
+// isDryRunDelete reports whether a request is a delete that is a dry run, which stands in its body.
+func isDryRunDelete(r *http.Request) bool {
+	if r.Method != http.MethodDelete || r.Body == nil {
+		return false
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return err == nil && bytes.Contains(body, []byte(`"dryRun"`))
 }

@@ -73,6 +73,20 @@ func chaosOperations() []chaosOperation {
 			run: apply, converge: converge, keepsPods: true, keepsClaims: true,
 		},
 		{
+			name: "drop what the server would keep",
+			prepare: func(f *chaotic) {
+				f.edit(podSpec, podSpec+"      serviceAccountName: default\n")
+				f.serve()
+				f.edit("      serviceAccountName: default\n", "")
+			},
+			run: apply, converge: converge, keepsClaims: true,
+		},
+		{
+			name:    "recreate a Service",
+			prepare: func(f *chaotic) { f.serve(); f.edit("type: ClusterIP\n", headless) },
+			run:     apply, converge: converge, keepsPods: true, keepsClaims: true,
+		},
+		{
 			name:    "roll back",
 			prepare: func(f *chaotic) { f.serve(); f.edit("mira:3.0", "mira-badpull:3.1", ports, port) },
 			run:     apply, fails: true, converge: convergeRelease, keepsClaims: true,

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
@@ -132,7 +133,39 @@ func TestCore_faults(t *testing.T) {
 					f.t.Error(err)
 				}
 			},
-			4,
+			3,
+			[]string{"503"},
+		},
+		"drop what the server would keep": {
+			func(f *faulty) {
+				f.edit(podSpec, podSpec+"      serviceAccountName: default\n")
+				f.succeed()
+				f.edit("      serviceAccountName: default\n", "")
+			},
+			func(f *faulty) {
+				f.succeed()
+				f.owners()
+				for _, twin := range []string{"serviceAccount", "serviceAccountName"} {
+					account, _, _ := unstructured.NestedString(f.s.Get(f.t, "StatefulSet", "mira-acme").Object, "spec", "template", "spec", twin)
+					if account != "" {
+						f.t.Errorf("%s is still %q", twin, account)
+					}
+				}
+			},
+			2,
+			[]string{"503"},
+		},
+		"recreate a Service": {
+			func(f *faulty) {
+				f.succeed()
+				f.edit("type: ClusterIP\n", headless)
+			},
+			func(f *faulty) {
+				f.succeed()
+				f.owners()
+				wantHeadless(f.t, f.s)
+			},
+			3,
 			[]string{"503"},
 		},
 		"roll back": {
@@ -176,6 +209,32 @@ func TestCore_faults(t *testing.T) {
 			}
 		}
 	}
+}
+
+const (
+	podSpec  = "    spec:\n      terminationGracePeriodSeconds: 30\n"
+	headless = "type: ClusterIP\n  clusterIP: None\n"
+)
+
+// wantHeadless fails the test unless the client's Service is headless.
+func wantHeadless(t *testing.T, s *acctest.Sandbox) {
+	t.Helper()
+	if address, _, _ := unstructured.NestedString(s.Get(t, "Service", "mira-acme").Object, "spec", "clusterIP"); address != "None" {
+		t.Errorf("the Service has the address %q, want none", address)
+	}
+}
+
+// A process that dies between the delete and the create of a Service leaves a client without. The
+// next plan shows that, and its apply creates what the template has.
+func TestCore_serviceLostInItsRecreation(t *testing.T) {
+	t.Parallel()
+	f := newFaulty(t)
+	f.succeed()
+	f.edit("type: ClusterIP\n", headless)
+	f.s.Delete(t, "Service", "mira-acme")
+	f.succeed()
+	wantHeadless(t, f.s)
+	f.owners()
 }
 
 // A delete that is refused with a conflict for good is an error, and the object stays in the
