@@ -34,7 +34,7 @@ func deletePauses() wait.Backoff {
 // StatefulSet. A UID in the reference is a precondition: an object that took the
 // name in the meantime is left alone, and the one that was meant counts as gone.
 func (c *Client) Delete(ctx context.Context, ref Ref) error {
-	_, err := c.delete(ctx, ref)
+	_, err := c.DeleteSame(ctx, ref)
 	return err
 }
 
@@ -52,10 +52,6 @@ const (
 
 // DeleteSame is [Client.Delete] for a reference with a UID, and tells what it has found.
 func (c *Client) DeleteSame(ctx context.Context, ref Ref) (Deletion, error) {
-	return c.delete(ctx, ref)
-}
-
-func (c *Client) delete(ctx context.Context, ref Ref) (Deletion, error) {
 	resource, err := c.writable(ref)
 	if err != nil {
 		return 0, err
