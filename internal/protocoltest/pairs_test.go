@@ -173,7 +173,8 @@ func (p *pairRun) shrink(t *testing.T, drawn pair, kind string) (smaller pair, w
 // and has named the field and the way out.
 func isRefusedByName(err error) bool {
 	text := err.Error()
-	return strings.Contains(text, "Field Cannot Be Changed In Place") && !strings.Contains(text, "Server Rejected Object")
+	isOther := strings.Contains(text, "Server Rejected Object") || strings.Contains(text, "would not create it")
+	return strings.Contains(text, "Field Cannot Be Changed In Place") && !isOther
 }
 
 // move moves a client from one template to the other and back. The models are made first:
