@@ -4,34 +4,34 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 )
 
-// knowsObjects reports whether the recorded objects can be deleted, and their claims kept,
-// without a read before: they are known by their UIDs, and the last refresh has found nothing
-// out of the ordinary.
+// knowsObjects reports whether the plan of a delete need not look at the recorded objects, and
+// the delete can go by their UIDs: the last refresh has found nothing out of the ordinary.
 func (d *deletion) knowsObjects() bool {
 	return !d.recorded.ReadBeforeDelete && !slices.ContainsFunc(d.recorded.Refs, func(ref kube.Ref) bool { return ref.UID == "" })
 }
 
-// runByUID deletes the recorded objects by their UIDs, in reverse order, without reading them
-// first: an object that took the name of one is left alone by the server. A StatefulSet is
-// watched from before its deletion, as its claims depend on what it is by then, and meanwhile
-// the claims are listed.
+// runByUID deletes the recorded objects by their UIDs, in reverse order: an object that took the
+// name of one is left alone by the server. A StatefulSet is watched from before its deletion,
+// as its claims depend on what it is by then. Meanwhile the claims are listed, and the other
+// objects read, together with those of other clients: one may carry the label of another client.
 //
 // What was not found as recorded is looked at in the end. If nothing was, this may be another cluster.
 func (d *deletion) runByUID(ctx context.Context) (*Deleted, error) {
-	listed := d.listClaimsAhead(ctx)
+	ahead := d.readAhead(ctx)
 	live := make(map[string]*unstructured.Unstructured)
 	isFound := false
 	var replaced []kube.Ref
 	for _, ref := range slices.Backward(d.recorded.Refs) {
-		found, err := d.deleteByUID(ctx, ref, func(statefulSet *unstructured.Unstructured) error {
+		found, err := d.deleteByUID(ctx, ref, ahead, func(statefulSet *unstructured.Unstructured) error {
 			live[ref.Key()] = statefulSet
-			<-listed
+			<-ahead.done
 			return d.keepFound(ctx, live)
 		})
 		if err != nil {
@@ -43,7 +43,7 @@ func (d *deletion) runByUID(ctx context.Context) (*Deleted, error) {
 		}
 	}
 	if len(live) == 0 {
-		<-listed
+		<-ahead.done
 		if err := d.keepFound(ctx, live); err != nil {
 			return nil, err
 		}
@@ -66,15 +66,30 @@ func (d *deletion) runByUID(ctx context.Context) (*Deleted, error) {
 	return &d.result, d.deleteClaims(ctx) // which stay
 }
 
-// listClaimsAhead begins to list the claims of the namespace, which are remembered for a moment.
-// The channel is closed when they are there. An error shows up when they are asked for.
-func (d *deletion) listClaimsAhead(ctx context.Context) (done <-chan struct{}) {
-	listed := make(chan struct{})
+// objectsAhead are the recorded objects but for StatefulSets, which are being read.
+type objectsAhead struct {
+	done    chan struct{}                         // closed when they are there
+	objects map[string]*unstructured.Unstructured // by key; nil for one that is not there
+	err     error
+}
+
+// readAhead begins to read the objects, and to list the claims of the namespace, which are
+// remembered for a moment. An error shows up when the claims are asked for.
+func (d *deletion) readAhead(ctx context.Context) *objectsAhead {
+	ahead := &objectsAhead{done: make(chan struct{}), objects: make(map[string]*unstructured.Unstructured)}
+	others := slices.DeleteFunc(slices.Clone(d.recorded.Refs), func(ref kube.Ref) bool { return ref.Kind == statefulSetKind })
 	go func() {
-		defer close(listed)
-		_, _ = d.findClaims(ctx, nil)
+		defer close(ahead.done)
+		var claims sync.WaitGroup
+		claims.Go(func() { _, _ = d.findClaims(ctx, nil) })
+		var objects []*unstructured.Unstructured
+		objects, ahead.err = d.batcher.GetAll(ctx, d.client, others)
+		for i, object := range objects {
+			ahead.objects[others[i].Key()] = object
+		}
+		claims.Wait()
 	}()
-	return listed
+	return ahead
 }
 
 // keepFound notes the client's claims, of the StatefulSets that are known by now. They are only to
@@ -98,9 +113,18 @@ var errOfAnother = errors.New("the StatefulSet is another client's")
 
 // deleteByUID deletes one recorded object. `before` is called with a StatefulSet that is about to be deleted.
 func (d *deletion) deleteByUID(
-	ctx context.Context, ref kube.Ref, before func(statefulSet *unstructured.Unstructured) error,
+	ctx context.Context, ref kube.Ref, ahead *objectsAhead, before func(statefulSet *unstructured.Unstructured) error,
 ) (kube.Deletion, error) {
 	if ref.Kind != statefulSetKind {
+		<-ahead.done
+		switch object := ahead.objects[ref.Key()]; {
+		case ahead.err != nil:
+			return 0, ahead.err
+		case object == nil:
+			return kube.Absent, nil
+		case object.GetUID() != ref.UID || checkOwner(object, d.client) != nil:
+			return kube.Replaced, nil //nolint:nilerr // it is looked at in the end
+		}
 		return d.kube.DeleteSame(ctx, ref)
 	}
 	found, err := d.kube.DeleteWatched(ctx, ref, func(live *unstructured.Unstructured) error {
