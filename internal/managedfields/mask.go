@@ -42,8 +42,8 @@ func (m mask) keepHidden(object *unstructured.Unstructured, fields, before Field
 	return fields
 }
 
-// withoutSecrets returns fields whose paths do not show secrets either, such as that of a
-// list item whose merge key is one.
+// withoutSecrets hides secrets in the paths of fields, too. A path holds a secret where the merge
+// key of a list item is one.
 func (m mask) withoutSecrets(fields Fields) Fields {
 	if m.secrets == nil {
 		return fields

@@ -8,9 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
-	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
-	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
@@ -21,22 +19,11 @@ func TestFleetAPI_rejectedThirdObject(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)
 	sample := acctest.SampleTemplate(t)
-	conn, err := connection.Connect(connection.Settings{ConfigPath: s.Kubeconfig}, connection.SystemEnvironment(), "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kube.New(conn, kube.Options{Force: true, Manager: managedfields.NewManager("", mira.ClientLabel)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fleet := func(template string) *mira.Fleet {
+	fleet := func(template string) process {
 		s.PutTemplate(t, template)
-		return mira.NewFleet(client, mira.Settings{ClusterDomain: acctest.Domain, AllowedKinds: mira.DefaultAllowedKinds()})
+		return newProcess(t, s)
 	}
-	spec := func(name string) mira.Spec {
-		return mira.Spec{Namespace: s.Namespace, Name: name, AdminEmail: "admin@mira.example",
-			Template: mira.TemplateSource{Namespace: s.Namespace, ConfigMap: mira.DefaultTemplateConfigMap, Key: mira.DefaultTemplateKey}}
-	}
+	spec := func(name string) mira.Spec { return specOf(s, name) }
 	created, err := fleet(sample).Create(t.Context(), spec("acme"), mira.ApplyOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -159,9 +159,10 @@ func (p *planner) isExpectedNew(c *objectChange) bool {
 	return (p.prior == nil || !slices.ContainsFunc(p.prior.Refs, c.ref.SameObject)) && !p.replacesOwn()
 }
 
-// dryRunNew asks for the dry run of an object without reading it first: the answer tells whether
-// it is there. The claims that it would find are read at the same time. It reports whether the
-// object is new, and all is found out. Otherwise the answer is kept for [applyPlanner.dryRunApply].
+// dryRunNew sends the dry run of an object that was not read. The answer tells whether the object
+// exists. The claims that a new StatefulSet would use are read at the same time. If the object is
+// new, there is nothing else to find out. Otherwise the answer is kept for
+// [applyPlanner.dryRunApply].
 func (p *planner) dryRunNew(ctx context.Context, c *objectChange) (isNew bool, err error) {
 	claims, stop := p.ofClaims().readAhead(ctx, c.manifest)
 	defer stop()
