@@ -32,6 +32,9 @@ func (d *deletion) runByUID(ctx context.Context) (*Deleted, error) {
 		found, err := d.deleteByUID(ctx, ref, ahead, func(statefulSet *unstructured.Unstructured) error {
 			live[ref.Key()] = statefulSet
 			<-ahead.done
+			if ahead.err != nil {
+				return ahead.err // before anything is deleted
+			}
 			return d.keepFound(ctx, live)
 		})
 		if err != nil {

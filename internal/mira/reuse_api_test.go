@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -197,4 +198,28 @@ func TestFleetAPI_changedSinceThePlan(t *testing.T) {
 			t.Errorf("sessionAffinity %v, want what was planned", affinity)
 		}
 	})
+}
+
+// Where an object cannot be read, a delete stops before it deletes the first.
+func TestFleetAPI_deleteThatCannotRead(t *testing.T) {
+	t.Parallel()
+	s := acctest.NewSandbox(t)
+	faults := acctest.NewFaults(t, s)
+	s.PutTemplate(t, acctest.SampleTemplate(t))
+	spec := specOf(s, "acme")
+	created, err := newProcess(t, s).Create(t.Context(), spec, mira.ApplyOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults.InjectAll(acctest.RefusingFaults()[0], func(r *http.Request) bool {
+		return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/services/mira-acme")
+	})
+	if _, err := newProcess(t, s).Delete(t.Context(), spec.Namespace, spec.Name, &created.State, false); err == nil {
+		t.Error("the delete did not fail")
+	}
+	for _, kind := range []string{"Service", "Ingress", "StatefulSet"} {
+		if !s.Exists(t, kind, "mira-acme") {
+			t.Errorf("the %s was deleted", kind)
+		}
+	}
 }
