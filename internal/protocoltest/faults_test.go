@@ -183,6 +183,21 @@ func TestCore_faults(t *testing.T) {
 			5,
 			[]string{"503", "504 with HTML, carried out"},
 		},
+		"destroy": {
+			func(f *faulty) { f.succeed() },
+			func(f *faulty) {
+				claims := f.s.UIDs(f.t, "PersistentVolumeClaim")
+				f.destroy()
+				wantClaims(f.t, f.s, claims)
+				for _, kind := range []string{"Service", "Ingress", "StatefulSet"} {
+					if f.s.Exists(f.t, kind, "mira-acme") {
+						f.t.Errorf("the %s is still there", kind)
+					}
+				}
+			},
+			3,
+			[]string{"503", "504 with HTML, carried out"},
+		},
 		"destroy with data": {
 			func(f *faulty) { f.attributes["delete_data"] = true; f.succeed() },
 			func(f *faulty) {
