@@ -259,6 +259,9 @@ func hasKeys(item any, keys value.FieldList) bool {
 	}
 	for _, key := range keys {
 		has, ok := fields[key.Name]
+		if !ok && key.Name == "protocol" { // of a port, which a template may leave out
+			has, ok = protocolOf(fields), true
+		}
 		if !ok || !value.Equals(value.NewValueInterface(has), key.Value) {
 			return false
 		}
