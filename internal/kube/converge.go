@@ -18,14 +18,19 @@ type Convergence struct {
 	Removed managedfields.Leftovers
 	// Kept are those of which the server does not let go.
 	Kept managedfields.Leftovers
+	// Differing are those that never were ours, and that the server does not give the value of
+	// a new object.
+	Differing managedfields.Leftovers
+	// Emptied are the maps that it takes a second apply to leave empty: the first removes them
+	// with their last fields.
+	Emptied managedfields.EmptyMaps
 	// Result is the object as it will be.
 	Result *unstructured.Unstructured
 }
 
 // Converge compares the result of the apply with a new object of the same content, and
 // finds out by the dry run of an update what of the difference can be removed. It returns
-// nil if there is no difference, or if the server does not say what a new object would be,
-// or does not accept the object without the difference.
+// nil if the server does not say what a new object would be.
 //
 // `result` is the dry run of the apply, or what [Probe.Overlay] returns after the server
 // has refused it.
@@ -38,10 +43,13 @@ func (p *Probe) Converge(ctx context.Context, result *unstructured.Unstructured,
 	if err != nil {
 		return nil, err
 	}
-	all := p.client.fields.Adoption(p.live, result, recorded).Leftovers(fresh)
+	adoption := p.client.fields.Adoption(p.live, result, recorded)
+	converged := &Convergence{Emptied: p.client.fields.Emptied(result, fresh), Result: result}
+	all := adoption.Leftovers(fresh)
+	converged.Differing = all.Others()
 	for _, leftovers := range []managedfields.Leftovers{all, all.Ours()} {
 		if len(leftovers) == 0 {
-			return nil, nil
+			break
 		}
 		after, err := p.update(ctx, leftovers.Without(result, fresh))
 		if isAnyRefusal(err) {
@@ -51,11 +59,16 @@ func (p *Probe) Converge(ctx context.Context, result *unstructured.Unstructured,
 			return nil, err
 		}
 		after.SetManagedFields(result.GetManagedFields())
-		removed, kept := leftovers.Removed(after, fresh)
-		logging.Debug(ctx, "Compared with a new object", "object", RefOf(p.live), "removedFields", len(removed), "keptFields", len(kept))
-		return &Convergence{Removed: removed, Kept: kept.Ours(), Result: after}, nil
+		converged.Result = after
+		converged.Removed, converged.Kept = leftovers.Removed(after, fresh)
+		_, converged.Differing = converged.Differing.Removed(after, fresh)
+		converged.Kept = converged.Kept.Ours()
+		break
 	}
-	return nil, nil
+	converged.Result = converged.Emptied.In(converged.Result)
+	logging.Debug(ctx, "Compared with a new object", "object", RefOf(p.live), "removedFields", len(converged.Removed),
+		"keptFields", len(converged.Kept), "differingFields", len(converged.Differing), "emptiedMaps", len(converged.Emptied))
+	return converged, nil
 }
 
 // Overlay returns the live object as the apply would leave it that the server has refused,

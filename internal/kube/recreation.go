@@ -107,6 +107,7 @@ func (c *Client) recreated(
 	}
 	body := adoption.Leftovers(fresh).Without(merged, fresh)
 	managedfields.Remove(body, going)
+	body = c.fields.Emptied(body, fresh).In(body)
 	for _, field := range immutable {
 		copySpecField(body, fresh, field)
 	}

@@ -12,7 +12,7 @@ import (
 // Drops reports whether the apply drops a field that the live object has, or changes one
 // from which the server derives others. Only then can there be [Adoption.Leftovers].
 func (a Adoption) Drops() bool {
-	if !a.dropped().Empty() {
+	if !a.dropped().Empty() || a.changesSelector() {
 		return true
 	}
 	for field, at := range leaves(a.manager.ownedSet(a.result)) {
@@ -24,6 +24,15 @@ func (a Adoption) Drops() bool {
 		}
 	}
 	return false
+}
+
+// changesSelector reports whether a Service without an address gets a selector, or loses it:
+// the server chooses its families of addresses by that.
+func (a Adoption) changesSelector() bool {
+	if !IsService(a.live) || !IsHeadless(a.result) {
+		return false
+	}
+	return (serviceSpec(a.live)["selector"] == nil) != (serviceSpec(a.result)["selector"] == nil)
 }
 
 // steersDefaults reports whether the server fills in other fields by this one, so that a
@@ -79,6 +88,36 @@ func (a Adoption) Leftovers(fresh *unstructured.Unstructured) Leftovers {
 	return slices.DeleteFunc(found, func(leftover Leftover) bool {
 		return leftover.isOfPods() && !leftover.IsDropped && !leftover.IsApplied && !replacesPods
 	})
+}
+
+// Emptied returns the maps that we apply without fields, that one object has, and that another one
+// lacks, which is the result of an apply of the same content: where the apply drops the last field of
+// a map, the server drops the map, too.
+func (m *Manager) Emptied(result, wanted *unstructured.Unstructured) EmptyMaps {
+	var emptied EmptyMaps
+	for _, at := range leaves(m.ownedSet(wanted)) {
+		stored, _ := lookUp(wanted.Object, at)
+		_, isMap := stored.(map[string]any)
+		if _, isThere := lookUp(result.Object, at); isMap && !isThere {
+			emptied = append(emptied, fieldValue{at: at, value: stored})
+		}
+	}
+	return emptied
+}
+
+// EmptyMaps are maps that are applied without fields, as the server stores them.
+type EmptyMaps []fieldValue
+
+// In returns an object that has the maps.
+func (e EmptyMaps) In(object *unstructured.Unstructured) *unstructured.Unstructured {
+	if len(e) == 0 {
+		return object
+	}
+	object = object.DeepCopy()
+	for _, field := range e {
+		with(object.Object, field.at, field.value)
+	}
+	return object
 }
 
 // Fallbacks returns the fields that the apply drops, and those of some leftovers, that get

@@ -27,6 +27,11 @@ func IsHeadless(service *unstructured.Unstructured) bool {
 	return address == headless || slices.Contains(addresses, headless)
 }
 
+// GetsSelector reports whether a headless Service has no selector, and is to have one.
+func GetsSelector(live, result *unstructured.Unstructured) bool {
+	return IsHeadless(live) && serviceSpec(live)["selector"] == nil && serviceSpec(result)["selector"] != nil
+}
+
 // fieldValue is a field with its value.
 type fieldValue struct {
 	at    fieldpath.Path
@@ -73,7 +78,7 @@ func KeepAllocated(object, live, asked *unstructured.Unstructured) {
 	spec, has, wanted := serviceSpec(object), serviceSpec(live), serviceSpec(asked)
 	keep := func(to, from, asked map[string]any, name string) {
 		kept, isThere := from[name]
-		if _, isAsked := asked[name]; isThere && !isAsked {
+		if isThere && !isAsked(asked, name) {
 			to[name] = kept
 		}
 	}
@@ -90,15 +95,24 @@ func KeepAllocated(object, live, asked *unstructured.Unstructured) {
 func WithoutAllocated(object, asked *unstructured.Unstructured) {
 	spec, wanted := serviceSpec(object), serviceSpec(asked)
 	for _, name := range allocated {
-		if _, isAsked := wanted[name]; !isAsked {
+		if _, isThere := wanted[name]; isThere && !isAsked(wanted, name) {
+			spec[name] = wanted[name]
+		} else if !isThere {
 			delete(spec, name)
 		}
 	}
 	for _, port := range portsOf(spec) {
-		if _, isAsked := portLike(wanted, port)["nodePort"]; !isAsked {
+		if !isAsked(portLike(wanted, port), "nodePort") {
 			delete(port, "nodePort")
 		}
 	}
+}
+
+// isAsked reports whether something is asked for. An empty text asks for any address, and 0 for
+// any port.
+func isAsked(fields map[string]any, name string) bool {
+	asked, isThere := fields[name]
+	return isThere && asked != "" && asked != int64(0)
 }
 
 // serviceSpec returns the spec of an object itself, not a copy.

@@ -29,6 +29,7 @@ func compare(shown projection, object, other *unstructured.Unstructured, owned *
 		found := &c.found[i]
 		found.Field = FormatPath(found.at)
 		found.Value, _ = shown.valueAt(object, found.at)
+		found.Wanted, _ = shown.valueAt(other, found.at)
 	}
 	slices.SortFunc(c.found, func(a, b Leftover) int { return strings.Compare(a.Field, b.Field) })
 	return c.found

@@ -14,8 +14,8 @@ import (
 // for what the object was before.
 type Leftover struct {
 	Field string // path, as [Fields] has it
-	// Value is what is shown of the field.
-	Value string
+	// Value is what is shown of the field; Wanted is what the other object has there.
+	Value, Wanted string
 	// IsExtra: the other object does not have the field. Otherwise it has another value.
 	IsExtra bool
 	// IsDropped: we owned the field, and do not apply it any more. IsApplied: we apply it.
@@ -55,6 +55,12 @@ func (l Leftovers) Ours() Leftovers {
 	return slices.DeleteFunc(slices.Clone(l), func(leftover Leftover) bool {
 		return !leftover.IsExtra && !leftover.IsDropped && !leftover.IsApplied
 	})
+}
+
+// Others returns those leftovers that are not [Leftovers.Ours].
+func (l Leftovers) Others() Leftovers {
+	ours := l.Ours()
+	return slices.DeleteFunc(slices.Clone(l), func(leftover Leftover) bool { return ours.Has(leftover.Field) })
 }
 
 // Without returns an object without the leftovers. Those that we apply have the value of a

@@ -188,6 +188,10 @@ func (w *writer) applyObject(ctx context.Context, c *objectChange) error {
 		object = kube.OnlyIfSame(object, c.live)
 	}
 	stored, err := w.kube.Apply(ctx, object)
+	if err == nil && c.live != nil && len(w.fields.Emptied(stored, c.dryRun)) > 0 {
+		c.stored = stored
+		stored, err = w.kube.Apply(ctx, kube.OnlyIfSame(c.applied, stored))
+	}
 	if kube.IsOutcomeUnknown(err) {
 		stored, err = w.findLostWrite(ctx, c, err)
 	}

@@ -75,9 +75,10 @@ type objectChange struct {
 	removal    managedfields.Fields // fields set by hand that go, with their live values
 	// leftovers are fields that go although they are not ours: the server has filled them
 	// in for what the object was, or others have taken them. kept are those that the server
-	// keeps; they are applied with their live values.
-	leftovers, kept managedfields.Leftovers
-	claims          claimChanges
+	// keeps; they are applied with their live values. differing are those of which it keeps what
+	// it has filled in itself.
+	leftovers, kept, differing managedfields.Leftovers
+	claims                     claimChanges
 }
 
 // firstAnswer is the server's answer to the dry run of an object of which it was not known

@@ -57,16 +57,18 @@ func (p applyPlanner) dryRunApply(ctx context.Context, c *objectChange) error {
 // have. An object that is being deleted is created as a new one.
 func (p applyPlanner) mayLeaveFields(c *objectChange) bool {
 	adoption := c.adoption(p.fields)
-	return c.live.GetDeletionTimestamp() == nil && (adoption.Drops() || adoption.Keeps(c.applied))
+	return c.live.GetDeletionTimestamp() == nil && (adoption.Drops() || adoption.Keeps(c.applied) || c.staysHeadless())
+}
+
+// staysHeadless reports whether the apply leaves a Service without an address that does not ask for
+// that.
+func (c *objectChange) staysHeadless() bool {
+	return managedfields.IsService(c.live) && managedfields.IsHeadless(c.dryRun) && !managedfields.IsHeadless(c.applied)
 }
 
 // planConvergence plans what becomes of the fields that the server keeps.
 func (p applyPlanner) planConvergence(ctx context.Context, c *objectChange, probe *kube.Probe) error {
-	converged, err := probe.Converge(ctx, c.dryRun, c.prior)
-	if err != nil || converged == nil {
-		return err
-	}
-	if converged.Kept.Has(clusterIPField) {
+	if c.staysHeadless() {
 		plan, err := probe.Recreation(ctx, c.prior)
 		if err != nil {
 			return err
@@ -76,7 +78,11 @@ func (p applyPlanner) planConvergence(ctx context.Context, c *objectChange, prob
 			return nil
 		}
 	}
-	c.leftovers, c.dryRun = converged.Removed, converged.Result
+	converged, err := probe.Converge(ctx, c.dryRun, c.prior)
+	if err != nil || converged == nil {
+		return err
+	}
+	c.leftovers, c.differing, c.dryRun = converged.Removed, converged.Differing, converged.Result
 	if len(converged.Kept) == 0 {
 		return nil
 	}
@@ -90,9 +96,6 @@ func (p applyPlanner) planConvergence(ctx context.Context, c *objectChange, prob
 	c.dryRun.SetManagedFields(kept.GetManagedFields())
 	return nil
 }
-
-// clusterIPField is the address of a Service.
-const clusterIPField = "spec.clusterIP"
 
 // planOtherwise plans how an object can be applied whose apply the server has refused as
 // invalid. If there is no way it returns the refusal, with what is known of its reason.
@@ -122,7 +125,7 @@ func (p applyPlanner) planWithoutLeftovers(ctx context.Context, c *objectChange,
 	if err != nil || converged == nil || len(converged.Removed) == 0 {
 		return false, err
 	}
-	c.leftovers, c.dryRun = converged.Removed, converged.Result
+	c.leftovers, c.differing, c.dryRun = converged.Removed, converged.Differing, converged.Result
 	return true, nil
 }
 

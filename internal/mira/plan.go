@@ -65,6 +65,7 @@ func (o *operation) warnOfChanges(ctx context.Context) error {
 	o.warn(o.changes.admissionChanges(o.fields, client)...)
 	o.warn(o.changes.sharedFields(o.fields, client)...)
 	o.warn(o.changes.keptFields(client)...)
+	o.warn(o.changes.differingFields(client)...)
 	o.warn(o.changes.fallbacks(o.fields, client)...)
 	o.warn(o.changes.renamedStatefulSets(client, o.prior)...)
 	o.warn(o.changes.claims(client)...)

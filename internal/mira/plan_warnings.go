@@ -103,6 +103,7 @@ func (s changeSet) recreations(client string, isReplaced bool) []Warning {
 		case c.action == actionRecreate && !isStatefulSet(c.manifest):
 			warnings = append(warnings, ServiceRecreationWarning{
 				Client: client, Service: kube.RefOf(c.live), IsHeadless: managedfields.IsHeadless(c.dryRun),
+				GetsSelector: managedfields.IsHeadless(c.dryRun) && managedfields.GetsSelector(c.live, c.dryRun),
 			})
 		case c.action == actionRecreate && (!isReplaced || !c.isOwn(client)):
 			recreated := RecreationWarning{
@@ -181,6 +182,23 @@ func (s changeSet) keptFields(client string) []Warning {
 		return nil
 	}
 	return []Warning{KeptFieldsWarning{Client: client, Fields: kept}}
+}
+
+// differingFields warns of the fields that the server has filled in for what the object was
+// before, and that it does not give the value of a new one.
+func (s changeSet) differingFields(client string) []Warning {
+	var differing []DifferingField
+	for _, c := range s {
+		for _, field := range c.differing {
+			differing = append(differing, DifferingField{
+				KeptField: KeptField{Object: kube.RefOf(c.live), Field: field.Field, Value: field.Value}, Wanted: field.Wanted,
+			})
+		}
+	}
+	if len(differing) == 0 {
+		return nil
+	}
+	return []Warning{DifferingFieldsWarning{Client: client, Fields: differing}}
 }
 
 // fallbacks warns of the fields that the apply drops, or leaves to the server, and that get

@@ -141,6 +141,20 @@ type KeptFieldsWarning struct {
 	Fields []KeptField
 }
 
+// DifferingField is a field that the server has filled in, with its live value, and the one that
+// it would fill in for a new object.
+type DifferingField struct {
+	KeptField
+	Wanted string
+}
+
+// DifferingFieldsWarning names the fields that the template does not have, and that the server does
+// not give the value that a new object would have.
+type DifferingFieldsWarning struct {
+	Client string
+	Fields []DifferingField
+}
+
 // FallbackWarning names the fields that get another value although the template says
 // nothing of them any more: what the server fills in for a new object.
 type FallbackWarning struct {
@@ -154,6 +168,8 @@ type ServiceRecreationWarning struct {
 	Client     string
 	Service    kube.Ref
 	IsHeadless bool // from then on
+	// GetsSelector: it is headless before, too, and is to have a selector.
+	GetsSelector bool
 }
 
 // AdmittedField is a field of an object that the server stores with another value
@@ -322,6 +338,7 @@ func (TakeoverWarning) isWarning()           {}
 func (ManualFieldsWarning) isWarning()       {}
 func (SharedFieldsWarning) isWarning()       {}
 func (KeptFieldsWarning) isWarning()         {}
+func (DifferingFieldsWarning) isWarning()    {}
 func (FallbackWarning) isWarning()           {}
 func (ServiceRecreationWarning) isWarning()  {}
 func (AdmissionWarning) isWarning()          {}

@@ -305,6 +305,7 @@ func keysOf[V any](a, b map[string]V) []string {
 // Titles of warnings that name fields.
 const (
 	staysTitle    = "Server Keeps Dropped Fields"
+	earlierTitle  = "Server Keeps Earlier Values"
 	sharedTitle   = "Dropped Fields Stay"
 	defaultsTitle = "Dropped Fields Get Default Values"
 )

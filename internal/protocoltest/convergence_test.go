@@ -1,6 +1,7 @@
 package protocoltest_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -71,6 +72,23 @@ var movedTemplates = []twoTemplates{
 		"Service headless with another field", []string{"  type: ClusterIP\n", "  clusterIP: None\n  publishNotReadyAddresses: true\n"},
 		[]string{"  type: ClusterIP\n", ""},
 	},
+	{
+		"Service headless, then any address", []string{"  type: ClusterIP\n", "  clusterIP: None\n"},
+		[]string{"  type: ClusterIP\n", "  clusterIP: ''\n"},
+	},
+	{
+		"headless Service without selector", []string{"  type: ClusterIP\n", "  clusterIP: None\n"},
+		[]string{"  type: ClusterIP\n", "  clusterIP: None\n", "  selector:\n    app: mira\n    client: %CLIENT_NAME%\n", ""},
+	},
+	{
+		"map that loses its last field", []string{grace, grace + "      dnsConfig:\n        nameservers: [192.0.2.1]\n"},
+		[]string{grace, grace + "      dnsConfig: {}\n"},
+	},
+	{
+		"map within a map that loses its last field",
+		[]string{grace, grace + "      affinity:\n        nodeAffinity:\n          preferredDuringSchedulingIgnoredDuringExecution: []\n"},
+		[]string{grace, grace + "      affinity:\n        nodeAffinity: {}\n"},
+	},
 	{"Service by nodes", []string{"  type: ClusterIP\n", "  type: NodePort\n  externalTrafficPolicy: Local\n"}, nil},
 	{
 		"Service by a load balancer", []string{"  type: ClusterIP\n", "  type: LoadBalancer\n"},
@@ -122,7 +140,7 @@ func TestCore_movedIsLikeNew(t *testing.T) {
 	for i, test := range movedTemplates {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			prefix := string(rune('a' + i))
+			prefix := fmt.Sprintf("t%d", i)
 			moved := clientOf{Core: newPairCore(s, prefix), name: prefix + "-moved", waits: true}
 			for step, edits := range [][]string{test.first, test.then, test.first} {
 				putPairTemplate(t, s, prefix, acctest.Edit(t, sample, edits...))
@@ -134,6 +152,43 @@ func TestCore_movedIsLikeNew(t *testing.T) {
 					t.Errorf("step %d: %v", step, err)
 				}
 				if _, err := model.Apply(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// A client that the Django controller made from another template is what a new one is, once it is
+// adopted.
+func TestCore_adoptedIsLikeNew(t *testing.T) {
+	t.Parallel()
+	s := newPairSandbox(t)
+	sample := acctest.Edit(t, acctest.SampleTemplate(t), "  replicas: 1\n", replicas)
+	putPairTemplate(t, s, "adopted", sample)
+	for i, test := range []struct {
+		name  string
+		edits []string
+	}{
+		{"a Service without an address", []string{"  type: ClusterIP\n", "  clusterIP: None\n"}},
+		{"a Service by nodes", []string{"  type: ClusterIP\n", "  type: NodePort\n  externalTrafficPolicy: Local\n"}},
+		{"a service account", []string{grace, grace + "      serviceAccountName: controller\n"}},
+		{"a default spelled out", []string{replicas, replicas + "  revisionHistoryLimit: 3\n"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			prefix := fmt.Sprintf("t%d", i)
+			model := clientOf{Core: newPairCore(s, "adopted"), name: prefix + "-model", waits: true}
+			if err := model.become(t, s, nil); err != nil {
+				t.Fatal(err)
+			}
+			adopted := clientOf{Core: newPairCore(s, "adopted"), name: prefix + "-adopted", waits: true}
+			s.DjangoSave(t, acctest.Edit(t, sample, test.edits...), adopted.name, "admin@acme.example")
+			if err := adopted.become(t, s, model.last); err != nil {
+				t.Error(err)
+			}
+			for _, client := range []clientOf{model, adopted} {
+				if _, err := client.Apply(t.Context(), nil); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -136,6 +136,23 @@ func TestCore_faults(t *testing.T) {
 			3,
 			[]string{"503"},
 		},
+		"leave a map empty": {
+			func(f *faulty) {
+				f.edit(podSpec, podSpec+"      dnsConfig:\n        nameservers: [192.0.2.1]\n")
+				f.succeed()
+				f.edit("      dnsConfig:\n        nameservers: [192.0.2.1]\n", "      dnsConfig: {}\n")
+			},
+			func(f *faulty) {
+				f.succeed()
+				f.owners()
+				pod, _, _ := unstructured.NestedMap(f.s.Get(f.t, "StatefulSet", "mira-acme").Object, "spec", "template", "spec")
+				if _, isThere := pod["dnsConfig"]; !isThere {
+					f.t.Error("the map is gone")
+				}
+			},
+			2,
+			nil,
+		},
 		"drop what the server would keep": {
 			func(f *faulty) {
 				f.edit(podSpec, podSpec+"      serviceAccountName: default\n")

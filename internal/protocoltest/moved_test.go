@@ -79,7 +79,7 @@ func (c *clientOf) become(t *testing.T, s *acctest.Sandbox, model content) error
 func (c *clientOf) checkLike(model, before content, warnings []string) error {
 	var wrong, removed []string
 	for _, d := range differencesOf(model, c.last) {
-		if !c.isNamed(warnings, d.object, d.path, staysTitle, sharedTitle) {
+		if !c.isNamed(warnings, d.object, d.path, staysTitle, earlierTitle, sharedTitle) {
 			wrong = append(wrong, d.String())
 			continue
 		}

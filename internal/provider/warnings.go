@@ -107,6 +107,7 @@ var warningTexts = []warningText{
 			})
 	}),
 	warnsEach("Server Keeps Dropped Fields", func(w mira.KeptFieldsWarning) string { return w.Client }, keptFieldsDetail),
+	warnsEach("Server Keeps Earlier Values", func(w mira.DifferingFieldsWarning) string { return w.Client }, differingFieldsDetail),
 	warnsEach("Dropped Fields Get Default Values", func(w mira.FallbackWarning) string { return w.Client },
 		func(w mira.FallbackWarning) string {
 			return fmt.Sprintf("Client %q: the template says nothing of these fields any more, and no other field manager owns them. They get "+
@@ -263,6 +264,11 @@ func adoptionTitle(w mira.AdoptionWarning) string {
 }
 
 func serviceRecreationDetail(w mira.ServiceRecreationWarning) string {
+	if w.GetsSelector {
+		return fmt.Sprintf("Client %q: Kubernetes does not take the families of addresses that it has chosen for %s without a selector "+
+			"for one with a selector. The Service will be deleted and created again: for a moment its name does not resolve. Endpoints that "+
+			"were made by hand go. The pods run on.", w.Client, w.Service)
+	}
 	becomes := "gets an address"
 	if w.IsHeadless {
 		becomes = "loses its address"
@@ -271,9 +277,10 @@ func serviceRecreationDetail(w mira.ServiceRecreationWarning) string {
 		"around its endpoints, and %s: for a moment its name does not resolve. The pods run on.", w.Client, w.Service, becomes)
 }
 
-func keptFieldsDetail(w mira.KeptFieldsWarning) string {
+// deleteCommands returns the commands that delete the objects of some fields without their pods.
+func deleteCommands(fields []mira.KeptField) string {
 	var commands []string
-	for _, field := range w.Fields {
+	for _, field := range fields {
 		command := fmt.Sprintf("kubectl delete %s -n %s %s", strings.ToLower(field.Object.Kind), field.Object.Namespace, field.Object.Name)
 		if field.Object.Kind == "StatefulSet" || field.Object.Kind == "Deployment" {
 			command += " --cascade=orphan"
@@ -282,13 +289,32 @@ func keptFieldsDetail(w mira.KeptFieldsWarning) string {
 			commands = append(commands, command)
 		}
 	}
+	return strings.Join(commands, "\n")
+}
+
+func differingFieldsDetail(w mira.DifferingFieldsWarning) string {
+	kept := make([]mira.KeptField, 0, len(w.Fields))
+	for _, field := range w.Fields {
+		kept = append(kept, field.KeptField)
+	}
+	return fmt.Sprintf("Client %q: the server has filled in these fields for what the objects were before, and does not change them. "+
+		"A new client would have other values:", w.Client) +
+		indented(w.Fields, func(f mira.DifferingField) string {
+			return fmt.Sprintf("%s/%s %s: %q, a new one has %q", f.Object.Kind, f.Object.Name, f.Field, f.Value, f.Wanted)
+		}) +
+		"\n\nTo choose a value, put the field into the template. To have that of a new client, delete the object; the next apply creates it " +
+		"again:\n" +
+		deleteCommands(kept)
+}
+
+func keptFieldsDetail(w mira.KeptFieldsWarning) string {
 	return fmt.Sprintf("Client %q: the template does not have these fields any more, but the server keeps their values on the live objects. "+
 		"A new client would not have them:", w.Client) +
 		indented(w.Fields, func(f mira.KeptField) string {
 			return fmt.Sprintf("%s/%s %s: %q", f.Object.Kind, f.Object.Name, f.Field, f.Value)
 		}) +
 		"\n\nTo keep them, put them back into the template. To be rid of them, delete the object; the next apply creates it again:\n" +
-		strings.Join(commands, "\n")
+		deleteCommands(w.Fields)
 }
 
 func adoptionDetail(w mira.AdoptionWarning) string {

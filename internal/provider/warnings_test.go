@@ -163,6 +163,14 @@ func TestWarnings(t *testing.T) {
 				`and created again around its endpoints, and gets an address: for a moment its name does not resolve. The pods run on.`,
 		},
 		{
+			"a Service that gets a selector",
+			mira.ServiceRecreationWarning{Client: "acme", Service: service, IsHeadless: true, GetsSelector: true},
+			`Service Will Be Recreated (Client "acme")`,
+			`Client "acme": Kubernetes does not take the families of addresses that it has chosen for Service default/mira-acme without a ` +
+				`selector for one with a selector. The Service will be deleted and created again: for a moment its name does not resolve. ` +
+				`Endpoints that were made by hand go. The pods run on.`,
+		},
+		{
 			"claims that grow", mira.ClaimGrowthWarning{Client: "acme", Claims: []mira.ClaimGrowth{claim, claim}},
 			"Claims Will Grow",
 			`Client "acme": PersistentVolumeClaim data-mira-acme-0 from 5Gi to 6Gi, data-mira-acme-0 from 5Gi to 6Gi. Storage cannot be ` +
@@ -200,6 +208,19 @@ func TestWarnings(t *testing.T) {
 				"To keep them, put them back into the template. To be rid of them, delete the object; the next apply creates it again:\n" +
 				"kubectl delete service -n default mira-acme\n" +
 				"kubectl delete statefulset -n default mira-acme --cascade=orphan",
+		},
+		{
+			"fields that differ",
+			mira.DifferingFieldsWarning{Client: "acme", Fields: []mira.DifferingField{
+				{KeptField: mira.KeptField{Object: service, Field: "spec.ipFamilyPolicy", Value: "SingleStack"}, Wanted: "RequireDualStack"},
+			}},
+			`Server Keeps Earlier Values (Client "acme")`,
+			`Client "acme": the server has filled in these fields for what the objects were before, and does not change them. ` +
+				"A new client would have other values:\n" +
+				"  Service/mira-acme spec.ipFamilyPolicy: \"SingleStack\", a new one has \"RequireDualStack\"\n\n" +
+				"To choose a value, put the field into the template. To have that of a new client, delete the object; the next apply creates it " +
+				"again:\n" +
+				"kubectl delete service -n default mira-acme",
 		},
 		{
 			"fields that fall back to defaults", mira.FallbackWarning{Client: "acme", Changes: changes[:1]},
