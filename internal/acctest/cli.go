@@ -67,24 +67,33 @@ func NewExampleCLI(t *testing.T, s *Sandbox, sources ...string) *CLI {
 	return c
 }
 
-// soakLine sets the soak in a configuration.
-var soakLine = regexp.MustCompile(`(?m)^(\s*soak\s*=).*$`)
+var (
+	// soakLine sets the soak in a configuration.
+	soakLine = regexp.MustCompile(`(?m)^(\s*soak\s*=).*$`)
+	// providerLine begins the provider's configuration.
+	providerLine = regexp.MustCompile(`(?m)^provider "mira"`)
+)
 
 // shortenSoak sets the soak of a configuration to nothing: where the configuration sets it,
-// or in an override file.
+// or in an override file. A configuration without the provider's has nothing to override.
 func (c *CLI) shortenSoak() error {
 	files, err := filepath.Glob(filepath.Join(c.directory, "*.tf"))
 	if err != nil {
 		return err
 	}
+	hasProvider := false
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
+		hasProvider = hasProvider || providerLine.Match(text)
 		if soakLine.Match(text) {
 			return os.WriteFile(file, soakLine.ReplaceAll(text, []byte(`$1 "0s"`)), 0o600)
 		}
+	}
+	if !hasProvider {
+		return nil
 	}
 	override := "provider \"mira\" {\n  rollout = { soak = \"0s\" }\n}\n"
 	return os.WriteFile(filepath.Join(c.directory, "acctest_override.tf"), []byte(override), 0o600)

@@ -102,6 +102,32 @@ func TestAccExamples(t *testing.T) {
 		s.DeleteClaims(t)
 	})
 
+	t.Run("functions", func(t *testing.T) {
+		c := acctest.NewExampleCLI(t, s.Sandbox, "client-template", "provider/provider.tf", "functions/render/function.tf")
+		acctest.WantOutput(t, c.Apply(t), `address = "https://acme.mira.example"`, `"mira" = "mira:3.0"`)
+		c = acctest.NewExampleCLI(t, s.Sandbox, "client-template", "provider/provider.tf", "functions/revision/function.tf")
+		acctest.WantOutput(t, c.Apply(t), "1 added")
+		c.Destroy(t)
+		s.DeleteClaims(t)
+	})
+
+	t.Run("template test", func(t *testing.T) {
+		c := acctest.NewExampleCLI(t, s.Sandbox, "client-template", "scenarios/template-test")
+		acctest.WantOutput(t, c.Run(t, "test"), "4 passed, 0 failed")
+		edit := func(oldnew ...string) {
+			t.Helper()
+			edited := []byte(acctest.Edit(t, sample, oldnew...))
+			if err := os.WriteFile(filepath.Join(c.Directory(), "client_template.yaml"), edited, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		edit("            memory: 128Mi\n", "            cpu: 1\n")
+		acctest.WantOutput(t, c.Fail(t, "test"), "A container has no limit of its memory.", "3 passed, 1 failed")
+		edit("host: %CLIENT_NAME%", "host: %CLIENT%")
+		acctest.WantOutput(t, c.Fail(t, "test"), "0 passed",
+			`Invalid value for "template" parameter: line 33: placeholder %CLIENT% has no value: set variables.CLIENT`)
+	})
+
 	t.Run("canary template", func(t *testing.T) {
 		next := acctest.Edit(t, sample, "mira:3.0", "mira:3.1")
 		c := acctest.NewExampleCLI(t, s.Sandbox, "scenarios/canary-template")

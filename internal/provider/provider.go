@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
@@ -31,7 +32,10 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
 
-var _ provider.Provider = (*miraProvider)(nil)
+var (
+	_ provider.Provider              = (*miraProvider)(nil)
+	_ provider.ProviderWithFunctions = (*miraProvider)(nil)
+)
 
 type miraProvider struct {
 	version     string
@@ -126,3 +130,10 @@ func (p *miraProvider) Resources(context.Context) []func() resource.Resource {
 }
 
 func (p *miraProvider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+
+func (p *miraProvider) Functions(context.Context) []func() function.Function {
+	return []func() function.Function{
+		func() function.Function { return &renderFunction{secrets: p.secrets} },
+		func() function.Function { return &revisionFunction{} },
+	}
+}

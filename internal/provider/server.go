@@ -187,3 +187,21 @@ func (s *server) ImportResourceState(
 	resp, err := s.frameworkServer.ImportResourceState(s.withLogger(ctx), req)
 	return redacted(s, resp, err, func(r *tfprotov6.ImportResourceStateResponse) []*tfprotov6.Diagnostic { return r.Diagnostics })
 }
+
+// nothing is how null is encoded in msgpack.
+const nothing = "\xc0"
+
+// CallFunction runs a function of the provider. OpenTofu sends no value at all for an argument
+// that is null.
+func (s *server) CallFunction(ctx context.Context, req *tfprotov6.CallFunctionRequest) (*tfprotov6.CallFunctionResponse, error) {
+	for i, argument := range req.Arguments {
+		if argument == nil || len(argument.MsgPack) == 0 && len(argument.JSON) == 0 {
+			req.Arguments[i] = &tfprotov6.DynamicValue{MsgPack: []byte(nothing)}
+		}
+	}
+	resp, err := s.frameworkServer.CallFunction(s.withLogger(ctx), req)
+	if resp != nil && resp.Error != nil {
+		resp.Error.Text = s.secrets().Redact(resp.Error.Text)
+	}
+	return redacted(s, resp, err, func(*tfprotov6.CallFunctionResponse) []*tfprotov6.Diagnostic { return nil })
+}
