@@ -61,8 +61,8 @@ func ReleaseAllocated(object, live *unstructured.Unstructured) AllocatedFields {
 		release(spec, has, fieldpath.MakePathOrDie("spec", name))
 	}
 	for _, port := range portsOf(spec) {
-		if same := portLike(has, port); same != nil {
-			key := fieldpath.KeyByFields("port", port["port"], "protocol", protocolOf(port))
+		key := fieldpath.KeyByFields("port", port["port"], "protocol", protocolOf(port))
+		for _, same := range portsOf(has) { // it may move from one port to another
 			release(port, same, fieldpath.MakePathOrDie("spec", "ports", key, "nodePort"))
 		}
 	}
