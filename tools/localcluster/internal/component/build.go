@@ -244,6 +244,9 @@ func (b *Builder) goCommand(ctx context.Context, c Component, args ...string) *e
 		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH,
 		// A workspace would mix these modules with the others of the checkout.
 		"GOWORK=off",
+		// The go.mod files decide, also where Go is set up to stay with what is installed. Otherwise a
+		// cluster that is started without make would build everything once more.
+		"GOTOOLCHAIN=auto",
 	)
 	// The go command ends its compilers when it is interrupted.
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }

@@ -37,7 +37,7 @@ func fakeGo(log string, args []string) error {
 		fmt.Println(`{"Require": [{"Path": "example.com/thing", "Version": "v1.2.3"}]}`)
 		return nil
 	case "env":
-		fmt.Println("go1.99.0")
+		fmt.Println("go1.99.0 " + os.Getenv("GOTOOLCHAIN"))
 		return nil
 	}
 	file, err := os.OpenFile(log, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -250,6 +250,19 @@ func TestPathsOfUnknownOrSeveralProgramsAreRefused(t *testing.T) {
 	}
 	if _, err := builder.Paths(t.Context(), "kubernetes"); err == nil || !strings.Contains(err.Error(), "kube-scheduler") {
 		t.Errorf("for a name that stands for several: %v", err)
+	}
+}
+
+func TestCallersToolchainDoesNotMatter(t *testing.T) {
+	f, builder := newFixture(t)
+	for _, setting := range []string{"auto", "local"} {
+		t.Setenv("GOTOOLCHAIN", setting)
+		if _, err := builder.Build(t.Context(), thing); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if builds := f.builds(t); builds != 1 {
+		t.Errorf("%d builds, want 1", builds)
 	}
 }
 
