@@ -53,6 +53,24 @@ func TestAdoption_Entries(t *testing.T) {
 			want:    map[string][]string{DefaultName + " Apply": {"spec.type"}, "kubectl-rollout Update": {"spec.externalName"}},
 		},
 		{
+			name:    "what kubernetes_manifest has applied is ours",
+			live:    []metav1.ManagedFieldsEntry{applied("Terraform", typeAndNames)},
+			applied: typeOnly,
+			want:    map[string][]string{DefaultName + " Apply": {"spec.externalName", "spec.type"}},
+		},
+		{
+			name:    "and what kubectl_manifest has written, as kubectl or by its user agent",
+			live:    []metav1.ManagedFieldsEntry{updated("HashiCorp", typeAndNames), applied("kubectl", affinity)},
+			applied: typeOnly,
+			want:    map[string][]string{DefaultName + " Apply": {"spec.externalName", "spec.sessionAffinity", "spec.type"}},
+		},
+		{
+			name:    "and what helm_release has written, under the name of its plugin's file",
+			live:    []metav1.ManagedFieldsEntry{updated("terraform-provider-helm_v2.17.0_x5", typeAndNames), updated("helm", affinity)},
+			applied: typeOnly,
+			want:    map[string][]string{DefaultName + " Apply": {"spec.externalName", "spec.sessionAffinity", "spec.type"}},
+		},
+		{
 			name:    "once adopted, people with kubectl keep what they have added since",
 			live:    []metav1.ManagedFieldsEntry{applied(DefaultName, typeOnly), updated("kubectl-edit", affinity)},
 			applied: typeOnly,

@@ -29,21 +29,28 @@ func (id identity) Name() string { return id.name }
 func (id identity) OwnerLabel() string { return id.ownerLabel }
 
 // isFormerManager reports whether a manager wrote clients before this provider did:
-// the Django controller (the Kubernetes Python client calls itself
-// OpenAPI-Generator), people with kubectl, and whoever wrote an object before
-// managers were recorded. What they own becomes ours at adoption, so that a field
-// that a later template drops goes from the live object, too.
+//
+//   - the Django controller: the Kubernetes Python client calls itself OpenAPI-Generator;
+//   - people with kubectl;
+//   - Terraform's other ways: kubernetes_manifest applies as Terraform; kubectl_manifest and
+//     the typed kubernetes_* resources update as HashiCorp, the begin of their user agent, and
+//     kubectl_manifest applies as kubectl; helm_release writes under the name of its
+//     plugin's file, such as terraform-provider-helm_v2.17.0_x5, and helm itself as helm;
+//   - whoever wrote an object before managers were recorded.
+//
+// What they own becomes ours at adoption, so that a field that a later template drops goes
+// from the live object, too.
 //
 // kubectl-rollout is left out on purpose: all it owns is the restartedAt
 // annotation of pod templates, and removing that would restart the pods.
 func isFormerManager(manager string) bool {
 	switch manager {
-	case "OpenAPI-Generator", "before-first-apply", "kubectl":
+	case "OpenAPI-Generator", "before-first-apply", "kubectl", "Terraform", "HashiCorp", "helm":
 		return true
 	case "kubectl-rollout":
 		return false
 	}
-	return strings.HasPrefix(manager, "kubectl-")
+	return strings.HasPrefix(manager, "kubectl-") || strings.HasPrefix(manager, "terraform-provider-helm")
 }
 
 func (id identity) isOurs(entry metav1.ManagedFieldsEntry) bool {

@@ -146,6 +146,18 @@ var written = []struct {
 		}
 		serverSide(t, s, "terraform-of-old", rich)
 	}},
+	// Terraform's other ways, as their providers leave the managers.
+	{"wr-kubernetes-manifest", func(t *testing.T, s *acctest.Sandbox, _, rich []*unstructured.Unstructured) {
+		serverSide(t, s, "Terraform", rich)
+	}},
+	{"wr-kubectl-manifest", func(t *testing.T, s *acctest.Sandbox, lean, rich []*unstructured.Unstructured) {
+		s.Save(t, "HashiCorp", withLastApplied(t, lean))
+		s.Save(t, "HashiCorp", withLastApplied(t, rich))
+	}},
+	{"wr-helm-release", func(t *testing.T, s *acctest.Sandbox, lean, rich []*unstructured.Unstructured) {
+		s.Save(t, "terraform-provider-helm_v2.16.0_x5", ofHelm(lean))
+		s.Save(t, "terraform-provider-helm_v2.17.0_x5", ofHelm(rich))
+	}},
 	{"wr-nobody", func(t *testing.T, s *acctest.Sandbox, _, rich []*unstructured.Unstructured) {
 		// Objects of before Kubernetes 1.18 have no managed fields: whoever applies
 		// first leaves all fields to "before-first-apply".
@@ -186,6 +198,23 @@ func withLastApplied(t *testing.T, objects []*unstructured.Unstructured) []*unst
 		with = append(with, object)
 	}
 	return with
+}
+
+// ofHelm adds what Helm puts on each object of a release.
+func ofHelm(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+	var of []*unstructured.Unstructured
+	for _, object := range objects {
+		object = object.DeepCopy()
+		labels, annotations := map[string]string{"app.kubernetes.io/managed-by": "Helm"}, map[string]string{
+			"meta.helm.sh/release-name": "acme", "meta.helm.sh/release-namespace": "default",
+		}
+		maps.Copy(labels, object.GetLabels())
+		maps.Copy(annotations, object.GetAnnotations())
+		object.SetLabels(labels)
+		object.SetAnnotations(annotations)
+		of = append(of, object)
+	}
+	return of
 }
 
 func serverSide(t *testing.T, s *acctest.Sandbox, manager string, objects []*unstructured.Unstructured) {
@@ -350,7 +379,7 @@ func TestAccClient_adoptionWhileControllersWrite(t *testing.T) {
 }
 
 // fieldDrops is a plan check: of the resource's objects exactly these fields go,
-// apart from kubectl's own note and what the server had set by default below
+// apart from the notes of kubectl and Helm and what the server had set by default below
 // fields that go.
 type fieldDrops struct {
 	address string
@@ -365,9 +394,9 @@ func (c fieldDrops) CheckPlan(_ context.Context, req plancheck.CheckPlanRequest,
 		changes := acctest.ObjectChanges(change.Change.Before, change.Change.After)
 		goes := func(line string) bool { return strings.HasPrefix(line, "- ") }
 		got := slices.DeleteFunc(changes, func(line string) bool {
+			isNote := strings.Contains(line, "[kubectl.kubernetes.io/last-applied-configuration]") || strings.Contains(line, "[meta.helm.sh/")
 			isDefault := strings.Contains(line, "spec.containers[exporter].") || strings.Contains(line, "spec.sessionAffinityConfig.")
-			return !goes(line) || strings.Contains(line, "[kubectl.kubernetes.io/last-applied-configuration]") ||
-				isDefault && !slices.Contains(c.lines, line)
+			return !goes(line) || isNote || isDefault && !slices.Contains(c.lines, line)
 		})
 		want := slices.DeleteFunc(slices.Sorted(slices.Values(c.lines)), func(line string) bool { return !goes(line) })
 		if diff := cmp.Diff(want, got); diff != "" {

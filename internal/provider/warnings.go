@@ -138,8 +138,8 @@ var warningTexts = []warningText{
 	},
 	warnsEach("Adoption Removes Fields", func(w mira.AdoptionRemovesWarning) string { return w.Client },
 		func(w mira.AdoptionRemovesWarning) string {
-			return fmt.Sprintf("Client %q: the template does not have these fields, which the Django controller or kubectl has "+
-				"set. They go when the client is adopted:", w.Client) + changeLines(w.Changes) +
+			return fmt.Sprintf("Client %q: the template does not have these fields, which the Django controller, kubectl, helm or "+
+				"another Terraform provider has set. They go when the client is adopted:", w.Client) + changeLines(w.Changes) +
 				"\n\nTo keep a field, add it to the template, or give it to a field manager of its own before the apply: " +
 				"the guide \"Move from the Django controller\" says how."
 		}),

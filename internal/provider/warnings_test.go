@@ -254,8 +254,8 @@ func TestWarnings(t *testing.T) {
 		{
 			"fields that go with an adoption", mira.AdoptionRemovesWarning{Client: "acme", Changes: changes},
 			`Adoption Removes Fields (Client "acme")`,
-			`Client "acme": the template does not have these fields, which the Django controller or kubectl has set. ` +
-				"They go when the client is adopted:" +
+			`Client "acme": the template does not have these fields, which the Django controller, kubectl, helm or another ` +
+				"Terraform provider has set. They go when the client is adopted:" +
 				"\n  + Service/mira-acme spec.a: \"1\"\n  ~ Service/mira-acme spec.b: \"1\" -> \"2\"\n  - Service/mira-acme spec.c: \"2\"" +
 				"\n\nTo keep a field, add it to the template, or give it to a field manager of its own before the apply: " +
 				"the guide \"Move from the Django controller\" says how.",
