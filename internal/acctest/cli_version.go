@@ -32,7 +32,27 @@ const (
 // test around it may be parallel.
 func RequireCLI(t *testing.T, least string) {
 	t.Helper()
-	path, err := cliOfAtLeast(version.MustParseGeneric(least), cliUnderTest(t), os.Getenv(newerVariable), buildTerraform)
+	require(t, least, func() (string, error) {
+		return cliOfAtLeast(version.MustParseGeneric(least), cliUnderTest(t), os.Getenv(newerVariable), buildTerraform)
+	})
+}
+
+// RequireTerraform is RequireCLI for what no OpenTofu has, whatever its version: actions and
+// list resources.
+func RequireTerraform(t *testing.T, least string) {
+	t.Helper()
+	require(t, least, func() (string, error) {
+		if host := os.Getenv(hostVariable); host == "" || host == terraformHost {
+			return cliOfAtLeast(version.MustParseGeneric(least), cliUnderTest(t), os.Getenv(newerVariable), buildTerraform)
+		}
+		return newerCLI(version.MustParseGeneric(least), os.Getenv(newerVariable), buildTerraform)
+	})
+}
+
+// require has a test run under the CLI that a function finds.
+func require(t *testing.T, least string, find func() (string, error)) {
+	t.Helper()
+	path, err := find()
 	switch {
 	case err != nil:
 		t.Fatal(err)
@@ -51,15 +71,22 @@ func cliOfAtLeast(least *version.Version, current, newer string, build func() (s
 	if err != nil || has.AtLeast(least) {
 		return current, err
 	}
+	return newerCLI(least, newer, build)
+}
+
+// newerCLI returns the path of the newer CLI, as [cliOfAtLeast] does.
+func newerCLI(least *version.Version, newer string, build func() (string, error)) (string, error) {
 	switch newer {
 	case noNewer:
 		return "", nil
 	case "":
-		if newer, err = build(); err != nil {
+		built, err := build()
+		if err != nil {
 			return "", err
 		}
+		newer = built
 	}
-	has, err = cliVersion(newer)
+	has, err := cliVersion(newer)
 	if err == nil && !has.AtLeast(least) {
 		err = fmt.Errorf("%s is of version %s, and the test needs %s", newer, has, least)
 	}

@@ -53,6 +53,12 @@ func TestAdoption_Entries(t *testing.T) {
 			want:    map[string][]string{DefaultName + " Apply": {"spec.type"}, "kubectl-rollout Update": {"spec.externalName"}},
 		},
 		{
+			name:    "a restart of ours keeps it, too",
+			live:    []metav1.ManagedFieldsEntry{updated(django, typeOnly), updated(RestartName, externalName)},
+			applied: typeOnly,
+			want:    map[string][]string{DefaultName + " Apply": {"spec.type"}, RestartName + " Update": {"spec.externalName"}},
+		},
+		{
 			name:    "what kubernetes_manifest has applied is ours",
 			live:    []metav1.ManagedFieldsEntry{applied("Terraform", typeAndNames)},
 			applied: typeOnly,

@@ -15,6 +15,17 @@ import (
 // configuration names another one.
 const DefaultName = "terraform-provider-mira"
 
+// RestartName is the field manager of a restart, whatever the provider's own is called. It
+// owns the annotation of the restart alone, by an update. The name differs from ours, so
+// that our next apply, which knows nothing of the annotation, does not remove it: that would
+// restart the pods once more. It differs from kubectl's, so that a restart that was cut short
+// is known to be ours.
+const RestartName = DefaultName + "-restart"
+
+// RestartAnnotation is the annotation of a pod template whose change restarts the pods. It is
+// that of `kubectl rollout restart`, so that one restart takes the place of the other.
+const RestartAnnotation = "kubectl.kubernetes.io/restartedAt"
+
 // identity is who we are in managedFields. It tells what this provider has written from
 // what others have.
 type identity struct {
@@ -62,13 +73,18 @@ func (id identity) isOurs(entry metav1.ManagedFieldsEntry) bool {
 // under our own name is the first half of a recreation.
 func (id identity) isFormerName(entry metav1.ManagedFieldsEntry) bool {
 	switch {
-	case entry.Subresource != "" || id.isOurs(entry):
+	case entry.Subresource != "" || id.isOurs(entry) || isRestart(entry):
 		return false
 	case entry.Manager == id.name || entry.Manager == DefaultName:
 		return true
 	}
 	return id.ownerLabel != "" && entry.Operation == metav1.ManagedFieldsOperationApply &&
 		decodeSet(entry).Has(fieldpath.MakePathOrDie("metadata", "labels", id.ownerLabel))
+}
+
+// isRestart reports whether an entry is what a restart leaves.
+func isRestart(entry metav1.ManagedFieldsEntry) bool {
+	return entry.Manager == RestartName && entry.Operation == metav1.ManagedFieldsOperationUpdate
 }
 
 // isFormer reports whether an entry is of a former manager, or of a former name.
@@ -109,14 +125,14 @@ func (id identity) AllEndWithAdoption(live *unstructured.Unstructured, managers 
 }
 
 // WroteLast reports whether no other manager has changed the spec of a live object since our last
-// change. The times of the managed fields count seconds: of two changes within one, ours
+// change, which may be a restart. The times of the managed fields count seconds: of two changes within one, ours
 // does not count as the last.
 func (id identity) WroteLast(live *unstructured.Unstructured) bool {
 	var ours, others time.Time
 	for _, entry := range live.GetManagedFields() {
 		switch {
 		case entry.Time == nil || entry.Subresource != "":
-		case entry.Manager == id.name:
+		case entry.Manager == id.name || isRestart(entry):
 			ours = later(ours, entry.Time.Time)
 		default:
 			others = later(others, entry.Time.Time)

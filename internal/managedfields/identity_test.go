@@ -31,6 +31,14 @@ func TestManager_WroteLast(t *testing.T) {
 		{"the controller's status after us", []metav1.ManagedFieldsEntry{
 			ours, entry("kube-controller-manager", metav1.ManagedFieldsOperationUpdate, "status", 9),
 		}, true},
+		{"a restart of ours", []metav1.ManagedFieldsEntry{
+			ours, entry("kubectl-edit", metav1.ManagedFieldsOperationUpdate, "", 6),
+			entry(RestartName, metav1.ManagedFieldsOperationUpdate, "", 7),
+		}, true},
+		{"another one after a restart of ours", []metav1.ManagedFieldsEntry{
+			ours, entry(RestartName, metav1.ManagedFieldsOperationUpdate, "", 6),
+			entry("kubectl-rollout", metav1.ManagedFieldsOperationUpdate, "", 7),
+		}, false},
 		{"not us", []metav1.ManagedFieldsEntry{entry("kubectl-edit", metav1.ManagedFieldsOperationUpdate, "", 4)}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

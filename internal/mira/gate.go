@@ -22,11 +22,13 @@ type turn struct {
 	gate   *rollout.Gate
 	client string
 	pass   *rollout.Pass
+	// onWait is called when the client has to wait; nil for nobody.
+	onWait func()
 }
 
 // take waits for the client's turn.
 func (t *turn) take(ctx context.Context) error {
-	pass, err := t.gate.Enter(ctx, t.client)
+	pass, err := t.gate.EnterTelling(ctx, t.client, t.onWait)
 	var closed *rollout.GateClosedError
 	if err != nil && !errors.As(err, &closed) {
 		return &NotBegunError{Err: err}

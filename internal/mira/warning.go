@@ -52,6 +52,19 @@ type PendingRolloutWarning struct {
 	CanRollBack bool
 }
 
+// StoppedClientWarning says that a client was not restarted, as it has no pods.
+type StoppedClientWarning struct {
+	Client, Namespace string
+}
+
+// PartialRestartWarning says that pods of a client are not restarted, as they stand below the
+// partition of its StatefulSet.
+type PartialRestartWarning struct {
+	Client      string
+	StatefulSet kube.Ref
+	Partition   int64
+}
+
 // ObjectsLeaveWarning names the objects that the template does not have any more, and that
 // an apply deletes. StatefulSets have a warning of their own.
 type ObjectsLeaveWarning struct {
@@ -326,6 +339,8 @@ type ClaimsUnreadableWarning struct {
 }
 
 func (UnusedVariablesWarning) isWarning()    {}
+func (StoppedClientWarning) isWarning()      {}
+func (PartialRestartWarning) isWarning()     {}
 func (RecordedSecretsWarning) isWarning()    {}
 func (PendingRolloutWarning) isWarning()     {}
 func (ObjectsLeaveWarning) isWarning()       {}

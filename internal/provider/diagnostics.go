@@ -19,7 +19,7 @@ import (
 // error often holds several others: the first entry that finds its type among them
 // answers, so the order matters.
 //
-//   - How a rollout ended comes first. It wraps why.
+//   - How a restart or a rollout ended comes first. It wraps why.
 //   - A write that failed halfway comes next. It adds what was written to the answer
 //     for the error that stopped it.
 //   - Then come the refusals of package mira, before the answers of the server that
@@ -28,6 +28,21 @@ import (
 //
 // An error without an entry is reported in its own words, see [subject].
 var failures = []failure{
+	// How a restart ended, or why there was none.
+	failureOf[*mira.RestartError]{
+		ofFleet: true,
+		briefly: "This client was not restarted.",
+		title:   "Restart Not Begun",
+		when:    (*mira.RestartError).IsRefused,
+		detail: func(s subject, _ error, refused *mira.RestartError) string {
+			return s.sentence(refused) + "\n\nThis client was not restarted, and serves as before. " +
+				"Look at the client that is named first, and invoke the action again."
+		},
+	},
+	failureOf[*mira.RestartError]{title: "Client Restart Failed", when: (*mira.RestartError).HasFailed, detail: restartDetail},
+	failureOf[*mira.RestartError]{title: "Restart Outcome Unknown", detail: restartDetail},
+	failureOf[*mira.NotRestartableError]{title: "Client Cannot Be Restarted", adviceFor: restartAdvice},
+
 	// How a rollout ended.
 	failureOf[*mira.RolledBackError]{
 		title:  "Rollout Failed And Was Rolled Back",

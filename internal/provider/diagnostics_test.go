@@ -177,7 +177,7 @@ func TestDiagnostics(t *testing.T) {
 	}
 	isMet := make([]bool, len(failures))
 	subject := clientSubject("acme")
-	for _, test := range append(cases, adviceCases()...) {
+	for _, test := range slices.Concat(cases, adviceCases(), restartCases()) {
 		t.Run(test.name, func(t *testing.T) {
 			var diags diag.Diagnostics
 			addErrors(&diags, subject, test.err)

@@ -20,6 +20,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
@@ -35,6 +36,7 @@ import (
 var (
 	_ provider.Provider              = (*miraProvider)(nil)
 	_ provider.ProviderWithFunctions = (*miraProvider)(nil)
+	_ provider.ProviderWithActions   = (*miraProvider)(nil)
 )
 
 type miraProvider struct {
@@ -91,6 +93,7 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	}
 	resp.ResourceData = data
 	resp.DataSourceData = data
+	resp.ActionData = data
 	if !req.Config.Raw.IsFullyKnown() {
 		logging.Debug(ctx, "The provider's configuration is not known yet")
 		return
@@ -136,4 +139,8 @@ func (p *miraProvider) Functions(context.Context) []func() function.Function {
 		func() function.Function { return &renderFunction{secrets: p.secrets} },
 		func() function.Function { return &revisionFunction{} },
 	}
+}
+
+func (p *miraProvider) Actions(context.Context) []func() action.Action {
+	return []func() action.Action{func() action.Action { return &clientRestartAction{} }}
 }

@@ -74,7 +74,10 @@ func providerSchema() schema.Schema {
 			"field_manager": schema.StringAttribute{
 				Optional:            true,
 				MarkdownDescription: fmt.Sprintf("The field manager under which objects are applied. Defaults to `%s`.", managedfields.DefaultName),
-				Validators:          []validator.String{stringvalidator.LengthBetween(1, 128)},
+				Validators: []validator.String{
+					stringvalidator.LengthBetween(1, 128),
+					stringvalidator.NoneOf(managedfields.RestartName), // a restart must not be taken for an apply
+				},
 			},
 			"force_conflicts": schema.BoolAttribute{
 				Optional: true,

@@ -66,6 +66,16 @@ var warningTexts = []warningText{
 			"What the client's objects will be is known only then.", w.Namespace, w.Client)
 	}),
 	warnsEach("Rollout Is Pending", func(w mira.PendingRolloutWarning) string { return w.Client }, pendingRolloutDetail),
+	warnsEach("Client Is Stopped", func(w mira.StoppedClientWarning) string { return w.Client },
+		func(w mira.StoppedClientWarning) string {
+			return fmt.Sprintf("Client %q of namespace %q was not restarted: its StatefulSet has 0 replicas, so that there are no pods to replace.",
+				w.Client, w.Namespace)
+		}),
+	warnsEach("Not All Pods Restart", func(w mira.PartialRestartWarning) string { return w.Client },
+		func(w mira.PartialRestartWarning) string {
+			return fmt.Sprintf("Client %q: the first %d pods of %s stand below spec.updateStrategy.rollingUpdate.partition. "+
+				"They run on, and are not replaced.", w.Client, w.Partition, w.StatefulSet)
+		}),
 	warnsEach("Objects Leave The Template", func(w mira.ObjectsLeaveWarning) string { return w.Client }, leavingDetail),
 	warns("Containers Without Readiness Probe", func(w mira.NoReadinessProbeWarning) string {
 		return fmt.Sprintf("The template has no readinessProbe for %s. Such a container counts as ready as soon as it runs, "+

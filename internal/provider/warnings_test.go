@@ -109,6 +109,17 @@ func TestWarnings(t *testing.T) {
 				"be is known only then.",
 		},
 		{
+			"a restart of a stopped client", mira.StoppedClientWarning{Client: "acme", Namespace: "default"},
+			`Client Is Stopped (Client "acme")`,
+			`Client "acme" of namespace "default" was not restarted: its StatefulSet has 0 replicas, so that there are no pods to replace.`,
+		},
+		{
+			"a restart above a partition", mira.PartialRestartWarning{Client: "acme", StatefulSet: set, Partition: 2},
+			`Not All Pods Restart (Client "acme")`,
+			`Client "acme": the first 2 pods of StatefulSet default/mira-acme stand below spec.updateStrategy.rollingUpdate.partition. ` +
+				`They run on, and are not replaced.`,
+		},
+		{
 			"fields of other managers", mira.TakeoverWarning{Client: "acme", Fields: owned},
 			"Fields Taken From Other Managers",
 			`Client "acme": these fields were set by others since the last apply, and go back to what the template says:` +

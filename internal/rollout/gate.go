@@ -95,6 +95,12 @@ func NewGate(options GateOptions) *Gate {
 // cause of the context's end. A [*GateClosedError] says why the others failed, because
 // the CLI prints errors in no particular order.
 func (g *Gate) Enter(ctx context.Context, client string) (*Pass, error) {
+	return g.EnterTelling(ctx, client, nil)
+}
+
+// EnterTelling is [Gate.Enter], and calls onWait once, unless that is nil, if the client is
+// not admitted at once.
+func (g *Gate) EnterTelling(ctx context.Context, client string, onWait func()) (*Pass, error) {
 	start := time.Now()
 	for isFirst := true; ; isFirst = false {
 		if ctx.Err() != nil {
@@ -120,6 +126,9 @@ func (g *Gate) Enter(ctx context.Context, client string) (*Pass, error) {
 			return &Pass{gate: g, client: client}, nil
 		case isFirst:
 			logging.Debug(ctx, "Waiting at the gate", "client", client, "waveSize", size, "running", running)
+			if onWait != nil {
+				onWait()
+			}
 		}
 		select {
 		case <-changed:

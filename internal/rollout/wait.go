@@ -62,6 +62,9 @@ type Options struct {
 	// DeleteUnreadyPods allows to delete every pod of an older revision that is not
 	// ready, at once. It implies DeleteStuckPods.
 	DeleteUnreadyPods bool
+	// OnProgress gets the status whenever it says something else than before; nil for
+	// nobody. The wait goes on when it returns.
+	OnProgress func(Status)
 }
 
 func (o Options) withDefaults() Options {
@@ -144,6 +147,9 @@ type waiter struct {
 	pauses   wait.Backoff
 	notes    []string
 	logged   string // what [waiter.logPending] has logged last
+	// onProgress and told are [Options.OnProgress] and the message that it got last.
+	onProgress func(Status)
+	told       string
 }
 
 func newWaiter(w *Watcher, target Target, options Options) *waiter {
@@ -159,7 +165,8 @@ func newWaiter(w *Watcher, target Target, options Options) *waiter {
 		details: detailReader{
 			events: w.client.Resource(eventResource).Namespace(target.Namespace), logs: w.logs, namespace: target.Namespace,
 		},
-		status: Status{Message: "the StatefulSet has not been read yet"},
+		status:     Status{Message: "the StatefulSet has not been read yet"},
+		onProgress: options.OnProgress,
 	}
 }
 
@@ -275,7 +282,8 @@ func (v *waiter) isDone(sts *appsv1.StatefulSet, pods []*corev1.Pod) bool {
 	return status.Done && (pods != nil || !needPods(sts, status))
 }
 
-// logPending logs which pods the rollout waits for, whenever that has changed.
+// logPending logs which pods the rollout waits for, whenever that has changed, and tells
+// whoever wants to know.
 func (v *waiter) logPending(ctx context.Context) {
 	var pods []string
 	for _, pod := range v.status.Pending[:min(len(v.status.Pending), maxPods)] {
@@ -284,6 +292,10 @@ func (v *waiter) logPending(ctx context.Context) {
 	if text := v.status.Message + strings.Join(pods, ";"); text != v.logged {
 		v.logged = text
 		v.log(ctx, "A rollout is pending", "status", v.status.Message, "pods", pods)
+	}
+	if v.onProgress != nil && v.status.Message != v.told {
+		v.told = v.status.Message
+		v.onProgress(v.status)
 	}
 }
 
