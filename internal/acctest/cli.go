@@ -21,6 +21,7 @@ import (
 // what becomes of an interrupt. It is slower: each command starts several processes.
 type CLI struct {
 	path, directory string
+	tools           string // a folder of programs for scripts; empty until one runs
 	env             []string
 }
 
@@ -40,6 +41,14 @@ func NewCLI(t *testing.T, s *Sandbox, config string) *CLI {
 // NewExampleCLI returns a CLI for files and directories of examples/, which it copies. Their
 // rollouts have no soak.
 func NewExampleCLI(t *testing.T, s *Sandbox, sources ...string) *CLI {
+	t.Helper()
+	c := CopyExample(t, s, sources...)
+	c.Run(t, "init")
+	return c
+}
+
+// CopyExample is [NewExampleCLI] for an example that cannot be initialized as it is.
+func CopyExample(t *testing.T, s *Sandbox, sources ...string) *CLI {
 	t.Helper()
 	c := newCLI(t, s)
 	for _, source := range sources {
@@ -63,7 +72,6 @@ func NewExampleCLI(t *testing.T, s *Sandbox, sources ...string) *CLI {
 	if err := c.shortenSoak(); err != nil {
 		t.Fatal(err)
 	}
-	c.Run(t, "init")
 	return c
 }
 

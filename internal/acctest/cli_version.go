@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -122,16 +121,18 @@ func cliVersion(path string) (*version.Version, error) {
 	return version.ParseGeneric(answer.Version)
 }
 
-// buildTerraform returns the path of the Terraform that tools/localcluster pins, and builds
-// it if it is not in the cache.
-var buildTerraform = sync.OnceValues(func() (string, error) {
-	var problems strings.Builder
-	command := exec.Command("go", "run", ".", "path", "terraform")
-	command.Dir = filepath.Join(Root(), "tools", "localcluster")
-	command.Stderr = &problems
-	output, err := command.Output()
+// buildTerraform returns the path of the Terraform that tools/localcluster pins.
+var buildTerraform = sync.OnceValues(func() (string, error) { return localComponent("terraform") })
+
+// RequireOpenTofu skips a test under Terraform. The reason names what Terraform does not
+// have.
+func RequireOpenTofu(t *testing.T, reason string) {
+	t.Helper()
+	output, err := exec.Command(cliUnderTest(t), "version").Output()
 	if err != nil {
-		return "", fmt.Errorf("building Terraform: %w\n%s", err, problems.String())
+		t.Fatal(err)
 	}
-	return strings.TrimSpace(string(output)), nil
-})
+	if !strings.HasPrefix(string(output), "OpenTofu") {
+		t.Skip(reason)
+	}
+}

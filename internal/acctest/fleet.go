@@ -19,6 +19,7 @@ const controllerNamespace = "controller"
 type Fleet struct {
 	*Sandbox            // of the clients
 	controller *Objects // the other namespace
+	installed  []*unstructured.Unstructured
 }
 
 // NewFleet makes a fleet. There is one in a cluster, so tests that ask for it must not
@@ -44,31 +45,44 @@ func NewFleet(t *testing.T) *Fleet {
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		t.Fatal(err)
 	}
-	for _, object := range documentedRights(t) {
-		applyForTest(t, &Objects{Namespace: object.GetNamespace(), Admin: admin}, object)
-	}
+	f.installed = documentedRights(t)
 	for name, data := range map[string]map[string]any{
 		"templates-yaml":                 {"client_template.yaml": SampleTemplate(t)},
 		"mira-cluster-controller-config": {"CLUSTER_DOMAIN": Domain, "DJANGO_DEBUG": "False"},
 	} {
-		applyForTest(t, f.controller, &unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": name}, "data": data,
+		f.installed = append(f.installed, &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "ConfigMap", "data": data,
+			"metadata": map[string]any{"name": name, "namespace": controllerNamespace},
 		}})
 	}
-	f.Kubeconfig = f.writeKubeconfig(t, controllerNamespace)
+	t.Cleanup(func() { f.Uninstall(t) })
+	for _, object := range f.installed {
+		f.in(object.GetNamespace()).Apply(t, object, "test")
+	}
+	f.Connect(t)
 	return f
 }
 
-// applyForTest applies an object, and removes it at the end of the test.
-func applyForTest(t *testing.T, objects *Objects, object *unstructured.Unstructured) {
+// in returns the objects of a namespace.
+func (f *Fleet) in(namespace string) *Objects { return &Objects{Namespace: namespace, Admin: f.Admin} }
+
+// Connect has the fleet's provider use a token of the account that exists at this moment.
+func (f *Fleet) Connect(t *testing.T) {
 	t.Helper()
-	objects.Apply(t, object, "test")
-	t.Cleanup(func() {
-		err := objects.of(object.GetKind()).Delete(detached(t), object.GetName(), metav1.DeleteOptions{})
+	f.Kubeconfig = f.writeKubeconfig(t, controllerNamespace)
+}
+
+// Uninstall removes the set-up, so that a test can make it in another way: the template, the
+// settings, the account and its rights. What has their names at the end of the test is
+// removed, too.
+func (f *Fleet) Uninstall(t *testing.T) {
+	t.Helper()
+	for _, object := range f.installed {
+		err := f.in(object.GetNamespace()).of(object.GetKind()).Delete(detached(t), object.GetName(), metav1.DeleteOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
 			t.Errorf("removing %s %s: %v", object.GetKind(), object.GetName(), err)
 		}
-	})
+	}
 }
 
 // PutTemplates replaces the templates, by the keys of their ConfigMap.
