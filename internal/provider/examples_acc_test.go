@@ -12,7 +12,7 @@ import (
 )
 
 // Every example is applied by the CLI, with the provider as a binary and the documented
-// rights. The settings come from the Django controller's ConfigMap. The test checks what
+// rights (further scenarios in scenarios_*_test.go). The settings come from the Django controller's ConfigMap. The test checks what
 // each example promises.
 func TestAccExamples(t *testing.T) {
 	s := acctest.NewFleet(t)
@@ -71,13 +71,6 @@ func TestAccExamples(t *testing.T) {
 			c.Run(t, "state", "rm", "mira_client.acme")
 		}
 		c.Apply(t)
-		c.Destroy(t)
-		s.DeleteClaims(t)
-	})
-
-	t.Run("module per client", func(t *testing.T) {
-		c := acctest.NewExampleCLI(t, s.Sandbox, "scenarios/module-per-client")
-		acctest.WantOutput(t, c.Apply(t), "MIRA is ready at https://globex."+acctest.Domain)
 		c.Destroy(t)
 		s.DeleteClaims(t)
 	})

@@ -7,3 +7,8 @@ output "persistent_volume_claims" {
   description = "What a backup of this customer has to cover."
   value       = mira_client.this.persistent_volume_claims
 }
+
+output "template_revision" {
+  description = "Version of the template that the customer follows."
+  value       = mira_client.this.template_revision
+}
