@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/mira-cluster/terraform-provider-mira/internal/acctest"
 )
 
@@ -50,4 +53,13 @@ func useSandbox(t *testing.T, s *acctest.Sandbox, c *acctest.CLI, lines ...strin
 		fmt.Sprintf("template = { namespace = %q }", s.Namespace),
 	}, lines...)
 	writeFile(t, "provider \"mira\" {\n  "+strings.Join(lines, "\n  ")+"\n}\n", c.Directory(), "sandbox_override.tf")
+}
+
+// sameUIDs returns an error unless the objects of a kind are those of before.
+func sameUIDs(t *testing.T, s *acctest.Sandbox, kind string, before map[string]types.UID) error {
+	t.Helper()
+	if diff := cmp.Diff(before, s.UIDs(t, kind)); diff != "" {
+		return fmt.Errorf("%s (-before +after):\n%s", kind, diff)
+	}
+	return nil
 }
