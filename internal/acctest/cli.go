@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -152,15 +153,36 @@ func buildProvider(host string) (string, error) {
 }
 
 func buildProviderFor(host string) (string, error) {
-	directory := filepath.Join(Root(), "bin", "acctest")
-	platform := runtime.GOOS + "_" + runtime.GOARCH
-	target := filepath.Join(directory, host, "mira-cluster", "mira", "0.1.0", platform, "terraform-provider-mira_v0.1.0")
-	build := exec.Command("go", "build", "-o", target, Root())
+	return mirror(), build(Root(), "mira-cluster/mira", "0.1.0", host)
+}
+
+// mirror returns the directory of the filesystem mirror for the CLIs of tests.
+func mirror() string { return filepath.Join(Root(), "bin", "acctest") }
+
+// build builds the provider of a directory into the mirror, under an address.
+func build(directory, address, version, host string) error {
+	_, name := path.Split(address)
+	target := filepath.Join(mirror(), host, filepath.FromSlash(address), version, runtime.GOOS+"_"+runtime.GOARCH,
+		"terraform-provider-"+name+"_v"+version)
+	build := exec.Command("go", "build", "-o", target, directory)
 	build.Dir = Root()
 	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the provider: %w\n%s", err, output)
+		return fmt.Errorf("building the provider %s: %w\n%s", address, err, output)
 	}
-	return directory, nil
+	return nil
+}
+
+// BuildHTTPProvider builds the stand-in for the provider hashicorp/http, for the
+// configurations of the CLI under test that use it.
+func BuildHTTPProvider(t *testing.T) {
+	t.Helper()
+	host := os.Getenv(hostVariable)
+	if host == "" {
+		host = terraformHost
+	}
+	if err := build(filepath.Join(Root(), "internal", "acctest", "httpprovider"), "hashicorp/http", "3.4.0", host); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // command returns a command whose output goes to a buffer.
