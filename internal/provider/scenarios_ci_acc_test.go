@@ -48,6 +48,14 @@ func TestAccExamples_pipelines(t *testing.T) {
 	p.Tool(t, "apk", "")
 	p.Tool(t, "curl", `{ cat header; printf '%s\n' "$@"; } >curl.call && cp summary.md curl.body`)
 
+	if err := os.CopyFS(filepath.Join(p.Directory(), "template-test"), os.DirFS(example("scenarios", "template-test"))); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, sample+"\n{", p.Directory(), "client_template.yaml")
+	p.gitlab(t, "template", 1)
+	writeFile(t, sample, p.Directory(), "client_template.yaml")
+	acctest.WantOutput(t, p.github(t, "template", 0).output, "Success!")
+
 	p.github(t, "plan", 0)
 	acctest.WantOutput(t, p.read(t, "gh.body"), "- Plan: 3 to add", `- mira_client.this["acme"] will be created`)
 	acctest.WantOutput(t, p.read(t, "gh.call"), "t0ken pr comment https://github.example/pull/7",
@@ -178,7 +186,12 @@ func (p *pipeline) gitlab(t *testing.T, name string, want int) string {
 		p.Setenv(variable, value)
 	}
 	var script strings.Builder
-	for _, lines := range []any{file["default"].(map[string]any)["before_script"], file[name].(map[string]any)["script"]} {
+	job := file[name].(map[string]any)
+	before, ok := job["before_script"]
+	if !ok {
+		before = file["default"].(map[string]any)["before_script"]
+	}
+	for _, lines := range []any{before, job["script"]} {
 		for _, line := range lines.([]any) {
 			script.WriteString(line.(string) + "\n")
 		}
