@@ -51,7 +51,7 @@ func (c *CLI) WantScript(t *testing.T, code int, arguments ...string) string {
 func (c *CLI) Tool(t *testing.T, name, text string) {
 	t.Helper()
 	c.makeTools(t)
-	real, err := kubectlPath()
+	kubectl, err := kubectlPath()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +59,8 @@ func (c *CLI) Tool(t *testing.T, name, text string) {
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	text = "#!/usr/bin/env bash\nREAL='" + real + "'\n" + text
-	if err := os.WriteFile(path, []byte(text), 0o700); err != nil { //nolint:gosec // it is to be executed
+	text = "#!/usr/bin/env bash\nREAL='" + kubectl + "'\n" + text
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
 }
