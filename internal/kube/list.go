@@ -57,7 +57,12 @@ func listPage(ctx context.Context, server rest.Interface, options listOptions) (
 	if options.next != "" {
 		request.Param("continue", options.next)
 	}
-	answer, err := request.Do(ctx).Raw()
+	result := request.Do(ctx)
+	// Unlike that of Raw, this error has what the server says.
+	if err := result.Error(); err != nil {
+		return page{}, err
+	}
+	answer, err := result.Raw()
 	if err != nil {
 		return page{}, err
 	}
