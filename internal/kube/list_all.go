@@ -1,0 +1,48 @@
+package kube
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// listedPageSize bounds a page of [ListAll]. See tuning.pageSize.
+const listedPageSize = 500
+
+// ListAll reads all objects of a kind in a namespace, page by page. It is for those who look
+// at a whole namespace; who looks for the objects of some clients needs a [Batcher]. The
+// error is a [*ForbiddenError] where the right to list is missing, and a [*KindError] for a
+// kind that the server does not serve in namespaces.
+func ListAll(ctx context.Context, c *Client, kind schema.GroupKind, namespace string) ([]*unstructured.Unstructured, error) {
+	resource, err := c.kinds.resource(kind.WithVersion(""))
+	if err != nil {
+		return nil, err
+	}
+	ref := NewRef(resource.GroupVersion().WithKind(kind.Kind), namespace, "*")
+	options := listOptions{resource: resource, namespace: namespace, limit: listedPageSize}
+	var objects []*unstructured.Unstructured
+	for {
+		page, err := listPage(ctx, c.requests, options)
+		if (apierrors.IsResourceExpired(err) || apierrors.IsGone(err)) && options.next != "" {
+			// The server has forgotten how the list goes on: once more, in one piece.
+			options.next, options.limit, objects = "", 0, nil
+			continue
+		}
+		if err != nil {
+			return nil, c.errors.translate("list", ref, err)
+		}
+		for _, item := range page.items {
+			object, err := decodeItem(item.data, ref)
+			if err != nil {
+				return nil, c.errors.translate("list", ref, err)
+			}
+			objects = append(objects, object)
+		}
+		if page.next == "" {
+			return objects, nil
+		}
+		options.next = page.next
+	}
+}
