@@ -79,6 +79,7 @@ type recovery struct {
 	values    map[string]string    // known, or found as text
 	findings  map[string][]finding // by names that are not known
 	noted     map[notedFinding]bool
+	seen      func(parts []part, text string) // called for each scalar with placeholders, if it is set
 
 	object string
 	path   fieldPath
@@ -323,6 +324,9 @@ func (r *recovery) observe(n *node, live any) {
 		}
 		_, isText := value.(string)
 		typed = !isText
+	}
+	if r.seen != nil {
+		r.seen(n.parts, text)
 	}
 	r.solveParts(n.parts, typed, text)
 }
