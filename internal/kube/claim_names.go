@@ -76,14 +76,25 @@ func ClaimNames(statefulSet *unstructured.Unstructured) []string {
 // CutClaimName takes the name of a StatefulSet's claim apart, as [ClaimNames] puts it
 // together. It returns false for what is no name of a claim of that StatefulSet.
 func CutClaimName(claim, statefulSet string) (template string, ordinal int, ok bool) {
+	base, ok := CutOrdinal(claim)
+	template, isOf := strings.CutSuffix(base, "-"+statefulSet)
+	if !ok || !isOf || template == "" {
+		return "", 0, false
+	}
+	ordinal, _ = strconv.Atoi(claim[len(base)+1:])
+	return template, ordinal, true
+}
+
+// CutOrdinal takes the ordinal off the name of a StatefulSet's claim: what is left is
+// `<template>-<StatefulSet>`. It returns false for what is no such name.
+func CutOrdinal(claim string) (base string, ok bool) {
 	at := strings.LastIndex(claim, "-")
 	if at < 0 {
-		return "", 0, false
+		return "", false
 	}
-	template, isOf := strings.CutSuffix(claim[:at], "-"+statefulSet)
 	ordinal, err := strconv.Atoi(claim[at+1:])
-	if !isOf || template == "" || err != nil || strconv.Itoa(ordinal) != claim[at+1:] {
-		return "", 0, false
+	if err != nil || strconv.Itoa(ordinal) != claim[at+1:] {
+		return "", false
 	}
-	return template, ordinal, true
+	return claim[:at], true
 }

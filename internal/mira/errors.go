@@ -269,13 +269,16 @@ func (e *AnotherClusterError) Error() string {
 // NoSuchClientError says that no object of a client was found.
 type NoSuchClientError struct {
 	Namespace, Name string
-	Missing         []kube.Ref // the objects that the template names
+	Missing         []kube.Ref // the objects that the template names; empty where that is not known
 }
 
 func (e *NoSuchClientError) Error() string {
 	names := make([]string, 0, len(e.Missing))
 	for _, ref := range e.Missing {
 		names = append(names, ref.Key())
+	}
+	if len(names) == 0 {
+		return fmt.Sprintf("namespace %q holds no object of client %q", e.Namespace, e.Name)
 	}
 	return fmt.Sprintf("namespace %q holds none of the objects of client %q: %s", e.Namespace, e.Name, strings.Join(names, ", "))
 }

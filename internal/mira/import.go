@@ -78,7 +78,28 @@ func (s *services) recoverValues(ctx context.Context, spec Spec) (*recoveredValu
 	if err != nil {
 		return nil, err
 	}
-	given := map[string]string{"CLIENT_NAME": spec.Name}
+	var failed error
+	read := make(map[string]*unstructured.Unstructured)
+	recovered := s.recoverFrom(t, values, func(kind schema.GroupKind, name string) *unstructured.Unstructured {
+		if failed != nil || !slices.Contains(s.settings.AllowedKinds, kind) {
+			return nil
+		}
+		ref := kube.NewRef(kind.WithVersion(""), spec.Namespace, name)
+		if object, ok := read[ref.Key()]; ok {
+			return object
+		}
+		object, err := s.kube.Get(ctx, ref)
+		failed = err
+		read[ref.Key()] = object
+		return object
+	})
+	return recovered, failed
+}
+
+// recoverFrom reads the values of the placeholders out of the live objects that a function
+// finds. `values` are those that are known of the client: its name, and what is the fleet's.
+func (s *services) recoverFrom(t *template.Template, values template.Values, lookUp template.Lookup) *recoveredValues {
+	given := map[string]string{"CLIENT_NAME": values.ClientName}
 	for name, value := range values.Variables {
 		if t.IsOrdinaryText(name) {
 			given[name] = value // a place of it does not tell whether it is one
@@ -93,23 +114,16 @@ func (s *services) recoverValues(ctx context.Context, spec Spec) (*recoveredValu
 			known[name] = secret
 		}
 	}
-	var failed error
-	read := make(map[string]*unstructured.Unstructured)
-	lookUp := func(kind schema.GroupKind, name string) *unstructured.Unstructured {
-		if failed != nil || !slices.Contains(s.settings.AllowedKinds, kind) {
-			return nil
+	var read []*unstructured.Unstructured
+	seen := func(kind schema.GroupKind, name string) *unstructured.Unstructured {
+		object := lookUp(kind, name)
+		if object != nil && !slices.Contains(read, object) {
+			read = append(read, object)
 		}
-		ref := kube.NewRef(kind.WithVersion(""), spec.Namespace, name)
-		if object, ok := read[ref.Key()]; ok {
-			return object
-		}
-		object, err := s.kube.Get(ctx, ref)
-		failed = err
-		read[ref.Key()] = object
 		return object
 	}
-	recovered := &recoveredValues{Recovered: t.Recover(known, lookUp)}
-	recovered.setSecret(s.secretVariables(t, slices.Collect(maps.Values(read))))
+	recovered := &recoveredValues{Recovered: t.Recover(known, seen)}
+	recovered.setSecret(s.secretVariables(t, read))
 	if len(known) > len(given) {
 		// The live objects may have other values of the fleet's secrets.
 		recovered.hide(t.Recover(given, lookUp), values.Secrets)
@@ -119,7 +133,7 @@ func (s *services) recoverValues(ctx context.Context, spec Spec) (*recoveredValu
 			recovered.Missing = slices.DeleteFunc(recovered.Missing, func(missing string) bool { return missing == name })
 		}
 	}
-	return recovered, failed
+	return recovered
 }
 
 // secretVariables returns the names of the variables that are known to be secret without the
