@@ -1,8 +1,12 @@
 package provider
 
 import (
+	"encoding/xml"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -186,4 +190,83 @@ func TestAccExamples(t *testing.T) {
 		c.Destroy(t)
 		s.DeleteClaims(t)
 	})
+
+	t.Run("data sources and fleet page", func(t *testing.T) {
+		oddFleet(t, s.Sandbox, sample)
+		c := acctest.NewExampleCLI(t, s.Sandbox, "provider/provider.tf", "data-sources/mira_clients/data-source.tf")
+		acctest.WantOutput(t, c.Apply(t), "mira-data-mira-gone-0 (5Gi)", "Service/mira-half",
+			"StatefulSet/mira-old spec.template.spec.containers[mira].image")
+		c = acctest.NewExampleCLI(t, s.Sandbox, "scenarios/fleet-page", "data-sources/mira_client/data-source.tf")
+		acctest.WantOutput(t, c.Apply(t), "mira-data-mira-acme-0")
+		checkFleetPage(t, c.Run(t, "output", "-raw", "fleet_html"))
+		table := c.Run(t, "output", "-raw", "fleet_markdown")
+		acctest.WantOutput(t, table, "| [acme](https://acme."+acctest.Domain+") | ready | 1/1 | caddy:2.8, mira:3.0 | current | no |",
+			"outdated: Service/mira-half is missing, StatefulSet/mira-half is missing", "| failing: pod mira-broken-0")
+		for _, kind := range []string{"Service", "Ingress", "StatefulSet"} {
+			for _, name := range s.Names(t, kind) {
+				if strings.HasPrefix(name, "mira-") {
+					s.Delete(t, kind, name)
+				}
+			}
+		}
+		s.DeleteClaims(t)
+	})
+}
+
+// checkFleetPage checks the page of examples/scenarios/fleet-page for the fleet of [oddFleet]: it is
+// well-formed, says of each client how it is, and has no markup that comes from the cluster.
+func checkFleetPage(t *testing.T, page string) {
+	t.Helper()
+	decoder := xml.NewDecoder(strings.NewReader(page))
+	var path []string
+	rows, text := map[string]string{}, ""
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("the page is not well-formed: %v\n%s", err, page)
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			path = append(path, token.Name.Local)
+			if token.Name.Local == "tr" {
+				text = ""
+				for _, attribute := range token.Attr {
+					text += attribute.Value + ":"
+				}
+			}
+			if token.Name.Local == "script" || token.Name.Local == "b" && !slices.Contains(path, "ul") {
+				t.Errorf("the page has an element %s in %v", token.Name.Local, path)
+			}
+		case xml.CharData:
+			text += " " + string(token)
+		case xml.EndElement:
+			if token.Name.Local == "tr" && slices.Contains(path, "tbody") {
+				fields := strings.Fields(text)
+				rows[fields[1]] = strings.Join(fields, " ")
+			}
+			path = path[:len(path)-1]
+		}
+	}
+	for client, want := range map[string][]string{
+		"acme":                  {"ready: acme admin@acme.example ready 1/1", "current"},
+		"old":                   {"ready: old", "outdated", "StatefulSet/mira-old spec.template.spec.containers[mira].image"},
+		"half":                  {"absent: half", "outdated", "StatefulSet/mira-half is missing"},
+		"stopped":               {"stopped: stopped", "0/0"},
+		"broken":                {"failing: broken <b>&\"|@broken.example failing", "mira-badpull:3.0"},
+		"mira-data-mira-gone-0": {"gone 5Gi Bound"},
+	} {
+		for _, part := range want {
+			if !strings.Contains(rows[client], part) {
+				t.Errorf("the row of %s lacks %q: %s", client, part, rows[client])
+			}
+		}
+	}
+	for _, loaded := range []string{"src=", "@import", "url(", "<link"} {
+		if strings.Contains(page, loaded) {
+			t.Errorf("the page needs the network: it has %s", loaded)
+		}
+	}
 }

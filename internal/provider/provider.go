@@ -132,7 +132,12 @@ func (p *miraProvider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{func() resource.Resource { return &clientResource{secrets: p.secrets} }}
 }
 
-func (p *miraProvider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+func (p *miraProvider) DataSources(context.Context) []func() datasource.DataSource {
+	return []func() datasource.DataSource{
+		func() datasource.DataSource { return &clientDataSource{} },
+		func() datasource.DataSource { return &clientsDataSource{} },
+	}
+}
 
 func (p *miraProvider) Functions(context.Context) []func() function.Function {
 	return []func() function.Function{

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
@@ -203,6 +204,16 @@ var warningTexts = []warningText{
 			"configuration as a change.",
 			w.Client, w.Conflict.Name, joined(w.Conflict.Found, finding))
 	}),
+
+	warns("Clients Not Compared With Template", func(w mira.NoTemplateWarning) string {
+		return fmt.Sprintf("Namespace %q: only clients with the label %s are known, and none is compared, as there is no template that could "+
+			"tell more: %v.", w.Namespace, mira.ClientLabel, w.Err)
+	}),
+	warns("Clients Not Compared With Template", func(w mira.NotComparedWarning) string {
+		return fmt.Sprintf("The template gives nothing for client %s, so that it is not known what is missing, and what is up to date (%s): %v.",
+			joined(w.Clients, quoted), w.Template, w.Err)
+	}),
+	warns("Objects Could Not Be Listed", unlistedDetail),
 }
 
 // addWarnings reports warnings in the order in which they come.
@@ -357,6 +368,18 @@ func dataLeftDetail(w mira.DataLeftWarning) string {
 	return fmt.Sprintf("Client %q of namespace %q is replaced by %s. Its data does not go along: it stays in namespace %[2]q, in "+
 		"PersistentVolumeClaim %[4]s. If that is not meant, take back the change of `name` or `namespace`, also that of the provider.",
 		w.Client, w.Namespace, next, strings.Join(w.Claims, ", "))
+}
+
+func unlistedDetail(w mira.UnlistedWarning) string {
+	unknown := fmt.Sprintf("what clients have and lack of kind %s is not known, and no client that has such an object counts as up to date",
+		w.Kind.Kind)
+	switch w.Kind {
+	case kube.ClaimKind.GroupKind():
+		unknown = "the claims of clients, and those that are left of deleted ones, are not known"
+	case schema.GroupKind{Kind: "Pod"}:
+		unknown = "it is not known why a client is not ready, and whether a pod mounts a claim"
+	}
+	return fmt.Sprintf("Namespace %q: %s. %s", w.Namespace, unknown, sentence(w.Err.Error()))
 }
 
 func admittedField(f mira.AdmittedField) string {

@@ -344,6 +344,39 @@ func TestWarnings(t *testing.T) {
 				"The next plan shows the value from the configuration as a change.",
 		},
 		{
+			"clients without a template",
+			mira.NoTemplateWarning{Namespace: "default", Err: errors.New("there is no template")},
+			"Clients Not Compared With Template",
+			`Namespace "default": only clients with the label mira-cluster.io/client are known, and none is compared, as there is no ` +
+				"template that could tell more: there is no template.",
+		},
+		{
+			"clients that the template does not render",
+			mira.NotComparedWarning{Clients: []string{"acme", "globex"}, Template: source, Err: errors.New("line 1: no")},
+			"Clients Not Compared With Template",
+			`The template gives nothing for client "acme", "globex", so that it is not known what is missing, and what is up to date ` +
+				"(ConfigMap controller/templates-yaml, key client_template.yaml): line 1: no.",
+		},
+		{
+			"objects that may not be listed",
+			mira.UnlistedWarning{Namespace: "default", Kind: schema.GroupKind{Kind: "Service"}, Err: errors.New("no right")},
+			"Objects Could Not Be Listed",
+			`Namespace "default": what clients have and lack of kind Service is not known, and no client that has such an object counts as ` +
+				"up to date. No right.",
+		},
+		{
+			"claims that may not be listed",
+			mira.UnlistedWarning{Namespace: "default", Kind: schema.GroupKind{Kind: "PersistentVolumeClaim"}, Err: errors.New("no right")},
+			"Objects Could Not Be Listed",
+			`Namespace "default": the claims of clients, and those that are left of deleted ones, are not known. No right.`,
+		},
+		{
+			"pods that may not be listed",
+			mira.UnlistedWarning{Namespace: "default", Kind: schema.GroupKind{Kind: "Pod"}, Err: errors.New("no right")},
+			"Objects Could Not Be Listed",
+			`Namespace "default": it is not known why a client is not ready, and whether a pod mounts a claim. No right.`,
+		},
+		{
 			"an object that belongs to another client", mira.ObjectKeptWarning{Client: "acme", Object: service, Owner: "globex"},
 			"Object Not Deleted", `Service default/mira-acme was not deleted with client "acme": it belongs to client "globex" now.`,
 		},
