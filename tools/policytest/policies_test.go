@@ -198,3 +198,33 @@ func TestPolicies(t *testing.T) {
 		})
 	}
 }
+
+// The command of the README judges a plan of Terraform's, with the data beside the policies.
+func TestCommandOfTheReadme(t *testing.T) {
+	results, err := rego.New(
+		rego.Query("data.mira.deny[message]"),
+		rego.Load([]string{filepath.Join("..", "..", "examples", "policies")}, nil),
+		rego.Input(readJSON(t, filepath.Join("..", "plansummary", "testdata", "plan.json"))),
+	).Eval(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused []string
+	for _, result := range results {
+		refused = append(refused, result.Bindings["message"].(string))
+	}
+	for _, want := range []string{
+		"default/hooli: its data would be deleted (PersistentVolumeClaim mira-data-mira-hooli-0): approve it in delete_data_of",
+		"default/initech: StatefulSet/mira-initech goes from 2 to 1 replicas",
+		`default/wonka: StatefulSet/mira-wonka has the image "mira:3.1", which is of none of the registries registry.example/mira, ` +
+			"registry.example/caddy",
+	} {
+		if !slices.Contains(refused, want) {
+			t.Errorf("not refused: %s\nbut\n%s", want, strings.Join(refused, "\n"))
+		}
+	}
+	const images = 8 * 2 // of all clients but those that are destroyed, each of which has two containers
+	if len(refused) != images+2 {
+		t.Errorf("%d messages, want %d:\n%s", len(refused), images+2, strings.Join(refused, "\n"))
+	}
+}
