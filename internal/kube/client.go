@@ -2,12 +2,8 @@ package kube
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -131,37 +127,6 @@ func (c *Client) Get(ctx context.Context, ref Ref) (*unstructured.Unstructured, 
 		return nil, err
 	}
 	return live, nil
-}
-
-// ConfigMapKey reads one key of a ConfigMap. A missing ConfigMap or key is a
-// [*NotFoundError] or a [*MissingKeyError], a key that holds no text a [*BinaryKeyError].
-func (c *Client) ConfigMapKey(ctx context.Context, namespace, name, key string) (string, error) {
-	ref := NewRef(schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}, namespace, name)
-	live, err := c.Get(ctx, ref)
-	if err != nil {
-		return "", err
-	}
-	if live == nil {
-		return "", &NotFoundError{Ref: ref}
-	}
-	data, _, err := unstructured.NestedStringMap(live.Object, "data")
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", ref, err)
-	}
-	if value, ok := data[key]; ok {
-		return value, nil
-	}
-	binary, _, err := unstructured.NestedStringMap(live.Object, "binaryData")
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", ref, err)
-	}
-	if encoded, ok := binary[key]; ok {
-		content, _ := base64.StdEncoding.DecodeString(encoded) // the server has checked it
-		return "", &BinaryKeyError{Ref: ref, Key: key, Encoding: encodingOf(content)}
-	}
-	keys := slices.AppendSeq(slices.Collect(maps.Keys(data)), maps.Keys(binary))
-	slices.Sort(keys)
-	return "", &MissingKeyError{Ref: ref, Key: key, Keys: keys}
 }
 
 // objectKey names an object by its endpoint.
