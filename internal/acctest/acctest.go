@@ -92,7 +92,13 @@ func Rendered(t *testing.T, text, client, email string) []*unstructured.Unstruct
 // and its Roles.
 func documentedRights(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
-	path := filepath.Join(Root(), "examples", "rbac", "controller.yaml")
+	return rightsIn(t, "controller.yaml")
+}
+
+// rightsIn returns the objects of a file of examples/rbac.
+func rightsIn(t *testing.T, file string) []*unstructured.Unstructured {
+	t.Helper()
+	path := filepath.Join(Root(), "examples", "rbac", file)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

@@ -85,6 +85,19 @@ func (f *Fleet) Uninstall(t *testing.T) {
 	}
 }
 
+// GrantTemplates gives the account the rights that examples/rbac documents for templates that
+// Terraform manages, for the time of the test.
+func (f *Fleet) GrantTemplates(t *testing.T) {
+	t.Helper()
+	further := *f
+	further.installed = rightsIn(t, "template-writer.yaml")
+	t.Cleanup(func() { further.Uninstall(t) })
+	for _, object := range further.installed {
+		f.controller.Apply(t, object, "test")
+	}
+	(&Rights{objects: f.controller}).awaitNamed(t, "configmaps", "templates-yaml", "patch")
+}
+
 // PutTemplates replaces the templates, by the keys of their ConfigMap.
 func (f *Fleet) PutTemplates(t *testing.T, templates map[string]string) {
 	t.Helper()

@@ -28,9 +28,9 @@ func (c *CLI) Plan(t *testing.T) ClientPlan {
 
 // PlanAll makes a plan, and returns all its warnings, and what it says about each
 // client, by the label of its resource.
-func (c *CLI) PlanAll(t *testing.T) (warnings []string, clients map[string]ClientPlan) {
+func (c *CLI) PlanAll(t *testing.T, arguments ...string) (warnings []string, clients map[string]ClientPlan) {
 	t.Helper()
-	warnings = Warnings(t, c.Run(t, "plan", "-json", "-out=plan"))
+	warnings = Warnings(t, c.Run(t, append([]string{"plan", "-json", "-out=plan"}, arguments...)...))
 	var shown struct {
 		Changes []struct {
 			Type   string `json:"type"`

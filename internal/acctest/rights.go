@@ -26,7 +26,20 @@ type Rights struct {
 // in the place of both namespaces that it names.
 func (r *Rights) grant(t *testing.T) {
 	t.Helper()
-	for _, object := range documentedRights(t) {
+	r.grantAll(t, documentedRights(t))
+}
+
+// GrantTemplates gives the account the further rights that examples/rbac documents for
+// templates that Terraform manages.
+func (r *Rights) GrantTemplates(t *testing.T) {
+	t.Helper()
+	r.grantAll(t, rightsIn(t, "template-writer.yaml"))
+	r.awaitNamed(t, "configmaps", "templates-yaml", "patch")
+}
+
+func (r *Rights) grantAll(t *testing.T, objects []*unstructured.Unstructured) {
+	t.Helper()
+	for _, object := range objects {
 		object.SetNamespace(r.objects.Namespace)
 		if subjects, found, _ := unstructured.NestedSlice(object.Object, "subjects"); found {
 			for _, subject := range subjects {
@@ -151,13 +164,24 @@ func (r *Rights) Suspend(t *testing.T, group, resource, verb string) (restore fu
 // not.
 func (r *Rights) await(t *testing.T, namespace, group, resource, verb string, allowed bool) {
 	t.Helper()
+	r.awaitReview(t, map[string]any{"namespace": namespace, "group": group, "resource": resource, "verb": verb}, allowed)
+}
+
+// awaitNamed waits until the API server allows the account a verb on one object of the sandbox.
+func (r *Rights) awaitNamed(t *testing.T, resource, name, verb string) {
+	t.Helper()
+	r.awaitReview(t, map[string]any{"namespace": r.objects.Namespace, "group": "", "resource": resource, "name": name, "verb": verb}, true)
+}
+
+func (r *Rights) awaitReview(t *testing.T, attributes map[string]any, allowed bool) {
+	t.Helper()
 	endpoint := schema.GroupVersionResource{Group: "authorization.k8s.io", Version: "v1", Resource: "subjectaccessreviews"}
 	reviews := r.objects.Admin.Resource(endpoint)
 	review := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
 		"spec": map[string]any{
 			"user":               "system:serviceaccount:" + r.objects.Namespace + ":" + ServiceAccount,
-			"resourceAttributes": map[string]any{"namespace": namespace, "group": group, "resource": resource, "verb": verb},
+			"resourceAttributes": attributes,
 		},
 	}}
 	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, Patience, true, func(ctx context.Context) (bool, error) {
@@ -169,7 +193,7 @@ func (r *Rights) await(t *testing.T, namespace, group, resource, verb string, al
 		return now == allowed, nil
 	})
 	if err != nil {
-		t.Fatalf("waiting until %s on %s is allowed: %t: %v", verb, resource, allowed, err)
+		t.Fatalf("waiting until %v is allowed: %t: %v", attributes, allowed, err)
 	}
 }
 

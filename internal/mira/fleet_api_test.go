@@ -16,11 +16,18 @@ type process struct{ *mira.Fleet }
 // newProcess starts one in a sandbox, with the documented rights.
 func newProcess(t *testing.T, s *acctest.Sandbox) process {
 	t.Helper()
-	conn, err := connection.Connect(connection.Settings{ConfigPath: s.Kubeconfig}, connection.SystemEnvironment(), "test")
+	return processAs(t, s.Kubeconfig, true)
+}
+
+// processAs starts one with the rights of a kubeconfig. Without force it takes nothing from
+// other field managers.
+func processAs(t *testing.T, kubeconfig string, force bool) process {
+	t.Helper()
+	conn, err := connection.Connect(connection.Settings{ConfigPath: kubeconfig}, connection.SystemEnvironment(), "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := kube.New(conn, kube.Options{Force: true, Manager: managedfields.NewManager("", mira.ClientLabel)})
+	client, err := kube.New(conn, kube.Options{Force: force, Manager: managedfields.NewManager("", mira.ClientLabel)})
 	if err != nil {
 		t.Fatal(err)
 	}

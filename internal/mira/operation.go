@@ -104,6 +104,7 @@ func (p *progress) created() []kube.Ref {
 
 func newOperation(s *services, spec Spec, prior *State, options ApplyOptions) *operation {
 	s = s.hiding(spec.Secrets)
+	s.renderer.declared.follow(spec.Namespace, spec.Name, spec.Template)
 	o := &operation{
 		services: s,
 		planner:  planner{subject: &subject{services: s, spec: spec, prior: prior}},

@@ -27,6 +27,11 @@ const (
 // of such a client: it is tainted, and is deleted first.
 func (f *Fleet) AddState(namespace, name string) { f.clients.addState(namespace, name) }
 
+// AddFollower notes which template a client of the state follows.
+func (f *Fleet) AddFollower(namespace, name string, source TemplateSource) {
+	f.renderer.declared.follow(namespace, name, source)
+}
+
 // Declare notes what a resource plans for a client. The error says that another resource
 // of this run has planned something that does not go with it: [*DuplicateClientError],
 // [*RenamedClientError] or [*SharedClientError].

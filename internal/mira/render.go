@@ -22,6 +22,8 @@ import (
 // renderer makes the objects of clients from their templates. It reads each template
 // and the cluster domain once, and nothing else.
 type renderer struct {
+	// declared are the templates that resources of this run declare.
+	declared   templateRegister
 	configMaps interface {
 		ConfigMapKey(ctx context.Context, namespace, name, key string) (string, error)
 	}
@@ -53,6 +55,11 @@ func (r *renderer) render(ctx context.Context, spec Spec) (*manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.renderTemplate(ctx, t, spec)
+}
+
+// renderTemplate does the same with a template that is known.
+func (r *renderer) renderTemplate(ctx context.Context, t *template.Template, spec Spec) (*manifest, error) {
 	values, err := r.values(ctx, t, spec)
 	if err != nil {
 		return nil, err
@@ -135,10 +142,21 @@ func (f *Fleet) ReadTemplateAhead(ctx context.Context, source TemplateSource) {
 // template reads and parses the template of a client. One that another resource of the
 // same run has just changed is read again if the pinned revision says that the
 // remembered one is not meant.
+//
+// A client whose pin is the revision that a resource of this run declares gets what that
+// declares, which may not be in the cluster yet. Every other client gets the template that was
+// there before, in the plan and in the apply, whether that resource comes first or not: what
+// was planned of it stays true.
 func (r *renderer) template(ctx context.Context, spec Spec) (*template.Template, error) {
-	isOther := func(t *template.Template) bool { return spec.Revision != "" && t.Revision() != spec.Revision }
-	isStale := func(t *template.Template) bool { return isOther(t) || spec.RereadTemplate && spec.Revision == "" }
 	source := spec.Template
+	declared, isDeclared := r.declared.of(source)
+	if isDeclared && spec.Revision == declared.Revision() {
+		return declared, nil
+	}
+	isOther := func(t *template.Template) bool { return spec.Revision != "" && t.Revision() != spec.Revision }
+	isStale := func(t *template.Template) bool {
+		return !isDeclared && (isOther(t) || spec.RereadTemplate && spec.Revision == "")
+	}
 	t, err := r.templates.get(source.String(), isStale, func() (*template.Template, error) {
 		text, err := r.configMaps.ConfigMapKey(ctx, source.Namespace, source.ConfigMap, source.Key)
 		if err != nil {
