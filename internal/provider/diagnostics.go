@@ -179,6 +179,32 @@ var failures = []failure{
 	},
 	failureOf[*connection.UnreachableError]{ofFleet: true, title: "Cluster Not Reachable"},
 
+	// A template that Terraform manages.
+	failureOf[*mira.TemplateContentError]{title: "Invalid Client Template", detail: contentDetail},
+	failureOf[*mira.TemplateTwiceError]{
+		title: "Template Declared Twice",
+		detail: func(_ subject, err error, _ *mira.TemplateTwiceError) string {
+			return sentence(err.Error()) + " Give one of them another key, or remove it."
+		},
+	},
+	failureOf[*mira.LostWorkloadError]{title: "Template Has No Workload", detail: lostWorkloadDetail},
+	failureOf[*mira.TemplateInUseError]{title: "Template Still In Use", detail: templateInUseDetail},
+	failureOf[*mira.SampleRefusedError]{
+		title:  "Server Rejects Template",
+		advice: " Nothing was changed. Correct the template; if only the values of the sample client are at fault, set others in `sample`.",
+	},
+	failureOf[*mira.TemplateOwnedError]{
+		title: "Template Owned By Another Manager",
+		advice: " Nothing was changed. Leave the template to it, and read it with the data source mira_template; or set " +
+			"`force_conflicts = true` in the provider's configuration to take it.",
+	},
+	failureOf[*mira.ImmutableConfigMapError]{
+		title: "ConfigMap Is Immutable",
+		advice: " Nothing was changed. Choose another `config_map`, or delete this one and create it again without `immutable`; " +
+			"its other keys go with it.",
+	},
+	failureOf[*mira.TemplateWriteError]{title: "Permission Denied", when: isTemplateRightMissing, adviceFor: templateRightAdvice},
+
 	// The template.
 	failureOf[*mira.TemplateUnavailableError]{
 		ofFleet:   true,
@@ -198,7 +224,9 @@ var failures = []failure{
 		when:    func(e *mira.TemplateUnavailableError) bool { return holds[*kube.NotFoundError](e) },
 		adviceFor: func(e *mira.TemplateUnavailableError) string {
 			return fmt.Sprintf("\n\nThe template is looked for in %s: check the provider's `template`, or create it with\n"+
-				"kubectl create configmap -n %s %s --from-file=%s", e.Source, e.Source.Namespace, e.Source.ConfigMap, e.Source.Key)
+				"kubectl create configmap -n %s %s --from-file=%s\n"+
+				"If a mira_template of this configuration creates it, refer to that: `template = { revision = mira_template.NAME.revision }`.",
+				e.Source, e.Source.Namespace, e.Source.ConfigMap, e.Source.Key)
 		},
 	},
 	failureOf[*mira.TemplateError]{

@@ -51,7 +51,8 @@ func TestDiagnostics(t *testing.T) {
 				`ConfigMap controller/templates-yaml does not exist.` +
 				"\n\nThe template is looked for in ConfigMap controller/templates-yaml, key client_template.yaml: " +
 				"check the provider's `template`, or create it with\n" +
-				"kubectl create configmap -n controller templates-yaml --from-file=client_template.yaml",
+				"kubectl create configmap -n controller templates-yaml --from-file=client_template.yaml\n" +
+				"If a mira_template of this configuration creates it, refer to that: `template = { revision = mira_template.NAME.revision }`.",
 		},
 		{
 			name: "the errors of a template stand together, a line each",
@@ -177,7 +178,7 @@ func TestDiagnostics(t *testing.T) {
 	}
 	isMet := make([]bool, len(failures))
 	subject := clientSubject("acme")
-	for _, test := range slices.Concat(cases, adviceCases(), restartCases()) {
+	for _, test := range slices.Concat(cases, adviceCases(), restartCases(), templateCases()) {
 		t.Run(test.name, func(t *testing.T) {
 			var diags diag.Diagnostics
 			addErrors(&diags, subject, test.err)

@@ -79,6 +79,47 @@ func TestAccExamples(t *testing.T) {
 		s.DeleteClaims(t)
 	})
 
+	t.Run("template", func(t *testing.T) {
+		s.GrantTemplates(t)
+		template := []string{"provider/provider.tf", "resources/mira_template/resource.tf", "client-template/client_template.yaml"}
+		c := acctest.NewExampleCLI(t, s.Sandbox, template...)
+		acctest.WantOutput(t, c.Apply(t), "2 added", "EMAIL_ADMIN")
+		c.Run(t, "state", "rm", "mira_template.this")
+		c.Run(t, "import", "mira_template.this", "controller/templates-yaml/client_template.yaml")
+		c.Destroy(t)
+		s.PutTemplates(t, map[string]string{"client_template.yaml": sample})
+		c = acctest.NewExampleCLI(t, s.Sandbox, append(template, "resources/mira_template/import-by-string-id.tf")...)
+		acctest.WantOutput(t, c.Run(t, "plan"), "1 to import, 1 to add, 0 to change")
+		c = acctest.NewExampleCLI(t, s.Sandbox, "provider/provider.tf", "data-sources/mira_template/data-source.tf")
+		acctest.WantOutput(t, c.Apply(t), "CLUSTER_DOMAIN")
+		s.DeleteClaims(t)
+	})
+
+	t.Run("template in HCL", func(t *testing.T) {
+		s.GrantTemplates(t)
+		djangoClient(t, s.Sandbox, sample, "acme", "admin@acme.example")
+		djangoClient(t, s.Sandbox, sample, "globex", "it@globex.example")
+		pods := s.UIDs(t, "Pod")
+		c := acctest.NewExampleCLI(t, s.Sandbox, "scenarios/template-in-hcl", "client-template/client_template.yaml")
+		acctest.WantOutput(t, c.Apply(t), "3 added, 0 changed, 0 destroyed")
+		if err := samePods(t, s.Sandbox, pods); err != nil {
+			t.Error(err)
+		}
+		next := acctest.Edit(t, sample, "mira:3.0", "mira:3.1")
+		if err := os.WriteFile(filepath.Join(c.Directory(), "client_template.yaml"), []byte(next), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		acctest.WantOutput(t, c.Apply(t), "0 added, 3 changed, 0 destroyed", "mira:3.0", "mira:3.1")
+		for _, name := range []string{"acme", "globex"} {
+			if err := s.CheckPodImage(t, "mira-"+name+"-0", "mira:3.1"); err != nil {
+				t.Error(err)
+			}
+		}
+		c.Destroy(t)
+		s.PutTemplates(t, map[string]string{"client_template.yaml": sample})
+		s.DeleteClaims(t)
+	})
+
 	t.Run("secret per client", func(t *testing.T) {
 		acctest.RequireCLI(t, "1.11.0") // the first with write-only attributes
 		s.PutTemplates(t, map[string]string{"client_template.yaml": acctest.Edit(t, sample, "        - name: DATABASE_PATH",

@@ -129,13 +129,17 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 }
 
 func (p *miraProvider) Resources(context.Context) []func() resource.Resource {
-	return []func() resource.Resource{func() resource.Resource { return &clientResource{secrets: p.secrets} }}
+	return []func() resource.Resource{
+		func() resource.Resource { return &clientResource{secrets: p.secrets} },
+		func() resource.Resource { return &templateResource{} },
+	}
 }
 
 func (p *miraProvider) DataSources(context.Context) []func() datasource.DataSource {
 	return []func() datasource.DataSource{
 		func() datasource.DataSource { return &clientDataSource{} },
 		func() datasource.DataSource { return &clientsDataSource{} },
+		func() datasource.DataSource { return &templateDataSource{} },
 	}
 }
 

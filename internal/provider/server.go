@@ -206,7 +206,7 @@ func (s *server) CallFunction(ctx context.Context, req *tfprotov6.CallFunctionRe
 	return redacted(s, resp, err, func(*tfprotov6.CallFunctionResponse) []*tfprotov6.Diagnostic { return nil })
 }
 
-// ReadDataSource looks at clients.
+// ReadDataSource reads a data source.
 func (s *server) ReadDataSource(ctx context.Context, req *tfprotov6.ReadDataSourceRequest) (*tfprotov6.ReadDataSourceResponse, error) {
 	resp, err := s.frameworkServer.ReadDataSource(s.withLogger(ctx), req)
 	return redacted(s, resp, err, func(r *tfprotov6.ReadDataSourceResponse) []*tfprotov6.Diagnostic { return r.Diagnostics })

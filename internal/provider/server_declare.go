@@ -23,11 +23,18 @@ func (p *miraProvider) noteState(req *tfprotov6.UpgradeResourceStateRequest) {
 	var client struct {
 		Namespace, Name string
 		DeleteData      bool `json:"delete_data"`
+		Template        struct {
+			Namespace, Key string
+			ConfigMap      string `json:"config_map"`
+		}
 	}
 	if json.Unmarshal(req.RawState.JSON, &client) != nil || client.Name == "" {
 		return
 	}
 	data.fleet.AddState(client.Namespace, client.Name)
+	data.fleet.AddFollower(client.Namespace, client.Name, data.template.Override(mira.TemplateSource{
+		Namespace: client.Template.Namespace, ConfigMap: client.Template.ConfigMap, Key: client.Template.Key,
+	}))
 	if client.DeleteData {
 		data.fleet.AddData(client.Namespace, client.Name, recordedData(client.Namespace, req.RawState.JSON))
 	}

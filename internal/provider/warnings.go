@@ -155,6 +155,20 @@ var warningTexts = []warningText{
 				"the guide \"Move from the Django controller\" says how."
 		}),
 
+	warns("Template Namespace Not There Yet", func(w mira.TemplateNamespacePendingWarning) string {
+		return fmt.Sprintf("Namespace %q does not exist. Unless something creates it before the template (%s) is applied, the apply will fail.",
+			w.Template.Namespace, w.Template)
+	}),
+	warns("Existing Template Will Be Replaced", existingTemplateDetail),
+	warns("Template Taken From Other Managers", func(w mira.TemplateTakenWarning) string {
+		return fmt.Sprintf("%s was written by %s, and gets the content of the configuration, as force_conflicts is true. If that is managed "+
+			"elsewhere, both will undo each other's changes.", w.Template, strings.Join(w.Managers, ", "))
+	}),
+	warns("Placeholders Without A Value", func(w mira.UndefinedPlaceholdersWarning) string {
+		return fmt.Sprintf("%s uses %s, and neither the provider's variables nor those of `sample` have a value. Every client must set it "+
+			"in its `variables`, or its plan fails.", w.Template, placeholders(w.Placeholders))
+	}),
+
 	warns("Server Changed Applied Fields", func(w mira.StoredValuesWarning) string {
 		return "The server stored other values than its dry run had returned. An admission webhook can cause this:" + changeLines(w.Changes)
 	}),

@@ -120,6 +120,45 @@ func TestWarnings(t *testing.T) {
 				`They run on, and are not replaced.`,
 		},
 		{
+			"a template in a namespace that is not there", mira.TemplateNamespacePendingWarning{Template: source},
+			"Template Namespace Not There Yet",
+			`Namespace "controller" does not exist. Unless something creates it before the template (ConfigMap controller/templates-yaml, ` +
+				"key client_template.yaml) is applied, the apply will fail.",
+		},
+		{
+			"a template that is there already", mira.ExistingTemplateWarning{Template: source, From: "r1", To: "r2"},
+			"Existing Template Will Be Replaced",
+			"ConfigMap controller/templates-yaml, key client_template.yaml has a content already, of revision r1. The apply replaces it by the " +
+				"content of the configuration, of revision r2. " +
+				`To compare the two: kubectl get configmap -n controller templates-yaml -o jsonpath='{.data.client_template\.yaml}'`,
+		},
+		{
+			"a template that is there already and means the same", mira.ExistingTemplateWarning{Template: source, From: "r1", To: "r1"},
+			"Existing Template Will Be Replaced",
+			"ConfigMap controller/templates-yaml, key client_template.yaml has a content already, of the same revision r1, so that it means the " +
+				"same. The apply replaces it by the content of the configuration, of revision r1. " +
+				`To compare the two: kubectl get configmap -n controller templates-yaml -o jsonpath='{.data.client_template\.yaml}'`,
+		},
+		{
+			"a template in the place of something else", mira.ExistingTemplateWarning{Template: source, To: "r1"},
+			"Existing Template Will Be Replaced",
+			"ConfigMap controller/templates-yaml, key client_template.yaml has a content already, that is no client template. The apply replaces " +
+				"it by the content of the configuration, of revision r1. " +
+				`To compare the two: kubectl get configmap -n controller templates-yaml -o jsonpath='{.data.client_template\.yaml}'`,
+		},
+		{
+			"a template of another manager", mira.TemplateTakenWarning{Template: source, Managers: []string{"argocd", "flux"}},
+			"Template Taken From Other Managers",
+			"ConfigMap controller/templates-yaml, key client_template.yaml was written by argocd, flux, and gets the content of the " +
+				"configuration, as force_conflicts is true. If that is managed elsewhere, both will undo each other's changes.",
+		},
+		{
+			"placeholders without a value", mira.UndefinedPlaceholdersWarning{Template: source, Placeholders: []string{"A", "B"}},
+			"Placeholders Without A Value",
+			"ConfigMap controller/templates-yaml, key client_template.yaml uses %A%, %B%, and neither the provider's variables nor those of " +
+				"`sample` have a value. Every client must set it in its `variables`, or its plan fails.",
+		},
+		{
 			"fields of other managers", mira.TakeoverWarning{Client: "acme", Fields: owned},
 			"Fields Taken From Other Managers",
 			`Client "acme": these fields were set by others since the last apply, and go back to what the template says:` +
