@@ -67,7 +67,8 @@ func TestAccScenario_inCluster(t *testing.T) {
 	c.Tool(t, "stopped", `trap 'echo in order; exit 7' TERM
 [ "$1" = init ] && exit 0
 kill -TERM $PPID
-while :; do sleep 0.05; done
+for _ in $(seq 600); do sleep 0.05; done
+exit 9
 `)
 	c.Setenv("TERRAFORM", "stopped")
 	acctest.WantOutput(t, j.want(t, 7, "apply"), "in order")
