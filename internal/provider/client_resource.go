@@ -263,13 +263,11 @@ func (r *clientResource) ImportState(ctx context.Context, req resource.ImportSta
 	if identity.Namespace.get() == "" {
 		identity.Namespace = r.provider.namespace
 	}
-	spec := mira.Spec{Namespace: identity.Namespace.get(), Name: identity.Name.get(), Template: r.provider.template, DeleteData: true}
-	imported, err := r.provider.fleet.Import(ctx, spec)
+	imported, err := importClient(ctx, r.provider, identity)
 	if err != nil {
-		addErrors(&resp.Diagnostics, r.subject(spec.Name), err)
+		addErrors(&resp.Diagnostics, r.subject(identity.Name.get()), err)
 		return
 	}
-	imported.Cluster = r.provider.fleet.ClusterID(ctx)
 	addWarnings(&resp.Diagnostics, imported.Warnings)
 	model, err := importedClient(ctx, identity, imported)
 	if err != nil {
@@ -277,6 +275,17 @@ func (r *clientResource) ImportState(ctx context.Context, req resource.ImportSta
 		return
 	}
 	resp.Diagnostics.Append(model.save(ctx, imported.State, &resp.State, resp.Identity, resp.Private)...)
+}
+
+// importClient finds a client in the cluster.
+func importClient(ctx context.Context, provider *configured, identity clientIdentity) (*mira.Imported, error) {
+	spec := mira.Spec{Namespace: identity.Namespace.get(), Name: identity.Name.get(), Template: provider.template, DeleteData: true}
+	imported, err := provider.fleet.Import(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	imported.Cluster = provider.fleet.ClusterID(ctx)
+	return imported, nil
 }
 
 // importedIdentity reads what a client is to be imported by. The namespace may be empty.

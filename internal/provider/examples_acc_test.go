@@ -198,26 +198,11 @@ func TestAccExamples(t *testing.T) {
 		s.DeleteClaims(t)
 	})
 
-	t.Run("restart", func(t *testing.T) {
-		acctest.RequireTerraform(t, "1.14.0") // the first with actions; no OpenTofu has them
-		c := acctest.NewExampleCLI(t, s.Sandbox, "provider/provider.tf", "resources/mira_client/resource.tf",
-			"actions/mira_client_restart/action.tf")
-		c.Apply(t)
-		pods := s.UIDs(t, "Pod")
-		acctest.WantOutput(t, c.Run(t, "apply", "-auto-approve", "-invoke=action.mira_client_restart.acme"), "Action started", `Client "acme": `,
-			"restarts its pods (1)", "serves with new pods (1)")
-		restarted := s.UIDs(t, "Pod")
-		if restarted["mira-acme-0"] == pods["mira-acme-0"] || restarted["mira-trial-0"] != pods["mira-trial-0"] {
-			t.Errorf("other pods than that of acme were restarted: %v, then %v", pods, restarted)
-		}
-		acctest.WantOutput(t, c.Run(t, "apply", "-auto-approve", "-invoke=action.mira_client_restart.all"), `Client "acme": `, `Client "trial": `)
-		if now := s.UIDs(t, "Pod"); now["mira-acme-0"] == restarted["mira-acme-0"] || now["mira-trial-0"] == restarted["mira-trial-0"] {
-			t.Errorf("not all pods were restarted: %v, then %v", restarted, now)
-		}
-		acctest.WantOutput(t, c.Run(t, "plan"), "No changes")
-		c.Destroy(t)
-		s.DeleteClaims(t)
-	})
+	t.Run("restart", func(t *testing.T) { restartExample(t, s) })
+
+	t.Run("query", func(t *testing.T) { queryExample(t, s, sample) })
+
+	t.Run("import fleet", func(t *testing.T) { importFleetExample(t, s, sample) })
 
 	t.Run("existing clients", func(t *testing.T) {
 		djangoClient(t, s.Sandbox, sample, "acme", "admin@acme.example")

@@ -23,6 +23,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/function"
+	listresource "github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
@@ -34,9 +35,10 @@ import (
 )
 
 var (
-	_ provider.Provider              = (*miraProvider)(nil)
-	_ provider.ProviderWithFunctions = (*miraProvider)(nil)
-	_ provider.ProviderWithActions   = (*miraProvider)(nil)
+	_ provider.Provider                  = (*miraProvider)(nil)
+	_ provider.ProviderWithFunctions     = (*miraProvider)(nil)
+	_ provider.ProviderWithActions       = (*miraProvider)(nil)
+	_ provider.ProviderWithListResources = (*miraProvider)(nil)
 )
 
 type miraProvider struct {
@@ -94,6 +96,7 @@ func (p *miraProvider) Configure(ctx context.Context, req provider.ConfigureRequ
 	resp.ResourceData = data
 	resp.DataSourceData = data
 	resp.ActionData = data
+	resp.ListResourceData = data
 	if !req.Config.Raw.IsFullyKnown() {
 		logging.Debug(ctx, "The provider's configuration is not known yet")
 		return
@@ -152,4 +155,10 @@ func (p *miraProvider) Functions(context.Context) []func() function.Function {
 
 func (p *miraProvider) Actions(context.Context) []func() action.Action {
 	return []func() action.Action{func() action.Action { return &clientRestartAction{} }}
+}
+
+func (p *miraProvider) ListResources(context.Context) []func() listresource.ListResource {
+	return []func() listresource.ListResource{func() listresource.ListResource {
+		return &clientListResource{resource: clientResource{secrets: p.secrets}}
+	}}
 }

@@ -47,3 +47,29 @@ func (s *server) redactedEvent(event tfprotov6.InvokeActionEvent) tfprotov6.Invo
 	}
 	return event
 }
+
+// ValidateListResourceConfig checks the configuration of a list.
+func (s *server) ValidateListResourceConfig(
+	ctx context.Context, req *tfprotov6.ValidateListResourceConfigRequest,
+) (*tfprotov6.ValidateListResourceConfigResponse, error) {
+	resp, err := s.frameworkServer.ValidateListResourceConfig(ctx, req)
+	return redacted(s, resp, err, func(r *tfprotov6.ValidateListResourceConfigResponse) []*tfprotov6.Diagnostic { return r.Diagnostics })
+}
+
+// ListResource lists clients.
+func (s *server) ListResource(ctx context.Context, req *tfprotov6.ListResourceRequest) (*tfprotov6.ListResourceServerStream, error) {
+	stream, err := s.frameworkServer.ListResource(s.withLogger(ctx), req)
+	if stream == nil || stream.Results == nil {
+		return redacted(s, stream, err, func(*tfprotov6.ListResourceServerStream) []*tfprotov6.Diagnostic { return nil })
+	}
+	results := stream.Results
+	stream.Results = func(push func(tfprotov6.ListResourceResult) bool) {
+		for result := range results {
+			_, _ = redacted(s, &result, nil, func(r *tfprotov6.ListResourceResult) []*tfprotov6.Diagnostic { return r.Diagnostics })
+			if !push(result) {
+				return
+			}
+		}
+	}
+	return stream, err
+}
