@@ -124,10 +124,11 @@ func cliVersion(path string) (*version.Version, error) {
 // buildTerraform returns the path of the Terraform that tools/localcluster pins.
 var buildTerraform = sync.OnceValues(func() (string, error) { return localComponent("terraform") })
 
-// RequireOpenTofu skips a test under Terraform. The reason names what Terraform does not
-// have.
+// RequireOpenTofu skips a test under Terraform, and one that runs without a cluster. The
+// reason names what Terraform does not have.
 func RequireOpenTofu(t *testing.T, reason string) {
 	t.Helper()
+	RequireCluster(t)
 	output, err := exec.Command(cliUnderTest(t), "version").Output()
 	if err != nil {
 		t.Fatal(err)
