@@ -114,7 +114,7 @@ func (f *Fleet) Clients(ctx context.Context, query ClientsQuery) (*Overview, err
 	if err := all.Wait(); err != nil {
 		return nil, err
 	}
-	overview.Warnings = append(s.warnings, notCompared(names, failed, query.Template)...)
+	overview.Warnings = slices.Concat(s.warnings, notCompared(names, failed, query.Template))
 	return overview, nil
 }
 

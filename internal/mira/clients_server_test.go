@@ -76,7 +76,9 @@ func (s *listServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch limit, _ := strconv.Atoi(r.URL.Query().Get("limit")); {
 	case s.refused[resource]:
 		code = http.StatusForbidden
-		answer = map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": "Forbidden", "message": "no right"}
+		answer = map[string]any{
+			"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": "Forbidden", "message": "no right",
+		}
 	case resource == "configmaps" && s.template == "":
 		code = http.StatusNotFound
 		answer = map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": "NotFound"}

@@ -135,7 +135,7 @@ func (s *survey) take(listed map[schema.GroupKind]*listing) error {
 	if err := listed[statefulSetGroupKind].err; err != nil {
 		return err
 	}
-	kinds := slices.SortedFunc(maps.Keys(listed), func(a, b schema.GroupKind) int { return compareKinds(a, b) })
+	kinds := slices.SortedFunc(maps.Keys(listed), compareKinds)
 	for _, kind := range kinds {
 		of := listed[kind]
 		isAllowed := slices.Contains(s.settings.AllowedKinds, kind)

@@ -49,9 +49,7 @@ output "revision" {
 }
 `, smallTemplate, variables, options)
 	}
-	outputIs := func(name string, value knownvalue.Check) statecheck.StateCheck {
-		return statecheck.ExpectKnownOutputValue(name, value)
-	}
+	outputIs := statecheck.ExpectKnownOutputValue
 	resource.Test(t, resource.TestCase{
 		ProtoV6ProviderFactories: factories,
 		Steps: []resource.TestStep{
