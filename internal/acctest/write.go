@@ -166,17 +166,17 @@ func (o *Objects) Orphan(t *testing.T, kind, name string) {
 	if !o.DeleteWith(t, kind, name, metav1.DeletePropagationOrphan) {
 		t.Fatalf("deleting %s %s: it is not there", kind, name)
 	}
-	o.waitGone(t, kind, name)
+	waitGone(t, o, kind, name)
 }
 
 // DeleteAndWait removes an object, and waits until it is gone.
 func (o *Objects) DeleteAndWait(t *testing.T, kind, name string) {
 	t.Helper()
 	o.Delete(t, kind, name)
-	o.waitGone(t, kind, name)
+	waitGone(t, o, kind, name)
 }
 
-func (o *Objects) waitGone(t *testing.T, kind, name string) {
+func waitGone(t *testing.T, o *Objects, kind, name string) {
 	t.Helper()
 	o.WaitFor(t, kind, name+" is gone", func(objects []*unstructured.Unstructured) bool {
 		return !slices.ContainsFunc(objects, func(left *unstructured.Unstructured) bool { return left.GetName() == name })

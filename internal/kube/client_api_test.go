@@ -111,12 +111,12 @@ func TestClientAPI_errorsHaveTypes(t *testing.T) {
 	})
 	t.Run("a ConfigMap and a key that do not exist", func(t *testing.T) {
 		var noConfigMap *kube.NotFoundError
-		if _, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "x"); !errors.As(err, &noConfigMap) {
+		if _, err := kube.NewConfigMaps(client).Key(t.Context(), s.Namespace, "templates-yaml", "x"); !errors.As(err, &noConfigMap) {
 			t.Errorf("error %v, want a NotFoundError", err)
 		}
 		s.PutConfigMap(t, "templates-yaml", map[string]string{"a": "1", "b": "2"})
 		var noKey *kube.MissingKeyError
-		_, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "x")
+		_, err := kube.NewConfigMaps(client).Key(t.Context(), s.Namespace, "templates-yaml", "x")
 		if !errors.As(err, &noKey) || !cmp.Equal(noKey.Keys, []string{"a", "b"}) {
 			t.Errorf("error %v, want a MissingKeyError with the keys that there are", err)
 		}
@@ -136,12 +136,12 @@ func TestClientAPI_errorsHaveTypes(t *testing.T) {
 				"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "templates-yaml"},
 				"binaryData": map[string]any{"x": base64.StdEncoding.EncodeToString(test.content)},
 			}}, "test")
-			_, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "x")
+			_, err := kube.NewConfigMaps(client).Key(t.Context(), s.Namespace, "templates-yaml", "x")
 			if binary, ok := errors.AsType[*kube.BinaryKeyError](err); !ok || binary.Encoding != test.encoding {
 				t.Errorf("%q: error %v, want a BinaryKeyError with encoding %q", test.content, err, test.encoding)
 			}
 		}
-		_, err := client.ConfigMapKey(t.Context(), s.Namespace, "templates-yaml", "y")
+		_, err := kube.NewConfigMaps(client).Key(t.Context(), s.Namespace, "templates-yaml", "y")
 		if noKey, ok := errors.AsType[*kube.MissingKeyError](err); !ok || !cmp.Equal(noKey.Keys, []string{"x"}) {
 			t.Errorf("error %v, want a MissingKeyError with the key that there is", err)
 		}

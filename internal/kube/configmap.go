@@ -20,10 +20,16 @@ import (
 // ConfigMapKind is the kind of what holds client templates.
 var ConfigMapKind = schema.GroupVersionKind{Version: "v1", Kind: "ConfigMap"}
 
-// ConfigMapKey reads one key of a ConfigMap. A missing ConfigMap or key is a
+// ConfigMaps reads and writes single keys of ConfigMaps.
+type ConfigMaps struct{ client *Client }
+
+// NewConfigMaps returns those that a client reaches.
+func NewConfigMaps(client *Client) ConfigMaps { return ConfigMaps{client: client} }
+
+// Key reads one key of a ConfigMap. A missing ConfigMap or key is a
 // [*NotFoundError] or a [*MissingKeyError], a key that holds no text a [*BinaryKeyError].
-func (c *Client) ConfigMapKey(ctx context.Context, namespace, name, key string) (string, error) {
-	entry, err := c.ConfigMapEntry(ctx, namespace, name, key)
+func (c ConfigMaps) Key(ctx context.Context, namespace, name, key string) (string, error) {
+	entry, err := c.Entry(ctx, namespace, name, key)
 	if err != nil {
 		return "", err
 	}
@@ -38,10 +44,10 @@ type ConfigMapEntry struct {
 	live *unstructured.Unstructured // nil if there is no such ConfigMap
 }
 
-// ConfigMapEntry reads a key of a ConfigMap. Neither needs to be there.
-func (c *Client) ConfigMapEntry(ctx context.Context, namespace, name, key string) (*ConfigMapEntry, error) {
+// Entry reads a key of a ConfigMap. Neither needs to be there.
+func (c ConfigMaps) Entry(ctx context.Context, namespace, name, key string) (*ConfigMapEntry, error) {
 	ref := NewRef(ConfigMapKind, namespace, name)
-	live, err := c.Get(ctx, ref)
+	live, err := c.client.Get(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +61,7 @@ func entryOf(ref Ref, key string, live *unstructured.Unstructured) *ConfigMapEnt
 	return &ConfigMapEntry{Ref: ref, Key: key, live: live}
 }
 
-// Text returns the text of the key. The errors are those of [Client.ConfigMapKey].
+// Text returns the text of the key. The errors are those of [ConfigMaps.Key].
 func (e *ConfigMapEntry) Text() (string, error) {
 	if e.live == nil {
 		return "", &NotFoundError{Ref: NewRef(ConfigMapKind, e.Ref.Namespace, e.Ref.Name)}
@@ -112,28 +118,28 @@ func (e *ConfigMapEntry) Label(name string) string {
 	return e.live.GetLabels()[name]
 }
 
-// EntryOwners returns the field managers that own the key and are neither ours nor those of
+// Owners returns the field managers that own the key and are neither ours nor those of
 // kubectl, the Django controller or the provider under another name, sorted.
-func (c *Client) EntryOwners(e *ConfigMapEntry) []string {
+func (c ConfigMaps) Owners(e *ConfigMapEntry) []string {
 	if e.live == nil {
 		return nil
 	}
-	return c.fields.DataKeyOwners(e.live, e.Key)
+	return c.client.fields.DataKeyOwners(e.live, e.Key)
 }
 
-// HasEntry reports whether the key has a text and is ours, so that nothing is to be written.
-func (c *Client) HasEntry(e *ConfigMapEntry, text string) bool {
+// Has reports whether the key has a text and is ours, so that nothing is to be written.
+func (c ConfigMaps) Has(e *ConfigMapEntry, text string) bool {
 	live, err := e.Text()
-	return err == nil && live == text && c.fields.OwnDataKeyAlone(e.live, e.Key)
+	return err == nil && live == text && c.client.fields.OwnDataKeyAlone(e.live, e.Key)
 }
 
-// appliedEntry is what an apply of a text sends: the key, and the other keys that we have
+// applied is what an apply of a text sends: the key, and the other keys that we have
 // applied as they are, as the server would delete those that are left out.
-func (c *Client) appliedEntry(e *ConfigMapEntry, text string) *unstructured.Unstructured {
+func (c ConfigMaps) applied(e *ConfigMapEntry, text string) *unstructured.Unstructured {
 	data := make(map[string]any)
 	if e.live != nil {
 		texts, _, _ := unstructured.NestedMap(e.live.Object, "data")
-		for _, key := range c.fields.OwnedDataKeys(e.live) {
+		for _, key := range c.client.fields.OwnedDataKeys(e.live) {
 			data[key] = texts[key]
 		}
 	}
@@ -146,50 +152,50 @@ func (c *Client) appliedEntry(e *ConfigMapEntry, text string) *unstructured.Unst
 	}}
 }
 
-// DryRunEntry has the server say whether it would store a text. What former managers own is
-// no conflict, as [Client.PutEntry] takes that over.
-func (c *Client) DryRunEntry(ctx context.Context, e *ConfigMapEntry, text string) error {
-	options := metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}, Force: c.force}
-	object := c.appliedEntry(e, text)
-	_, err := c.apply(ctx, object, options)
-	if conflict, ok := errors.AsType[*ConflictError](err); ok && e.live != nil && c.fields.AreFormer(e.live, conflict.managers()) {
+// DryRun has the server say whether it would store a text. What former managers own is
+// no conflict, as [ConfigMaps.Put] takes that over.
+func (c ConfigMaps) DryRun(ctx context.Context, e *ConfigMapEntry, text string) error {
+	options := metav1.ApplyOptions{DryRun: []string{metav1.DryRunAll}, Force: c.client.force}
+	object := c.applied(e, text)
+	_, err := c.client.apply(ctx, object, options)
+	if conflict, ok := errors.AsType[*ConflictError](err); ok && e.live != nil && c.client.fields.AreFormer(e.live, conflict.managers()) {
 		options.Force = true
-		_, err = c.apply(ctx, object, options)
+		_, err = c.client.apply(ctx, object, options)
 	}
 	return err
 }
 
-// PutEntry stores a text under the key, and creates the ConfigMap if there is none. The
+// Put stores a text under the key, and creates the ConfigMap if there is none. The
 // error is a [*ChangedError] if the ConfigMap is not any more as it was read; perhaps a
 // write of ours whose answer was lost has changed it.
-func (c *Client) PutEntry(ctx context.Context, e *ConfigMapEntry, text string) error {
-	object := c.appliedEntry(e, text)
+func (c ConfigMaps) Put(ctx context.Context, e *ConfigMapEntry, text string) error {
+	object := c.applied(e, text)
 	if e.live == nil {
-		_, err := c.Apply(ctx, OnlyIfAbsent(object))
+		_, err := c.client.Apply(ctx, OnlyIfAbsent(object))
 		return err
 	}
 	live := e.live
-	entries, isTaken, err := c.fields.TakeDataKey(live, e.Key)
+	entries, isTaken, err := c.client.fields.TakeDataKey(live, e.Key)
 	if err != nil {
 		return fmt.Errorf("%s: %w", e.Ref, err)
 	}
 	if isTaken {
 		before := managersOf(live)
-		if live, err = c.patchManagedFields(ctx, live, entries); err != nil {
-			return c.changedEntry(e, err)
+		if live, err = c.client.patchManagedFields(ctx, live, entries); err != nil {
+			return c.changed(e, err)
 		}
 		if logging.IsEnabled(ctx) {
 			logging.Debug(ctx, "Took over a key", "object", e.Ref, "key", e.Key, "managersBefore", before, "managers", managersOf(live))
 		}
 	}
-	_, err = c.Apply(ctx, OnlyIfUnchanged(object, live))
+	_, err = c.client.Apply(ctx, OnlyIfUnchanged(object, live))
 	return err
 }
 
-// RemoveEntry deletes the key, whoever owns it, and leaves the ConfigMap. The errors are those
-// of [Client.PutEntry].
-func (c *Client) RemoveEntry(ctx context.Context, e *ConfigMapEntry) error {
-	resource, err := c.writable(e.Ref)
+// Remove deletes the key, whoever owns it, and leaves the ConfigMap. The errors are those
+// of [ConfigMaps.Put].
+func (c ConfigMaps) Remove(ctx context.Context, e *ConfigMapEntry) error {
+	resource, err := c.client.writable(e.Ref)
 	if err != nil {
 		return err
 	}
@@ -201,17 +207,17 @@ func (c *Client) RemoveEntry(ctx context.Context, e *ConfigMapEntry) error {
 	if err != nil {
 		return err
 	}
-	_, err = resource.Patch(looksAfter(ctx), e.Ref.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: c.fields.Name()})
+	_, err = resource.Patch(looksAfter(ctx), e.Ref.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: c.client.fields.Name()})
 	if err != nil {
-		return c.changedEntry(e, c.errors.translate("patch", e.Ref, err))
+		return c.changed(e, c.client.errors.translate("patch", e.Ref, err))
 	}
 	return nil
 }
 
-// DeleteConfigMap deletes the whole ConfigMap as it was read. The errors are those of
-// [Client.PutEntry]. One that is gone already counts as deleted.
-func (c *Client) DeleteConfigMap(ctx context.Context, e *ConfigMapEntry) error {
-	resource, err := c.writable(e.Ref)
+// Delete deletes the whole ConfigMap as it was read. The errors are those of
+// [ConfigMaps.Put]. One that is gone already counts as deleted.
+func (c ConfigMaps) Delete(ctx context.Context, e *ConfigMapEntry) error {
+	resource, err := c.client.writable(e.Ref)
 	if err != nil {
 		return err
 	}
@@ -222,11 +228,11 @@ func (c *Client) DeleteConfigMap(ctx context.Context, e *ConfigMapEntry) error {
 	if err == nil || apierrors.IsNotFound(err) {
 		return nil
 	}
-	return c.changedEntry(e, c.errors.translate("delete", e.Ref, err))
+	return c.changed(e, c.client.errors.translate("delete", e.Ref, err))
 }
 
-// changedEntry marks a conflict as one that a second look solves.
-func (c *Client) changedEntry(e *ConfigMapEntry, err error) error {
+// changed marks a conflict as one that a second look solves.
+func (c ConfigMaps) changed(e *ConfigMapEntry, err error) error {
 	if _, isDenied := errors.AsType[*DeniedError](err); apierrors.IsConflict(err) && !isDenied {
 		return &ChangedError{Ref: e.Ref, MayBeOurs: true, Err: err}
 	}

@@ -12,7 +12,7 @@ const metadataPageSize = 500
 
 // ListMetadata lists the objects of a kind in a namespace, by their metadata alone, as far as
 // the server knows such an answer.
-func (c *Client) ListMetadata(ctx context.Context, kind schema.GroupKind, namespace string) ([]*unstructured.Unstructured, error) {
+func ListMetadata(ctx context.Context, c *Client, kind schema.GroupKind, namespace string) ([]*unstructured.Unstructured, error) {
 	endpoint, err := c.kinds.served(kind.WithVersion(""))
 	if err != nil {
 		return nil, err

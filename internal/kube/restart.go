@@ -59,8 +59,8 @@ func RestartedAt(object *unstructured.Unstructured) string {
 
 // ListOwned lists the objects of a kind that carry the owner label with a value, sorted by
 // name. It asks the server now.
-func (c *Client) ListOwned(
-	ctx context.Context, kind schema.GroupVersionKind, namespace, owner string,
+func ListOwned(
+	ctx context.Context, c *Client, kind schema.GroupVersionKind, namespace, owner string,
 ) ([]*unstructured.Unstructured, error) {
 	ref := NewRef(kind, namespace, "")
 	resource, err := c.readable(ref)

@@ -25,7 +25,7 @@ type renderer struct {
 	// declared are the templates that resources of this run declare.
 	declared   templateRegister
 	configMaps interface {
-		ConfigMapKey(ctx context.Context, namespace, name, key string) (string, error)
+		Key(ctx context.Context, namespace, name, key string) (string, error)
 	}
 	settings  Settings
 	templates loadCache[*template.Template] // by source
@@ -34,7 +34,7 @@ type renderer struct {
 }
 
 func newRenderer(c *kube.Client, settings Settings) *renderer {
-	return &renderer{configMaps: c, settings: settings}
+	return &renderer{configMaps: kube.NewConfigMaps(c), settings: settings}
 }
 
 // manifest is what the template asks for one client.
@@ -158,7 +158,7 @@ func (r *renderer) template(ctx context.Context, spec Spec) (*template.Template,
 		return !isDeclared && (isOther(t) || spec.RereadTemplate && spec.Revision == "")
 	}
 	t, err := r.templates.get(source.String(), isStale, func() (*template.Template, error) {
-		text, err := r.configMaps.ConfigMapKey(ctx, source.Namespace, source.ConfigMap, source.Key)
+		text, err := r.configMaps.Key(ctx, source.Namespace, source.ConfigMap, source.Key)
 		if err != nil {
 			return nil, &TemplateUnavailableError{Source: source, Err: err}
 		}
@@ -185,7 +185,7 @@ func (r *renderer) clusterDomain(ctx context.Context) (*string, error) {
 	}
 	never := func(*string) bool { return false }
 	return r.domain.get(ClusterDomainKey, never, func() (*string, error) {
-		domain, err := r.configMaps.ConfigMapKey(ctx, SettingsNamespace, SettingsConfigMap, ClusterDomainKey)
+		domain, err := r.configMaps.Key(ctx, SettingsNamespace, SettingsConfigMap, ClusterDomainKey)
 		isFound := err == nil
 		if err != nil && !isMissing(err) {
 			return nil, fmt.Errorf("reading %s, which the template needs: %w", ClusterDomainKey, err)

@@ -17,7 +17,7 @@ import (
 // configMaps are ConfigMaps that hold one text, whatever is asked for.
 type configMaps string
 
-func (c configMaps) ConfigMapKey(context.Context, string, string, string) (string, error) {
+func (c configMaps) Key(context.Context, string, string, string) (string, error) {
 	return string(c), nil
 }
 

@@ -27,7 +27,7 @@ type templateText struct {
 	source TemplateSource
 }
 
-func (t templateText) ConfigMapKey(_ context.Context, namespace, name, key string) (string, error) {
+func (t templateText) Key(_ context.Context, namespace, name, key string) (string, error) {
 	if (TemplateSource{Namespace: namespace, ConfigMap: name, Key: key}) != t.source {
 		return "", &kube.NotFoundError{Ref: kube.Ref{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: name}}
 	}

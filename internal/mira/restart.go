@@ -169,7 +169,7 @@ func (r *restart) write(ctx context.Context, set *unstructured.Unstructured) (*u
 func (r *restart) statefulSets(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	ctx, cancel := r.bound(ctx)
 	defer cancel()
-	found, err := r.kube.ListOwned(ctx, statefulSetGVK, r.namespace, r.client)
+	found, err := kube.ListOwned(ctx, r.kube, statefulSetGVK, r.namespace, r.client)
 	if err != nil {
 		return nil, err
 	}
@@ -214,7 +214,7 @@ func (r *restart) explainMissing(ctx context.Context) error {
 			continue
 		}
 		// What cannot be listed does not tell.
-		if found, err := r.kube.ListOwned(ctx, kind.WithVersion(""), r.namespace, r.client); err == nil && len(found) > 0 {
+		if found, err := kube.ListOwned(ctx, r.kube, kind.WithVersion(""), r.namespace, r.client); err == nil && len(found) > 0 {
 			missing.Obstacle, missing.Object = ObstacleNoStatefulSet, kube.RefOf(found[0])
 			break
 		}

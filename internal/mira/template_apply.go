@@ -18,14 +18,14 @@ const templateTries = 8
 // the key over from former managers. What was planned is written whatever is there by now.
 func (t Templates) Put(ctx context.Context, spec TemplateSpec) (isCreated bool, err error) {
 	err = t.settle(ctx, spec.Source, func(ctx context.Context, entry *kube.ConfigMapEntry) (bool, error) {
-		if t.kube.HasEntry(entry, spec.Content) {
+		if t.configMaps().Has(entry, spec.Content) {
 			return true, nil
 		}
 		if entry.IsImmutable() {
 			return false, &ImmutableConfigMapError{Source: spec.Source, Ref: entry.Ref}
 		}
 		isCreated = isCreated || !entry.HasConfigMap()
-		return false, t.kube.PutEntry(ctx, entry, spec.Content)
+		return false, t.configMaps().Put(ctx, entry, spec.Content)
 	})
 	return isCreated && err == nil, err
 }
@@ -103,7 +103,7 @@ func (t Templates) Delete(ctx context.Context, source TemplateSource, options De
 			return true, nil //nolint:nilerr // it is gone
 		}
 		if options.IsOwnConfigMap && entry.IsAlone() {
-			err := t.kube.DeleteConfigMap(ctx, entry)
+			err := t.configMaps().Delete(ctx, entry)
 			if _, isForbidden := errors.AsType[*kube.ForbiddenError](err); !isForbidden {
 				return false, err
 			}
@@ -111,7 +111,7 @@ func (t Templates) Delete(ctx context.Context, source TemplateSource, options De
 		if entry.IsImmutable() {
 			return false, &ImmutableConfigMapError{Source: source, Ref: entry.Ref}
 		}
-		return false, t.kube.RemoveEntry(ctx, entry)
+		return false, t.configMaps().Remove(ctx, entry)
 	})
 	if err == nil {
 		t.renderer.declared.forget(source)

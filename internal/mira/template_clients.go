@@ -22,7 +22,7 @@ func (s *services) clientsWith(
 ) ([]string, error) {
 	found := make(map[string]bool)
 	for _, kind := range kinds {
-		objects, err := s.kube.ListMetadata(ctx, kind, namespace)
+		objects, err := kube.ListMetadata(ctx, s.kube, kind, namespace)
 		if err != nil {
 			return nil, err
 		}

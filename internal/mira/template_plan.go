@@ -70,13 +70,13 @@ func (t Templates) keepFormer(source TemplateSource, entry *kube.ConfigMapEntry)
 
 // dryRunEntry has the server say whether it would store the content.
 func (t Templates) dryRunEntry(ctx context.Context, spec TemplateSpec, entry *kube.ConfigMapEntry) ([]Warning, error) {
-	if t.kube.HasEntry(entry, spec.Content) {
+	if t.configMaps().Has(entry, spec.Content) {
 		return nil, nil
 	}
 	if entry.IsImmutable() {
 		return nil, &ImmutableConfigMapError{Source: spec.Source, Ref: entry.Ref}
 	}
-	err := t.kube.DryRunEntry(ctx, entry, spec.Content)
+	err := t.configMaps().DryRun(ctx, entry, spec.Content)
 	if _, isPending := errors.AsType[*kube.NamespaceNotFoundError](err); isPending {
 		return []Warning{TemplateNamespacePendingWarning{Template: spec.Source}}, nil
 	}
@@ -102,7 +102,7 @@ func (t Templates) takeovers(
 		}
 		warnings = append(warnings, existing)
 	}
-	if owners := t.kube.EntryOwners(entry); len(owners) > 0 {
+	if owners := t.configMaps().Owners(entry); len(owners) > 0 {
 		warnings = append(warnings, TemplateTakenWarning{Template: spec.Source, Managers: owners})
 	}
 	return warnings

@@ -60,7 +60,7 @@ func templateState(content string, parsed *template.Template) *TemplateState {
 // Read returns a template as it is in the cluster; nil if there is none. Content that somebody
 // has made unreadable as a template has no revision: the plan that follows puts it right.
 func (t Templates) Read(ctx context.Context, source TemplateSource) (*TemplateState, error) {
-	content, err := t.kube.ConfigMapKey(ctx, source.Namespace, source.ConfigMap, source.Key)
+	content, err := t.configMaps().Key(ctx, source.Namespace, source.ConfigMap, source.Key)
 	switch {
 	case err != nil && isMissing(err):
 		return nil, nil
@@ -78,17 +78,19 @@ func (t Templates) Read(ctx context.Context, source TemplateSource) (*TemplateSt
 // Find returns a template as it is in the cluster. One that is not there is a
 // [*TemplateUnavailableError], and content that is no template a [*TemplateContentError].
 func (t Templates) Find(ctx context.Context, source TemplateSource) (*TemplateState, error) {
-	content, err := t.kube.ConfigMapKey(ctx, source.Namespace, source.ConfigMap, source.Key)
+	content, err := t.configMaps().Key(ctx, source.Namespace, source.ConfigMap, source.Key)
 	if err != nil {
 		return nil, &TemplateUnavailableError{Source: source, Err: err}
 	}
 	return ParseTemplate(source, content)
 }
 
+func (t Templates) configMaps() kube.ConfigMaps { return kube.NewConfigMaps(t.kube) }
+
 // entry reads the key of a template, which need not be there. The error says that nothing can
 // be written there.
 func (t Templates) entry(ctx context.Context, source TemplateSource) (*kube.ConfigMapEntry, error) {
-	entry, err := t.kube.ConfigMapEntry(ctx, source.Namespace, source.ConfigMap, source.Key)
+	entry, err := t.configMaps().Entry(ctx, source.Namespace, source.ConfigMap, source.Key)
 	if err != nil {
 		return nil, &TemplateWriteError{Source: source, Err: err}
 	}
@@ -104,7 +106,7 @@ func (t Templates) entry(ctx context.Context, source TemplateSource) (*kube.Conf
 // refusal returns what the server's refusal of a write means.
 func (t Templates) refusal(source TemplateSource, entry *kube.ConfigMapEntry, err error) error {
 	if _, isOwned := errors.AsType[*kube.ConflictError](err); isOwned {
-		return &TemplateOwnedError{Source: source, Managers: t.kube.EntryOwners(entry), Err: err}
+		return &TemplateOwnedError{Source: source, Managers: t.configMaps().Owners(entry), Err: err}
 	}
 	return &TemplateWriteError{Source: source, Err: err}
 }

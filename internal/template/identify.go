@@ -49,15 +49,18 @@ func (t *Template) Identify(object *unstructured.Unstructured, known map[string]
 	return found
 }
 
-// newIdentification returns a recovery that knows some placeholders, and not the client's name.
-func newIdentification(known map[string]string) *recovery {
+// identification is a recovery that looks for the client's name alone.
+type identification struct{ *recovery }
+
+// newIdentification returns one that knows some placeholders, and not the client's name.
+func newIdentification(known map[string]string) identification {
 	known = maps.Clone(known)
 	delete(known, PlaceholderClientName)
-	return &recovery{known: known, values: known}
+	return identification{&recovery{known: known, values: known}}
 }
 
 // kindOf returns the kind of an object of the template; false where it holds a placeholder that is not known.
-func (r *recovery) kindOf(s *source) (schema.GroupKind, bool) {
+func (r identification) kindOf(s *source) (schema.GroupKind, bool) {
 	apiVersion, ok1 := r.text(s.root.get("apiVersion"))
 	kind, ok2 := r.text(s.root.get("kind"))
 	version, err := schema.ParseGroupVersion(apiVersion)
@@ -65,7 +68,7 @@ func (r *recovery) kindOf(s *source) (schema.GroupKind, bool) {
 }
 
 // agreeing counts the places of a live object, but for its name, that have the client's name where the template does.
-func (r *recovery) agreeing(s *source, client string, object *unstructured.Unstructured) int {
+func (r identification) agreeing(s *source, client string, object *unstructured.Unstructured) int {
 	values := maps.Clone(r.known)
 	if values == nil {
 		values = make(map[string]string, 1)
@@ -105,7 +108,7 @@ func (t *Template) ClaimClient(claim string, labels, known map[string]string) (c
 }
 
 // selected reports whether labels can be those of a selector of the template, and how many it has.
-func (r *recovery) selected(selector *node, labels map[string]string) (count int, fits bool) {
+func (r identification) selected(selector *node, labels map[string]string) (count int, fits bool) {
 	if selector == nil {
 		return 0, false
 	}
@@ -123,7 +126,7 @@ func (r *recovery) selected(selector *node, labels map[string]string) (count int
 }
 
 // claimClient solves the name of a claim, `<claim template>-<StatefulSet>-<ordinal>`, for the client's name.
-func (r *recovery) claimClient(s *source, claim string) (string, bool) {
+func (r identification) claimClient(s *source, claim string) (string, bool) {
 	name, claims := s.root.at("metadata", "name"), s.root.at("spec", "volumeClaimTemplates")
 	at := strings.LastIndex(claim, "-")
 	if at < 0 || name == nil || claims == nil {
@@ -146,7 +149,7 @@ func (r *recovery) claimClient(s *source, claim string) (string, bool) {
 }
 
 // solveClient solves a name for the client's name.
-func (r *recovery) solveClient(parts []part, name string) (string, bool) {
+func (r identification) solveClient(parts []part, name string) (string, bool) {
 	if !slices.ContainsFunc(parts, isClientName) {
 		return "", false
 	}
