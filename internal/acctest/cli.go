@@ -128,7 +128,8 @@ func newCLI(t *testing.T, s *Sandbox) *CLI {
 	}
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
-		if !strings.HasPrefix(name, "TF_") && !strings.HasPrefix(name, "KUBE") {
+		isCLI := name == "TERRAFORM" || name == "TOFU" // those that make knows; see Script
+		if !isCLI && !strings.HasPrefix(name, "TF_") && !strings.HasPrefix(name, "KUBE") {
 			env = append(env, variable)
 		}
 	}
