@@ -26,6 +26,14 @@ func (a Adoption) Drops() bool {
 	return false
 }
 
+// hasAnotherValue reports whether the result has another value in a field than the live object: the
+// server does not keep it.
+func (a Adoption) hasAnotherValue(field Leftover) bool {
+	before, _ := lookUp(a.live.Object, field.at)
+	after, _ := lookUp(a.result.Object, field.at)
+	return !equality.Semantic.DeepEqual(before, after)
+}
+
 // changesSelector reports whether a Service without an address gets a selector, or loses it:
 // the server chooses its families of addresses by that.
 func (a Adoption) changesSelector() bool {
@@ -77,7 +85,7 @@ func (a Adoption) Leftovers(fresh *unstructured.Unstructured) Leftovers {
 	dropped, applied := a.dropped(), a.manager.ownedSet(a.result)
 	found := compare(a.manager.projection, a.result, fresh, a.others(dropped))
 	found = slices.DeleteFunc(found, func(leftover Leftover) bool {
-		return !hasBelow(dropped, leftover.at) && isChosen(a.result, leftover)
+		return isChosen(a.result, leftover) && (!hasBelow(dropped, leftover.at) || a.hasAnotherValue(leftover))
 	})
 	replacesPods := !sameField(a.live, a.result, "spec", "template")
 	for i := range found {

@@ -48,11 +48,13 @@ func set(t testing.TB, spec string, entries ...any) *unstructured.Unstructured {
 // manager owns it.
 func TestLeftovers(t *testing.T) {
 	const (
-		ours     = `{"f:spec":{"f:updateStrategy":{"f:type":{}}}}`
-		pods     = `{"f:spec":{"f:template":{"f:spec":{"f:serviceAccountName":{}}}}}`
-		podsLeft = `{"f:spec":{"f:template":{"f:spec":{"f:terminationGracePeriodSeconds":{}}}}}`
-		port80   = `{"f:spec":{"f:ports":{"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:port":{},"f:protocol":{}}}}}`
-		volumes  = `{"f:spec":{"f:template":{"f:spec":{"f:volumes":{"k:{\"name\":\"tmp\"}":{".":{},"f:name":{},"f:configMap":{}}}}}}}`
+		ours               = `{"f:spec":{"f:updateStrategy":{"f:type":{}}}}`
+		pods               = `{"f:spec":{"f:template":{"f:spec":{"f:serviceAccountName":{}}}}}`
+		podsLeft           = `{"f:spec":{"f:template":{"f:spec":{"f:terminationGracePeriodSeconds":{}}}}}`
+		port80             = `{"f:spec":{"f:ports":{"k:{\"port\":80,\"protocol\":\"TCP\"}":{".":{},"f:port":{},"f:protocol":{}}}}}`
+		port80WithNodePort = `{"f:spec":{"f:ports":{"k:{\"port\":80,\"protocol\":\"TCP\"}":` +
+			`{".":{},"f:nodePort":{},"f:port":{},"f:protocol":{}}}}}`
+		volumes = `{"f:spec":{"f:template":{"f:spec":{"f:volumes":{"k:{\"name\":\"tmp\"}":{".":{},"f:name":{},"f:configMap":{}}}}}}}`
 	)
 	for _, test := range []struct {
 		name                string
@@ -164,6 +166,20 @@ func TestLeftovers(t *testing.T) {
 			service(t, `{"clusterIP": "None", "clusterIPs": ["None"]}`),
 			service(t, `{"clusterIP": "10.0.0.2", "clusterIPs": ["10.0.0.2"]}`),
 			[]string{"~ spec.clusterIP (dropped)"},
+		},
+		{
+			"a port of the nodes that we drop, and the server keeps",
+			service(t, `{"ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]}`, applied(DefaultName, port80WithNodePort)),
+			service(t, `{"ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]}`, applied(DefaultName, port80)),
+			service(t, `{"ports": [{"port": 80, "protocol": "TCP", "nodePort": 30081}]}`, applied(DefaultName, port80)),
+			[]string{"~ spec.ports[80,TCP].nodePort (dropped)"},
+		},
+		{
+			"a port of the nodes that we drop, and the server replaces",
+			service(t, `{"ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]}`, applied(DefaultName, port80WithNodePort)),
+			service(t, `{"ports": [{"port": 80, "protocol": "TCP", "nodePort": 30082}]}`, applied(DefaultName, port80)),
+			service(t, `{"ports": [{"port": 80, "protocol": "TCP", "nodePort": 30081}]}`, applied(DefaultName, port80)),
+			nil,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
