@@ -33,9 +33,13 @@ func TestListAll_expired(t *testing.T) {
 		}
 		return nil, nil
 	}
-	objects, err := ListAll(t.Context(), server.client(t), schema.GroupKind{Kind: "Service"}, "default")
+	client, services := server.client(t), schema.GroupKind{Kind: "Service"}
+	objects, err := ListAll(t.Context(), client, services, "default")
 	if err != nil || len(objects) != 700 {
 		t.Errorf("%d objects, %v; want 700", len(objects), err)
+	}
+	if objects, err = ListMetadata(t.Context(), client, services, "default"); err != nil || len(objects) != 700 {
+		t.Errorf("the metadata of %d objects, %v; want 700", len(objects), err)
 	}
 }
 
