@@ -145,8 +145,7 @@ func TestCore_faults(t *testing.T) {
 			func(f *faulty) {
 				f.succeed()
 				f.owners()
-				pod, _, _ := unstructured.NestedMap(f.s.Get(f.t, "StatefulSet", "mira-acme").Object, "spec", "template", "spec")
-				if _, isThere := pod["dnsConfig"]; !isThere {
+				if !hasResolver(f.s.Get(f.t, "StatefulSet", "mira-acme")) {
 					f.t.Error("the map is gone")
 				}
 			},
@@ -304,4 +303,29 @@ func TestCore_faults_ownersAreMended(t *testing.T) {
 	if err := before.CheckRecreated(t, f.s); err != nil {
 		t.Error(err)
 	}
+}
+
+// Where only the first of the two applies is carried out that leave a map empty, the next apply
+// carries out the second.
+func TestCore_faults_emptyMapIsMended(t *testing.T) {
+	t.Parallel()
+	const resolver = "      dnsConfig:\n        nameservers: [192.0.2.1]\n"
+	f := newFaulty(t)
+	f.edit(podSpec, podSpec+resolver)
+	f.succeed()
+	f.edit(resolver, "      dnsConfig: {}\n")
+	f.faults.Inject(acctest.RefusingFaults()[0], 2, acctest.IsWrite) // 401, which is not repeated
+	f.fail("Unauthorized")
+	f.hit()
+	f.succeed()
+	f.owners()
+	if !hasResolver(f.s.Get(t, "StatefulSet", "mira-acme")) {
+		t.Error("the map is gone")
+	}
+}
+
+// hasResolver reports whether the pods of a StatefulSet have a dnsConfig.
+func hasResolver(set *unstructured.Unstructured) bool {
+	_, isThere, _ := unstructured.NestedMap(set.Object, "spec", "template", "spec", "dnsConfig")
+	return isThere
 }
