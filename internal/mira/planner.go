@@ -159,7 +159,7 @@ func (p *planner) isExpectedNew(c *objectChange) bool {
 	return (p.prior == nil || !slices.ContainsFunc(p.prior.Refs, c.ref.SameObject)) && !p.replacesOwn()
 }
 
-// dryRunNew sends the dry run of an object that was not read. The answer tells whether the object
+// dryRunNew asks for the dry run of an object without reading it first: the answer tells whether it
 // exists. The claims that a new StatefulSet would use are read at the same time. If the object is
 // new, there is nothing else to find out. Otherwise the answer is kept for
 // [applyPlanner.dryRunApply].

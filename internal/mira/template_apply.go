@@ -10,8 +10,8 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
 )
 
-// templateTries bounds how often a write is begun again because somebody else has changed the
-// ConfigMap at the same moment: another key of it, or this one.
+// templateTries bounds how often a write is begun again because the ConfigMap was
+// changed at the same moment: another key of it, or this one.
 const templateTries = 8
 
 // Put writes a template, and creates its ConfigMap if there is none, which it reports. It takes
@@ -30,7 +30,7 @@ func (t Templates) Put(ctx context.Context, spec TemplateSpec) (isCreated bool, 
 	return isCreated && err == nil, err
 }
 
-// settle writes until what is there is as it is meant to be: somebody may change the ConfigMap
+// settle writes until what is there is as it is meant to be: others may change the ConfigMap
 // at the same moment, and an answer may get lost. `write` reports whether nothing is left to
 // do; else it writes.
 func (t Templates) settle(

@@ -57,8 +57,8 @@ func templateState(content string, parsed *template.Template) *TemplateState {
 	return &TemplateState{Content: content, Revision: parsed.Revision(), Placeholders: parsed.Placeholders()}
 }
 
-// Read returns a template as it is in the cluster; nil if there is none. Content that somebody
-// has made unreadable as a template has no revision: the plan that follows puts it right.
+// Read returns a template as it is in the cluster; nil if there is none. Content that
+// was made unreadable as a template has no revision: the plan that follows puts it right.
 func (t Templates) Read(ctx context.Context, source TemplateSource) (*TemplateState, error) {
 	content, err := t.configMaps().Key(ctx, source.Namespace, source.ConfigMap, source.Key)
 	switch {

@@ -337,7 +337,7 @@ func TestTemplatesAPI_planTogether(t *testing.T) {
 }
 
 // A write survives what passes: an answer that is lost, throttling, a leader that changes, and
-// somebody who changes another key at the same moment.
+// another key that is changed at the same moment.
 func TestTemplatesAPI_faults(t *testing.T) {
 	t.Parallel()
 	s := acctest.NewSandbox(t)

@@ -47,7 +47,7 @@ func (d *clientDataSource) Schema(ctx context.Context, _ datasource.SchemaReques
 }
 
 func (d *clientDataSource) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	d.provider = configuredOf(req, resp)
+	d.provider = configuredOf(req.ProviderData, &resp.Diagnostics)
 }
 
 func (d *clientDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {

@@ -58,15 +58,7 @@ func (r *clientResource) IdentitySchema(_ context.Context, _ resource.IdentitySc
 }
 
 func (r *clientResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
-	if req.ProviderData == nil {
-		return // validation, before the provider is configured
-	}
-	provider, ok := req.ProviderData.(*configured)
-	if !ok {
-		resp.Diagnostics.AddError("Unexpected Provider Data", fmt.Sprintf("Got %T. This is a bug in the provider.", req.ProviderData))
-		return
-	}
-	r.provider = provider
+	r.provider = configuredOf(req.ProviderData, &resp.Diagnostics)
 }
 
 // ValidateConfig refuses a variable that is secret and is not.

@@ -69,15 +69,7 @@ func (a *clientRestartAction) Schema(_ context.Context, _ action.SchemaRequest, 
 }
 
 func (a *clientRestartAction) Configure(_ context.Context, req action.ConfigureRequest, resp *action.ConfigureResponse) {
-	if req.ProviderData == nil {
-		return // validation, before the provider is configured
-	}
-	provider, ok := req.ProviderData.(*configured)
-	if !ok {
-		resp.Diagnostics.AddError("Unexpected Provider Data", fmt.Sprintf("Got %T. This is a bug in the provider.", req.ProviderData))
-		return
-	}
-	a.provider = provider
+	a.provider = configuredOf(req.ProviderData, &resp.Diagnostics)
 }
 
 // Invoke restarts the client.

@@ -77,19 +77,7 @@ func foundNamespaceAttribute(description string) schema.StringAttribute {
 }
 
 func (d *clientsDataSource) Configure(_ context.Context, req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) {
-	d.provider = configuredOf(req, resp)
-}
-
-// configuredOf returns what the provider hands to its data sources; nil before it is configured.
-func configuredOf(req datasource.ConfigureRequest, resp *datasource.ConfigureResponse) *configured {
-	if req.ProviderData == nil {
-		return nil // validation
-	}
-	provider, ok := req.ProviderData.(*configured)
-	if !ok {
-		resp.Diagnostics.AddError("Unexpected Provider Data", fmt.Sprintf("Got %T. This is a bug in the provider.", req.ProviderData))
-	}
-	return provider
+	d.provider = configuredOf(req.ProviderData, &resp.Diagnostics)
 }
 
 func (d *clientsDataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {

@@ -17,11 +17,13 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/function"
 	listresource "github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
@@ -61,6 +63,19 @@ type configured struct {
 	namespace value[string]
 	template  mira.TemplateSource
 	told      toldErrors
+}
+
+// configuredOf returns what the framework hands to a resource, a data source, a list or an action;
+// nil for a validation, which comes before the provider is configured.
+func configuredOf(providerData any, diags *diag.Diagnostics) *configured {
+	if providerData == nil {
+		return nil
+	}
+	data, ok := providerData.(*configured)
+	if !ok {
+		diags.AddError("Unexpected Provider Data", fmt.Sprintf("Got %T. This is a bug in the provider.", providerData))
+	}
+	return data
 }
 
 // readTemplateAhead begins to read the template that the plan of a client needs after its

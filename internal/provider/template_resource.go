@@ -40,15 +40,7 @@ func (r *templateResource) IdentitySchema(_ context.Context, _ resource.Identity
 }
 
 func (r *templateResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
-	if req.ProviderData == nil {
-		return // validation, before the provider is configured
-	}
-	provider, ok := req.ProviderData.(*configured)
-	if !ok {
-		resp.Diagnostics.AddError("Unexpected Provider Data", fmt.Sprintf("Got %T. This is a bug in the provider.", req.ProviderData))
-		return
-	}
-	r.provider = provider
+	r.provider = configuredOf(req.ProviderData, &resp.Diagnostics)
 }
 
 // ModifyPlan plans what follows from the content, and checks it.

@@ -2,8 +2,6 @@ package provider
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -19,13 +17,7 @@ func (v configMapValidator) MarkdownDescription(ctx context.Context) string {
 }
 
 func (v configMapValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
-	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
-		return
-	}
-	if reasons := validation.IsDNS1123Subdomain(req.ConfigValue.ValueString()); len(reasons) > 0 {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid ConfigMap Name",
-			fmt.Sprintf("%q cannot name a ConfigMap: %s.", req.ConfigValue.ValueString(), strings.Join(reasons, "; ")))
-	}
+	checkName(req, resp, validation.IsDNS1123Subdomain, "Invalid ConfigMap Name", "name a ConfigMap")
 }
 
 // configMapKeyValidator checks a key of a ConfigMap.
@@ -40,11 +32,5 @@ func (v configMapKeyValidator) MarkdownDescription(ctx context.Context) string {
 }
 
 func (v configMapKeyValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
-	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
-		return
-	}
-	if reasons := validation.IsConfigMapKey(req.ConfigValue.ValueString()); len(reasons) > 0 {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid ConfigMap Key",
-			fmt.Sprintf("%q cannot be a key of a ConfigMap: %s.", req.ConfigValue.ValueString(), strings.Join(reasons, "; ")))
-	}
+	checkName(req, resp, validation.IsConfigMapKey, "Invalid ConfigMap Key", "be a key of a ConfigMap")
 }

@@ -55,12 +55,20 @@ func (v namespaceValidator) MarkdownDescription(ctx context.Context) string {
 }
 
 func (v namespaceValidator) ValidateString(_ context.Context, req validator.StringRequest, resp *validator.StringResponse) {
+	checkName(req, resp, validation.IsDNS1123Label, "Invalid Namespace Name", "name a namespace")
+}
+
+// checkName refuses a known text of which Kubernetes says that it cannot be what it is to be, as in
+// "name a namespace".
+func checkName(
+	req validator.StringRequest, resp *validator.StringResponse, reasonsAgainst func(string) []string, title, toBe string,
+) {
 	if req.ConfigValue.IsNull() || req.ConfigValue.IsUnknown() {
 		return
 	}
-	if reasons := validation.IsDNS1123Label(req.ConfigValue.ValueString()); len(reasons) > 0 {
-		resp.Diagnostics.AddAttributeError(req.Path, "Invalid Namespace Name",
-			fmt.Sprintf("%q cannot name a namespace: %s.", req.ConfigValue.ValueString(), strings.Join(reasons, "; ")))
+	if reasons := reasonsAgainst(req.ConfigValue.ValueString()); len(reasons) > 0 {
+		resp.Diagnostics.AddAttributeError(req.Path, title,
+			fmt.Sprintf("%q cannot %s: %s.", req.ConfigValue.ValueString(), toBe, strings.Join(reasons, "; ")))
 	}
 }
 

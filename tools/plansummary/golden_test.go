@@ -12,7 +12,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files again")
 
 // The inputs are plans of Terraform 1.11 for a fleet of nine clients, without the parts that are not read and most fields
-// that do not change: a new image; acme lost its Service, and somebody scaled globex; initech has fewer replicas, umbrella
+// that do not change: a new image; acme lost its Service, and globex was scaled by hand; initech has fewer replicas, umbrella
 // another serviceName; hooli and trial are removed, the first with its data; piper is imported, soylent adopted, wonka
 // new.
 func TestGolden(t *testing.T) {
