@@ -20,6 +20,7 @@ type listOptions struct {
 	resource  schema.GroupVersionResource
 	namespace string
 	selector  string // of labels; empty for all objects
+	fields    string // a selector of fields; empty for all objects
 	limit     int    // of the page; zero for no limit
 	next      string // continues a list
 	nameOnly  bool   // the objects' metadata suffice
@@ -50,6 +51,9 @@ func listPage(ctx context.Context, server rest.Interface, options listOptions) (
 	}
 	if options.selector != "" {
 		request.Param("labelSelector", options.selector)
+	}
+	if options.fields != "" {
+		request.Param("fieldSelector", options.fields)
 	}
 	if options.limit > 0 {
 		request.Param("limit", strconv.Itoa(options.limit))

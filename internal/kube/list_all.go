@@ -5,10 +5,11 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// listedPageSize bounds a page of [ListAll] and [ListMetadata]. See tuning.pageSize.
+// listedPageSize bounds a page of [ListAll] and its like. See tuning.pageSize.
 const listedPageSize = 500
 
 // ListAll reads all objects of a kind in a namespace, page by page. It is for those who look
@@ -17,6 +18,15 @@ const listedPageSize = 500
 // kind that the server does not serve in namespaces.
 func ListAll(ctx context.Context, c *Client, kind schema.GroupKind, namespace string) ([]*unstructured.Unstructured, error) {
 	return listAll(ctx, c, kind, listOptions{namespace: namespace, limit: listedPageSize})
+}
+
+// ListSelected is [ListAll] of the objects that have some values in fields, of those fields by which
+// the server can select objects of the kind.
+func ListSelected(
+	ctx context.Context, c *Client, kind schema.GroupKind, namespace string, values map[string]string,
+) ([]*unstructured.Unstructured, error) {
+	selector := fields.SelectorFromSet(values).String()
+	return listAll(ctx, c, kind, listOptions{namespace: namespace, limit: listedPageSize, fields: selector})
 }
 
 // ListMetadata is [ListAll] of the objects' metadata alone, as far as the server knows such an

@@ -251,7 +251,8 @@ func (s *clientSurvey) health() (ClientHealth, error) {
 			continue
 		}
 		pods := s.podsOf(object)
-		health, err := rollout.HealthOf(object, pods, s.mountedBy(pods))
+		parts := rollout.Parts{Pods: pods, Claims: s.mountedBy(pods), Refusals: s.refusalsByOwner[object.GetUID()]}
+		health, err := rollout.HealthOf(object, parts)
 		if err != nil {
 			return found, err
 		}

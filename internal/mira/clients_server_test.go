@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 
@@ -48,7 +49,9 @@ func newListServer(t *testing.T, count int) *listServer {
 		s.objects["statefulsets"] = append(s.objects["statefulsets"], set)
 		s.objects["persistentvolumeclaims"] = append(s.objects["persistentvolumeclaims"],
 			bare(t, "v1", "PersistentVolumeClaim", "mira-data-mira-"+name+"-0", `, "status": {"phase": "Bound", "capacity": {"storage": "5Gi"}}`))
-		s.objects["pods"] = append(s.objects["pods"], bare(t, "v1", "Pod", "mira-"+name+"-0", ""))
+		pod := bare(t, "v1", "Pod", "mira-"+name+"-0", "")
+		pod.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(set, set.GroupVersionKind())})
+		s.objects["pods"] = append(s.objects["pods"], pod)
 	}
 	return s
 }
@@ -132,6 +135,38 @@ func TestFleetClients_requests(t *testing.T) {
 				t.Fatalf("%d clients: %+v", test.clients, client)
 			}
 		}
+	}
+}
+
+// Where pods are missing, one further request tells why, however many are.
+func TestFleetClients_refusedPods(t *testing.T) {
+	server := newListServer(t, 3)
+	server.objects["pods"] = nil
+	for _, set := range server.objects["statefulsets"][:2] {
+		_ = unstructured.SetNestedMap(set.Object, map[string]any{
+			"currentRevision": "a", "updateRevision": "a", "observedGeneration": set.GetGeneration(),
+		}, "status")
+		server.objects["events"] = append(server.objects["events"], bare(t, "v1", "Event", set.GetName()+".1", fmt.Sprintf(
+			`, "reason": "FailedCreate", "message": "create Pod %s-0 failed error: exceeded quota", "involvedObject": {"uid": %q}`,
+			set.GetName(), set.GetUID())))
+	}
+	overview, err := server.fleet(t).Clients(t.Context(), ofDefault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"failing", "failing", "progressing"} {
+		is := overview.Clients[i].Rollout
+		if is.State != want || want == "failing" != strings.Contains(is.Reason, "-0: FailedCreate: create Pod") {
+			t.Errorf("client %d is %+v, want %s", i, is, want)
+		}
+	}
+	if asked := strings.Count(strings.Join(server.log, " "), "events"); asked != 1 {
+		t.Errorf("%d requests for events, want 1", asked)
+	}
+	server.refused["events"] = true
+	overview, err = server.fleet(t).Clients(t.Context(), ofDefault)
+	if err != nil || len(overview.Warnings) != 1 || overview.Clients[0].Rollout.State != "progressing" {
+		t.Errorf("without the right to list events: %v, %+v", err, overview)
 	}
 }
 

@@ -16,10 +16,14 @@ import (
 	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
 	"github.com/mira-cluster/terraform-provider-mira/internal/kube"
 	"github.com/mira-cluster/terraform-provider-mira/internal/logging"
+	"github.com/mira-cluster/terraform-provider-mira/internal/rollout"
 	"github.com/mira-cluster/terraform-provider-mira/internal/template"
 )
 
-var statefulSetGroupKind = schema.GroupKind{Group: "apps", Kind: statefulSetKind}
+var (
+	statefulSetGroupKind = schema.GroupKind{Group: "apps", Kind: statefulSetKind}
+	eventKind            = schema.GroupKind{Kind: "Event"}
+)
 
 // survey is all that was read of a namespace for an overview. After [newSurvey] it sends no
 // request.
@@ -37,11 +41,14 @@ type survey struct {
 	// pods and claimObjects are nil where they could not be listed.
 	pods, claimObjects []*unstructured.Unstructured
 	podsByOwner        map[types.UID][]*unstructured.Unstructured
-	claimsByName       map[string]*unstructured.Unstructured
-	warnings           []Warning
+	// refusalsByOwner are the events of StatefulSets with [rollout.ReasonFailedCreate].
+	refusalsByOwner map[types.UID][]*unstructured.Unstructured
+	claimsByName    map[string]*unstructured.Unstructured
+	warnings        []Warning
 }
 
-// newSurvey reads a namespace: a page of a list, and perhaps more, for each kind.
+// newSurvey reads a namespace: a page of a list, and perhaps more, for each kind, and the events where a
+// pod is missing.
 func newSurvey(ctx context.Context, s *services, query ClientsQuery) (*survey, error) {
 	found := &survey{services: s, namespace: query.Namespace, unlisted: make(map[schema.GroupKind]bool)}
 	var listed map[schema.GroupKind]*listing
@@ -58,12 +65,47 @@ func newSurvey(ctx context.Context, s *services, query ClientsQuery) (*survey, e
 		return nil, err
 	}
 	found.index()
+	if err := found.readRefusals(ctx); err != nil {
+		return nil, err
+	}
 	return found, nil
+}
+
+// readRefusals reads why pods cannot be created, where a pod is missing: otherwise it sends no
+// request. Only a cluster that does not answer is an error.
+func (s *survey) readRefusals(ctx context.Context) error {
+	if s.pods == nil || !slices.ContainsFunc(s.objects, s.lacksPods) {
+		return nil
+	}
+	events, err := kube.ListSelected(ctx, s.kube, eventKind, s.namespace, map[string]string{
+		"reason": rollout.ReasonFailedCreate, "involvedObject.kind": statefulSetKind,
+	})
+	switch {
+	case isForbidden(err):
+		s.warnings = append(s.warnings, UnlistedWarning{Namespace: s.namespace, Kind: eventKind, Err: err})
+	case err != nil:
+		return err
+	}
+	for _, event := range events {
+		uid, _, _ := unstructured.NestedString(event.Object, "involvedObject", "uid")
+		s.refusalsByOwner[types.UID(uid)] = append(s.refusalsByOwner[types.UID(uid)], event)
+	}
+	return nil
+}
+
+// lacksPods reports whether a StatefulSet has fewer pods than it shall have.
+func (s *survey) lacksPods(object *unstructured.Unstructured) bool {
+	wanted, isSet, _ := unstructured.NestedInt64(object.Object, "spec", "replicas")
+	if !isSet {
+		wanted = 1
+	}
+	return isStatefulSet(object) && int64(len(s.podsByOwner[object.GetUID()])) < wanted
 }
 
 // index finds pods by their owners, and claims by their names.
 func (s *survey) index() {
 	s.podsByOwner, s.claimsByName = make(map[types.UID][]*unstructured.Unstructured), make(map[string]*unstructured.Unstructured)
+	s.refusalsByOwner = make(map[types.UID][]*unstructured.Unstructured)
 	for _, pod := range s.pods {
 		if owner := metav1.GetControllerOf(pod); owner != nil {
 			s.podsByOwner[owner.UID] = append(s.podsByOwner[owner.UID], pod)

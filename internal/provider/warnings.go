@@ -392,6 +392,8 @@ func unlistedDetail(w mira.UnlistedWarning) string {
 		unknown = "the claims of clients, and those that are left of deleted ones, are not known"
 	case schema.GroupKind{Kind: "Pod"}:
 		unknown = "it is not known why a client is not ready, and whether a pod mounts a claim"
+	case schema.GroupKind{Kind: "Event"}:
+		unknown = "it is not known why pods that are missing are not created"
 	}
 	return fmt.Sprintf("Namespace %q: %s. %s", w.Namespace, unknown, sentence(w.Err.Error()))
 }

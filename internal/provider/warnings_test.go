@@ -416,6 +416,12 @@ func TestWarnings(t *testing.T) {
 			`Namespace "default": it is not known why a client is not ready, and whether a pod mounts a claim. No right.`,
 		},
 		{
+			"events that may not be listed",
+			mira.UnlistedWarning{Namespace: "default", Kind: schema.GroupKind{Kind: "Event"}, Err: errors.New("no right")},
+			"Objects Could Not Be Listed",
+			`Namespace "default": it is not known why pods that are missing are not created. No right.`,
+		},
+		{
 			"an object that belongs to another client", mira.ObjectKeptWarning{Client: "acme", Object: service, Owner: "globex"},
 			"Object Not Deleted", `Service default/mira-acme was not deleted with client "acme": it belongs to client "globex" now.`,
 		},

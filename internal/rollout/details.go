@@ -144,18 +144,23 @@ func (r detailReader) warnings(ctx context.Context, object fields.Selector) ([]E
 		if err != nil {
 			return nil, err
 		}
-		e := Event{Reason: event.Reason, Message: event.Message, Count: event.Count, Last: event.LastTimestamp.Time}
-		if event.Series != nil {
-			e.Count, e.Last = event.Series.Count, event.Series.LastObservedTime.Time
-		}
-		for _, at := range []time.Time{event.EventTime.Time, event.FirstTimestamp.Time, event.CreationTimestamp.Time} {
-			if e.Last.IsZero() {
-				e.Last = at
-			}
-		}
-		events = append(events, e)
+		events = append(events, eventOf(event))
 	}
 	return events, nil
+}
+
+// eventOf returns what counts of an event, by whichever version of the API it was recorded.
+func eventOf(event *corev1.Event) Event {
+	e := Event{Reason: event.Reason, Message: event.Message, Count: event.Count, Last: event.LastTimestamp.Time}
+	if event.Series != nil {
+		e.Count, e.Last = event.Series.Count, event.Series.LastObservedTime.Time
+	}
+	for _, at := range []time.Time{event.EventTime.Time, event.FirstTimestamp.Time, event.CreationTimestamp.Time} {
+		if e.Last.IsZero() {
+			e.Last = at
+		}
+	}
+	return e
 }
 
 // timedOut replaces an error by a short one if it comes from a time-out of our own.

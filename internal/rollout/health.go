@@ -33,22 +33,36 @@ type Health struct {
 	Desired, Ready int32
 }
 
+// Parts are what is there of a StatefulSet.
+type Parts struct {
+	// Pods that the StatefulSet does not control are ignored. Nil means that they are not
+	// known: no failure can be seen then.
+	Pods []*unstructured.Unstructured
+	// Claims add to what is said about pods that have no node.
+	Claims []*unstructured.Unstructured
+	// Refusals are events of the StatefulSet with [ReasonFailedCreate]. They say why a pod is
+	// missing.
+	Refusals []*unstructured.Unstructured
+}
+
 // HealthOf returns how a StatefulSet is, for an overview: it takes one look, and grants no
-// grace. Pods that the StatefulSet does not control are ignored. Nil pods mean that they are
-// not known; no failure can be seen then. Claims add to what is said about pods that have
-// no node. The error says that an object could not be read.
-func HealthOf(statefulSet *unstructured.Unstructured, pods, claims []*unstructured.Unstructured) (Health, error) {
+// grace. The error says that an object could not be read.
+func HealthOf(statefulSet *unstructured.Unstructured, parts Parts) (Health, error) {
 	sts, err := convert[appsv1.StatefulSet](statefulSet)
 	if err != nil {
 		return Health{}, err
 	}
-	read, err := convertAll[corev1.Pod](pods)
+	read, err := convertAll[corev1.Pod](parts.Pods)
+	if err != nil {
+		return Health{}, err
+	}
+	refusals, err := convertAll[corev1.Event](parts.Refusals)
 	if err != nil {
 		return Health{}, err
 	}
 	var unscheduled []corev1.PersistentVolumeClaim
 	if slices.ContainsFunc(read, isUnscheduled) {
-		found, err := convertAll[corev1.PersistentVolumeClaim](claims)
+		found, err := convertAll[corev1.PersistentVolumeClaim](parts.Claims)
 		if err != nil {
 			return Health{}, err
 		}
@@ -58,7 +72,7 @@ func HealthOf(statefulSet *unstructured.Unstructured, pods, claims []*unstructur
 	}
 	status := statusOf(sts, read, unscheduled)
 	health := Health{State: HealthProgressing, Reason: status.Message, Desired: status.Desired, Ready: status.Ready}
-	failures := presentFailures(sts, read, unscheduled)
+	failures := append(presentFailures(sts, read, unscheduled), refusedPods(status.Pending, refusals)...)
 	switch {
 	case len(failures) > 0:
 		health.State, health.Reason = HealthFailing, failures[0].String()
@@ -80,6 +94,27 @@ func presentFailures(sts *appsv1.StatefulSet, pods []*corev1.Pod, claims []corev
 	for _, pod := range own {
 		if _, isWanted := r.index(pod.Name); isWanted && pod.DeletionTimestamp == nil {
 			found = append(found, podFailures(pod, claims)...)
+		}
+	}
+	return found
+}
+
+// refusedPods returns the pods that are not there and that the cluster has refused to create. Events
+// go after an hour, and the StatefulSet controller tries more often than that.
+func refusedPods(pending []PodStatus, refusals []*corev1.Event) []Failure {
+	var found []Failure
+	for _, pod := range pending {
+		if !pod.Missing {
+			continue
+		}
+		var last Event
+		for _, refusal := range refusals {
+			if event := eventOf(refusal); mentions(event.Message, pod.Name) && !event.Last.Before(last.Last) {
+				last = event
+			}
+		}
+		if last.Reason != "" {
+			found = append(found, Failure{Pod: pod.Name, Reason: last.Reason, Message: last.Message})
 		}
 	}
 	return found

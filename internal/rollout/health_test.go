@@ -3,9 +3,11 @@ package rollout_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -30,6 +32,14 @@ func failingPod(status corev1.ContainerStatus) func(*corev1.Pod) {
 	}
 }
 
+// refused is the event of a pod that could not be created.
+func refused(pod, why string, minute int) corev1.Event {
+	return corev1.Event{
+		Reason: rollout.ReasonFailedCreate, Message: "create Pod " + pod + " in StatefulSet mira-acme failed error: " + why,
+		LastTimestamp: metav1.Date(2026, 1, 1, 0, minute, 0, 0, time.UTC),
+	}
+}
+
 func TestHealthOf(t *testing.T) {
 	badPull := failingPod(waiting("ImagePullBackOff", "back-off pulling image"))
 	for _, test := range []struct {
@@ -37,6 +47,7 @@ func TestHealthOf(t *testing.T) {
 		set    *appsv1.StatefulSet
 		pods   []corev1.Pod // nil: not known
 		claims []corev1.PersistentVolumeClaim
+		events []corev1.Event
 		want   rollout.HealthState
 		reason string // part of it
 	}{
@@ -77,6 +88,19 @@ func TestHealthOf(t *testing.T) {
 			name: "no pod yet", set: statefulSet(1, counts(0, 0, 0)), pods: []corev1.Pod{},
 			want: rollout.HealthProgressing, reason: "0 of 1 pod",
 		},
+		{
+			name: "a pod that the cluster refused to create", set: statefulSet(1, counts(0, 0, 0)), pods: []corev1.Pod{},
+			events: []corev1.Event{refused("mira-acme-0", "exceeded quota: old", 1), refused("mira-acme-0", "exceeded quota: new", 2)},
+			want:   rollout.HealthFailing, reason: "pod mira-acme-0: FailedCreate: create Pod mira-acme-0 in StatefulSet mira-acme failed error: exceeded quota: new",
+		},
+		{
+			name: "a pod that was refused before, and is there now", set: statefulSet(1), pods: []corev1.Pod{pod(0, newest)},
+			events: []corev1.Event{refused("mira-acme-0", "exceeded quota", 1)}, want: rollout.HealthReady,
+		},
+		{
+			name: "another pod was refused before", set: statefulSet(1, counts(0, 0, 0)), pods: []corev1.Pod{},
+			events: []corev1.Event{refused("mira-acme-01", "exceeded quota", 1)}, want: rollout.HealthProgressing, reason: "0 of 1 pod",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var pods, claims []*unstructured.Unstructured
@@ -86,10 +110,14 @@ func TestHealthOf(t *testing.T) {
 			for i := range test.pods {
 				pods = append(pods, untyped(t, &test.pods[i]))
 			}
+			var refusals []*unstructured.Unstructured
+			for i := range test.events {
+				refusals = append(refusals, untyped(t, &test.events[i]))
+			}
 			for i := range test.claims {
 				claims = append(claims, untyped(t, &test.claims[i]))
 			}
-			got, err := rollout.HealthOf(untyped(t, test.set), pods, claims)
+			got, err := rollout.HealthOf(untyped(t, test.set), rollout.Parts{Pods: pods, Claims: claims, Refusals: refusals})
 			if err != nil {
 				t.Fatal(err)
 			}
