@@ -10,8 +10,13 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
+
+// DefaultBurst is how many requests may exceed a limit of requests per second for a moment
+// where nothing else is set.
+const DefaultBurst = rest.DefaultBurst
 
 // Settings are the attributes of the provider block `kubernetes`. Their names,
 // and those of the environment variables that stand in for them, are the ones
@@ -60,8 +65,8 @@ type Settings struct {
 	// than zero, or -1 for no limit. Without it there is none: the server's
 	// own flow control (API Priority and Fairness) takes all its clients into account.
 	QPS *float32
-	// Burst is how many requests may exceed QPS for a moment (KUBE_BURST); 10
-	// when only QPS is set.
+	// Burst is how many requests may exceed QPS for a moment (KUBE_BURST);
+	// [DefaultBurst] when only QPS is set.
 	Burst *int
 }
 

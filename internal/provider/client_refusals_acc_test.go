@@ -126,7 +126,7 @@ func TestAccClient_serverRefuses(t *testing.T) {
 			create: []string{
 				`Error: Permission Denied`,
 				`Client "CLIENT": Service NS/mira-CLIENT: user "system:serviceaccount:NS:controller" may not create services in namespace "NS". ` +
-					`Compare with the Role in the guide "Getting started"`,
+					`Compare with the Roles in the guide "Rights"`,
 				`kubectl auth can-i create services -n NS --as system:serviceaccount:NS:controller`,
 			},
 		},

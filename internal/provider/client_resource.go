@@ -115,7 +115,7 @@ func (r *clientResource) Create(ctx context.Context, req resource.CreateRequest,
 		resp.Diagnostics.AddError("New Client Is Tainted",
 			fmt.Sprintf("The objects of client %q are written and in the state. "+
 				"As it never served, the next apply deletes and creates it again (its claims stay). "+
-				"If it comes up by itself, `terraform untaint` keeps it.", spec.Name))
+				"If it comes up by itself, keep it:\n  terraform untaint ADDRESS", spec.Name))
 	case err != nil:
 		addErrors(&resp.Diagnostics, r.subject(spec.Name), err)
 	}

@@ -3,6 +3,8 @@ package provider
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
@@ -57,13 +59,13 @@ func clientSchema(ctx context.Context) schema.Schema {
 				ElementType: types.StringType,
 				Optional:    true,
 				MarkdownDescription: "The values of further placeholders for this client. " +
-					"They take precedence over the provider's `variables` and `secret_variables` of the same names, and show.",
+					"They take precedence over the provider's `variables` and `secret_variables` of the same names, and show. There are none by default.",
 				Validators: []validator.Map{variablesValidator{}},
 			},
 			secretVariablesAttribute: clientSecretsAttribute(),
 			"template": schema.SingleNestedAttribute{
 				Optional:            true,
-				MarkdownDescription: "Where the template of this client lies. What is not set is the provider's.",
+				MarkdownDescription: "Where the template of this client lies. What is not set defaults to the provider's.",
 				Attributes: map[string]schema.Attribute{
 					"namespace": schema.StringAttribute{Optional: true, MarkdownDescription: "The namespace of the ConfigMap. " +
 						"Defaults to the provider's."},
@@ -92,7 +94,7 @@ func clientSchema(ctx context.Context) schema.Schema {
 				MarkdownDescription: fmt.Sprintf("Whether deleting the client deletes its PersistentVolumeClaims, and with them its data. "+
 					"Defaults to `%t`. It must be applied before the client is deleted.", defaultDeleteData),
 			},
-			"timeouts": timeouts.Attributes(ctx, timeouts.Opts{Create: true, Read: true, Update: true, Delete: true}),
+			"timeouts": clientTimeoutsAttribute(ctx),
 
 			"id": schema.StringAttribute{
 				Computed:            true,
@@ -148,9 +150,46 @@ func clientSecretsAttribute() schema.MapAttribute {
 			"errors and logs as a hash, or as the variable's name. The values themselves are in no state and no plan file. They take " +
 			"precedence over the provider's `secret_variables` and `variables` of the same names, and follow the same rules. " +
 			"A value must be the same in a plan and its apply, and changes the client when it changes. " +
-			"Needs Terraform 1.11 or OpenTofu 1.11.",
+			"There are none by default. Needs Terraform 1.11 or OpenTofu 1.11.",
 		Validators: []validator.Map{variablesValidator{}, secretsValidator{}},
 	}
+}
+
+// clientTimeoutsAttribute says what each time-out covers, and its default.
+func clientTimeoutsAttribute(ctx context.Context) schema.Attribute {
+	describe := func(covers string, byDefault time.Duration) string {
+		return fmt.Sprintf("How long %s, such as `30s` or `1h30m`. Defaults to `%s`.", covers, periodText(byDefault))
+	}
+	attribute := timeouts.Attributes(ctx, timeouts.Opts{
+		Create: true,
+		CreateDescription: describe("a create may take, with the wait until the client serves and has served for the provider's `rollout.soak`",
+			defaultCreateTimeout),
+		Read:            true,
+		ReadDescription: describe("a refresh of the client may take, and each of its plans with their dry runs", defaultReadTimeout),
+		Update:          true,
+		UpdateDescription: describe("an update may take from the moment on in which it is the client's turn, with the same wait", defaultUpdateTimeout) +
+			" A roll back has time of its own.",
+		Delete: true,
+		DeleteDescription: describe("a delete may take, with the wait until the pods have ended", defaultDeleteTimeout) +
+			" It must be applied before the client is deleted.",
+	})
+	if nested, ok := attribute.(schema.SingleNestedAttribute); ok {
+		nested.MarkdownDescription = "How long the operations on the client may take."
+		return nested
+	}
+	return attribute
+}
+
+// periodText writes a period without units that are zero: 10m, not 10m0s.
+func periodText(period time.Duration) string {
+	text := period.String()
+	if short, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = short + "m"
+	}
+	if short, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = short + "h"
+	}
+	return text
 }
 
 func clientIdentitySchema() identityschema.Schema {

@@ -98,13 +98,13 @@ var failures = []failure{
 		title: "Selector Would Lose Pods",
 		adviceFor: func(e *mira.SelectorError) string {
 			return " Keep labels that they carry in the selector, or stop the client for the change and apply again:\n" +
-				fmt.Sprintf("kubectl scale statefulset -n %s %s --replicas=0", e.Ref.Namespace, e.Ref.Name)
+				fmt.Sprintf("  kubectl scale statefulset -n %s %s --replicas=0", e.Ref.Namespace, e.Ref.Name)
 		},
 	},
 	failureOf[*mira.ClaimLostError]{
 		title: "Claim Would Be Lost",
-		advice: " Keep the claim template under its name. To begin with other claims all the same, `terraform taint ADDRESS` and apply: " +
-			"that stops the client and creates it again. Its present claims stay, unless `delete_data` is true.",
+		advice: " Keep the claim template under its name. To begin with other claims all the same, taint the client as below, and apply: " +
+			"that stops it and creates it again. Its present claims stay, unless `delete_data` is true.\n  terraform taint ADDRESS",
 	},
 	failureOf[*mira.ClaimShrinksError]{
 		title: "Claim Cannot Shrink",
@@ -123,7 +123,8 @@ var failures = []failure{
 		title: "Replacement Would Delete Data",
 		detail: func(_ subject, err error, _ *mira.DataReplacedError) string {
 			return sentence(err.Error()) + " The CLI shows no warning of a plan with `-replace` or `replace_triggered_by`, so it is refused. " +
-				"To keep the data, apply `delete_data = false` first. To delete it, `terraform taint ADDRESS` and apply: that plan names the claims."
+				"To keep the data, apply `delete_data = false` first. To delete it, taint the client as below, and apply: " +
+				"that plan names the claims.\n  terraform taint ADDRESS"
 		},
 	},
 	failureOf[*mira.ClaimsNotSafeError]{
@@ -150,7 +151,7 @@ var failures = []failure{
 		title: "Claim Has Not Grown",
 		adviceFor: func(e *kube.GrowthError) string {
 			return " The StatefulSet is applied, and the growth goes on in the cluster as far as its storage back end can:\n" +
-				fmt.Sprintf("kubectl describe %s -n %s %s", strings.ToLower(e.Ref.Kind), e.Ref.Namespace, e.Ref.Name)
+				fmt.Sprintf("  kubectl describe %s -n %s %s", strings.ToLower(e.Ref.Kind), e.Ref.Namespace, e.Ref.Name)
 		},
 	},
 	failureOf[*rollout.ReplaceError]{
@@ -162,7 +163,7 @@ var failures = []failure{
 			}
 			return " The StatefulSet is applied, but these pods lack a claim that it has now, and Kubernetes does not replace them by itself. " +
 				"Once the client serves, delete them one after the other:\n" +
-				fmt.Sprintf("kubectl delete pod -n %s %s", e.Namespace, strings.Join(names, " "))
+				fmt.Sprintf("  kubectl delete pod -n %s %s", e.Namespace, strings.Join(names, " "))
 		},
 	},
 
@@ -224,7 +225,7 @@ var failures = []failure{
 		when:    func(e *mira.TemplateUnavailableError) bool { return holds[*kube.NotFoundError](e) },
 		adviceFor: func(e *mira.TemplateUnavailableError) string {
 			return fmt.Sprintf("\n\nThe template is looked for in %s: check the provider's `template`, or create it with\n"+
-				"kubectl create configmap -n %s %s --from-file=%s\n"+
+				"  kubectl create configmap -n %s %s --from-file=%s\n"+
 				"If a mira_template of this configuration creates it, refer to that: `template = { revision = mira_template.NAME.revision }`.",
 				e.Source, e.Source.Namespace, e.Source.ConfigMap, e.Source.Key)
 		},
@@ -275,8 +276,8 @@ var failures = []failure{
 		title: "Object Not Deleted Yet",
 		adviceFor: func(e *kube.StillThereError) string {
 			return " The client stays in the state; the next apply goes on with the deletion. " +
-				"A finalizer or a pod that does not end can hold an object: " +
-				fmt.Sprintf("kubectl get %s -n %s %s -o yaml", strings.ToLower(e.Ref.Kind), e.Ref.Namespace, e.Ref.Name)
+				"A finalizer or a pod that does not end can hold an object:\n" +
+				fmt.Sprintf("  kubectl get %s -n %s %s -o yaml", strings.ToLower(e.Ref.Kind), e.Ref.Namespace, e.Ref.Name)
 		},
 	},
 
@@ -295,7 +296,7 @@ var failures = []failure{
 	failureOf[*kube.MissingRightError]{
 		title: "Permission Denied",
 		adviceFor: func(e *kube.MissingRightError) string {
-			return fmt.Sprintf(" Compare with the Role in the guide \"Getting started\", which has all rights that the provider needs. "+
+			return fmt.Sprintf(" Compare with the Roles in the guide \"Rights\", which have all rights that the provider needs. "+
 				"To check this one:\n"+
 				"  kubectl auth can-i %s %s -n %s --as %s", e.Verb, rightOn(e), e.Namespace, e.User)
 		},
@@ -315,7 +316,7 @@ var failures = []failure{
 	failureOf[*kube.ImmutableFieldError]{
 		title: "Field Cannot Be Changed In Place",
 		advice: " Take the change back, or destroy the client and apply again; its claims stay:\n" +
-			"terraform destroy -refresh=false -target=ADDRESS",
+			"  terraform destroy -refresh=false -target=ADDRESS",
 	},
 	failureOf[*kube.RejectedError]{
 		title:  "Unknown Field In Template",

@@ -39,8 +39,8 @@ func adviceCases() []diagnosticCase {
 				"Deleted again, as this apply had created it: Service default/mira-acme. Claims stay.\n" +
 				"Keeps its new size, as storage cannot be taken back: PersistentVolumeClaim default/data-mira-acme-0.\n" +
 				"The former revision serves again. The next plan shows the change again.\n" +
-				"The pod that failed is gone, its events stay for a while: " +
-				"kubectl --namespace default get events --field-selector involvedObject.name=mira-acme-0\n" +
+				"The pod that failed is gone, its events stay for a while:\n" +
+				"  kubectl --namespace default get events --field-selector involvedObject.name=mira-acme-0\n" +
 				"To have it kept for inspection, set `rollout = { on_failure = \"keep\" }` in the provider's configuration.",
 		},
 		{
@@ -112,15 +112,15 @@ func adviceCases() []diagnosticCase {
 			err:     &mira.SelectorError{Ref: statefulSet, Selector: "app=other", Pods: []string{"mira-acme-0"}},
 			summary: "Selector Would Lose Pods",
 			detail: client + "ERROR. Keep labels that they carry in the selector, or stop the client for the change and apply again:\n" +
-				"kubectl scale statefulset -n default mira-acme --replicas=0",
+				"  kubectl scale statefulset -n default mira-acme --replicas=0",
 		},
 		{
 			name:    "a claim template that goes says how to begin with other claims",
 			err:     &mira.ClaimLostError{Ref: statefulSet, Template: "data", Claims: []string{"data-mira-acme-0"}},
 			summary: "Claim Would Be Lost",
-			detail: client + "ERROR. Keep the claim template under its name. To begin with other claims all the same, `terraform taint ADDRESS` " +
+			detail: client + "ERROR. Keep the claim template under its name. To begin with other claims all the same, taint the client as below, " +
 				"and apply: " +
-				"that stops the client and creates it again. Its present claims stay, unless `delete_data` is true.",
+				"that stops it and creates it again. Its present claims stay, unless `delete_data` is true.\n  terraform taint ADDRESS",
 		},
 		{
 			name: "a claim that would shrink says the least size",
@@ -180,7 +180,7 @@ func adviceCases() []diagnosticCase {
 			err:     &kube.GrowthError{Ref: claim, Size: resource.MustParse("5Gi"), Reason: "no"},
 			summary: "Claim Has Not Grown",
 			detail: client + "ERROR. The StatefulSet is applied, and the growth goes on in the cluster as far as its storage back end can:\n" +
-				"kubectl describe persistentvolumeclaim -n default data-mira-acme-0",
+				"  kubectl describe persistentvolumeclaim -n default data-mira-acme-0",
 		},
 		{
 			name: "pods that were not replaced can be replaced by hand",
@@ -190,7 +190,7 @@ func adviceCases() []diagnosticCase {
 			summary: "Pods Not Replaced",
 			detail: client + "ERROR. The StatefulSet is applied, but these pods lack a claim that it has now, and Kubernetes does not replace " +
 				"them by itself. " +
-				"Once the client serves, delete them one after the other:\nkubectl delete pod -n default mira-acme-1 mira-acme-0",
+				"Once the client serves, delete them one after the other:\n  kubectl delete pod -n default mira-acme-1 mira-acme-0",
 		},
 		{
 			name:    "a credential plugin that failed is no matter of the network",
@@ -217,8 +217,8 @@ func adviceCases() []diagnosticCase {
 			},
 			summary: "Client Template Is Not Text",
 			detail: client + "ERROR. Save the file as UTF-8, and create the ConfigMap again:\n" +
-				"iconv -f UTF-16 -t UTF-8 FILE > client_template.yaml\n" +
-				"kubectl create configmap -n controller templates-yaml --from-file=client_template.yaml " +
+				"  iconv -f UTF-16 -t UTF-8 FILE > client_template.yaml\n" +
+				"  kubectl create configmap -n controller templates-yaml --from-file=client_template.yaml " +
 				"--dry-run=client -o yaml | kubectl replace -f -",
 		},
 		{
@@ -248,8 +248,8 @@ func adviceCases() []diagnosticCase {
 			summary: "Replacement Would Delete Data",
 			detail: `Replacing client "acme" of namespace "default" deletes its data, as delete_data is true in the state: ` +
 				"PersistentVolumeClaim data-mira-acme-0. The CLI shows no warning of a plan with `-replace` or `replace_triggered_by`, so it is " +
-				"refused. To keep the data, apply `delete_data = false` first. To delete it, `terraform taint ADDRESS` and apply: that plan " +
-				"names the claims.",
+				"refused. To keep the data, apply `delete_data = false` first. To delete it, taint the client as below, and apply: that plan " +
+				"names the claims.\n  terraform taint ADDRESS",
 		},
 		{
 			name: "a live object that deletes claims says which right is missing",
@@ -260,7 +260,7 @@ func adviceCases() []diagnosticCase {
 			summary: "Kubernetes Would Delete Claims",
 			detail: client + "ERROR. The StatefulSet was left alone. The Role must allow to patch statefulsets, and to list and patch " +
 				"persistentvolumeclaims. Or take the policy off by hand:\n" +
-				`kubectl patch statefulset -n default mira-acme -p ` +
+				`  kubectl patch statefulset -n default mira-acme -p ` +
 				`'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain","whenScaled":"Retain"}}}'` +
 				"\nApply again once no claim names the StatefulSet or one of its pods in metadata.ownerReferences.",
 		},
@@ -269,7 +269,7 @@ func adviceCases() []diagnosticCase {
 			err:     &mira.ClaimsNotSafeError{Ref: statefulSet, Policies: []string{kube.WhenDeleted}, Err: reason},
 			summary: "Kubernetes Would Delete Claims",
 			detail: client + "ERROR. The StatefulSet was left alone. Apply again, or take the policy off by hand first:\n" +
-				`kubectl patch statefulset -n default mira-acme -p ` +
+				`  kubectl patch statefulset -n default mira-acme -p ` +
 				`'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain","whenScaled":"Retain"}}}'`,
 		},
 		{
@@ -291,8 +291,8 @@ func adviceCases() []diagnosticCase {
 			err:     &kube.StillThereError{Ref: statefulSet, Err: reason},
 			summary: "Object Not Deleted Yet",
 			detail: client + "ERROR. The client stays in the state; the next apply goes on with the deletion. " +
-				"A finalizer or a pod that does not end can hold an object: " +
-				"kubectl get statefulset -n default mira-acme -o yaml",
+				"A finalizer or a pod that does not end can hold an object:\n" +
+				"  kubectl get statefulset -n default mira-acme -o yaml",
 		},
 		{
 			name:    "a namespace is named",
@@ -322,7 +322,7 @@ func adviceCases() []diagnosticCase {
 				"Both have the same objects. If the resource was renamed or moved in the configuration, say so, and nothing is destroyed:\n" +
 				"moved {\n  from = mira_client.OLD\n  to   = mira_client.NEW\n}\n" +
 				"If a replacement with `create_before_destroy` has failed before, the state has a deposed object that is the client. " +
-				"Take it out of the state, and import the client:\nterraform state rm ADDRESS\nterraform import ADDRESS default/acme\n" +
+				"Take it out of the state, and import the client:\n  terraform state rm ADDRESS\n  terraform import ADDRESS default/acme\n" +
 				"To start over, destroy the client first, and create it in a second run.",
 		},
 		{
@@ -331,7 +331,7 @@ func adviceCases() []diagnosticCase {
 			summary: "Client Destroyed And Kept",
 			detail: `Client "acme" of namespace "default" is destroyed by one resource and kept by another. ` +
 				"Both have the same objects, so that destroying the one would stop the other. Take the one that goes out of the state without " +
-				"destroying anything: `terraform state rm ADDRESS`, or a `removed` block with `destroy = false`.",
+				"destroying anything, by a `removed` block with `destroy = false` or by\n  terraform state rm ADDRESS",
 		},
 		{
 			name:    "a client of another cluster",
@@ -342,14 +342,14 @@ func adviceCases() []diagnosticCase {
 				"Check `kubernetes` in the provider's configuration, the KUBE_* variables, and the kubeconfig with its context.\n\n" +
 				"If the former cluster is gone for good and the client is to be created on this one, plan and apply with `-refresh=false`. " +
 				"If its objects were restored here from a backup, take the client out of the state and import it again:\n" +
-				"terraform state rm ADDRESS\nterraform import ADDRESS default/acme",
+				"  terraform state rm ADDRESS\n  terraform import ADDRESS default/acme",
 		},
 		{
 			name:    "a client that exists and may not be adopted is to be imported",
 			err:     &mira.ExistingClientError{Namespace: "default", Name: "acme", Object: service},
 			summary: "Client Exists Already",
 			detail: client + "ERROR. Nothing was changed: the provider's `adopt` is \"never\", so that a create takes over nothing. " +
-				"To bring the client under this state, import it:\nterraform import ADDRESS default/acme",
+				"To bring the client under this state, import it:\n  terraform import ADDRESS default/acme",
 			at: path.Root("name"),
 		},
 		{
@@ -359,11 +359,11 @@ func adviceCases() []diagnosticCase {
 			detail: client + "ERROR. Another state or another resource manages it, or an interrupted create has left it. Nothing was changed." +
 				"\n\nIf another state manages the client, leave it there: two states would undo each other's changes, and a destroy of one takes " +
 				"down the client of the other.\n" +
-				"If no state has it, import it:\nterraform import ADDRESS default/acme\n" +
+				"If no state has it, import it:\n  terraform import ADDRESS default/acme\n" +
 				"If the resource was renamed or moved in this configuration, say so:\n" +
 				"moved {\n  from = mira_client.OLD\n  to   = mira_client.NEW\n}\n" +
 				"If this is the apply of a replacement with `create_before_destroy`, whose create finds the objects of the client that it " +
-				"replaces, take the client out of the state before the import:\nterraform state rm ADDRESS\n" +
+				"replaces, take the client out of the state before the import:\n  terraform state rm ADDRESS\n" +
 				"To take over such clients without an import, and to allow such replacements, set `adopt = \"any\"` in the provider's " +
 				"configuration.",
 			at: path.Root("name"),

@@ -91,10 +91,10 @@ func failedPodAdvice(e *mira.RolledBackError) string {
 	}
 	pod := failed.Failures[0].Pod
 	if !e.IsComplete() {
-		return fmt.Sprintf("To look at the pod that failed, if it is still there: kubectl --namespace %s describe pod %s", failed.Namespace, pod)
+		return fmt.Sprintf("To look at the pod that failed, if it is still there:\n  kubectl --namespace %s describe pod %s", failed.Namespace, pod)
 	}
-	return fmt.Sprintf("The pod that failed is gone, its events stay for a while: "+
-		"kubectl --namespace %s get events --field-selector involvedObject.name=%s\n"+
+	return fmt.Sprintf("The pod that failed is gone, its events stay for a while:\n"+
+		"  kubectl --namespace %s get events --field-selector involvedObject.name=%s\n"+
 		"To have it kept for inspection, set `rollout = { on_failure = %q }` in the provider's configuration.",
 		failed.Namespace, pod, onFailureKeep)
 }
@@ -118,7 +118,7 @@ func recreationOutcome(e *kube.RecreationError) string {
 
 // retainByHand is the command that has Kubernetes keep the claims of a StatefulSet.
 func retainByHand(ref kube.Ref) string {
-	return fmt.Sprintf("kubectl patch statefulset -n %s %s -p "+
+	return fmt.Sprintf("  kubectl patch statefulset -n %s %s -p "+
 		`'{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain","whenScaled":"Retain"}}}'`, ref.Namespace, ref.Name)
 }
 
@@ -151,8 +151,8 @@ func notTextAdvice(e *mira.TemplateUnavailableError) string {
 		encoding = binary.Encoding
 	}
 	return fmt.Sprintf(" Save the file as UTF-8, and create the ConfigMap again:\n"+
-		"iconv -f %s -t UTF-8 FILE > %s\n"+
-		"kubectl create configmap -n %s %s --from-file=%[2]s --dry-run=client -o yaml | kubectl replace -f -",
+		"  iconv -f %s -t UTF-8 FILE > %s\n"+
+		"  kubectl create configmap -n %s %s --from-file=%[2]s --dry-run=client -o yaml | kubectl replace -f -",
 		encoding, e.Source.Key, e.Source.Namespace, e.Source.ConfigMap)
 }
 

@@ -51,7 +51,7 @@ func TestDiagnostics(t *testing.T) {
 				`ConfigMap controller/templates-yaml does not exist.` +
 				"\n\nThe template is looked for in ConfigMap controller/templates-yaml, key client_template.yaml: " +
 				"check the provider's `template`, or create it with\n" +
-				"kubectl create configmap -n controller templates-yaml --from-file=client_template.yaml\n" +
+				"  kubectl create configmap -n controller templates-yaml --from-file=client_template.yaml\n" +
 				"If a mira_template of this configuration creates it, refer to that: `template = { revision = mira_template.NAME.revision }`.",
 		},
 		{
@@ -77,7 +77,7 @@ func TestDiagnostics(t *testing.T) {
 			err:     &kube.MissingRightError{Ref: service, User: "x", Verb: "patch", Resource: "services", Namespace: "default", Err: refused},
 			summary: "Permission Denied",
 			detail: `Client "acme": Service default/mira-acme: user "x" may not patch services in namespace "default". ` +
-				"Compare with the Role in the guide \"Getting started\", which has all rights that the provider needs. To check this one:\n" +
+				"Compare with the Roles in the guide \"Rights\", which have all rights that the provider needs. To check this one:\n" +
 				"  kubectl auth can-i patch services/mira-acme -n default --as x",
 		},
 		{
@@ -167,7 +167,7 @@ func TestDiagnostics(t *testing.T) {
 			summary: "Field Cannot Be Changed In Place",
 			detail: "Client \"acme\": StatefulSet default/mira-acme: the server would not apply it: spec: Forbidden: no. " +
 				"Take the change back, or destroy the client and apply again; its claims stay:\n" +
-				"terraform destroy -refresh=false -target=ADDRESS",
+				"  terraform destroy -refresh=false -target=ADDRESS",
 		},
 		{
 			name:    "anything else still names the client",

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/mira-cluster/terraform-provider-mira/internal/connection"
 	"github.com/mira-cluster/terraform-provider-mira/internal/managedfields"
 	"github.com/mira-cluster/terraform-provider-mira/internal/mira"
 )
@@ -58,7 +59,7 @@ func providerSchema() schema.Schema {
 				Optional:    true,
 				MarkdownDescription: "The values of further placeholders for the templates of all clients: " +
 					"the value of `IMAGE_TAG` replaces `%IMAGE_TAG%`. A value that fills a whole unquoted YAML scalar takes the type that YAML gives " +
-					"it, so that a number stays a number.",
+					"it, so that a number stays a number. There are none by default.",
 				Validators: []validator.Map{variablesValidator{}},
 			},
 			secretVariablesAttribute: providerSecretsAttribute(),
@@ -98,7 +99,7 @@ func providerSecretsAttribute() schema.MapAttribute {
 		Sensitive:   true,
 		MarkdownDescription: fmt.Sprintf("Like `variables`, for values that must not be shown: what the template makes of them stands in "+
 			"plans, states, errors and logs as a hash, or as the variable's name. The values are always text. They may not stand in keys "+
-			"and names, and have at least %d bytes, or none. Give them as ephemeral values: the CLI itself writes other variables "+
+			"and names, and have at least %d bytes, or none. There are none by default. Give them as ephemeral values: the CLI itself writes other variables "+
 			"into plan files.", managedfields.MinimumSecret),
 		Validators: []validator.Map{variablesValidator{}, secretsValidator{}},
 	}
@@ -151,12 +152,12 @@ func kubernetesAttribute() schema.SingleNestedAttribute {
 				"address."),
 			"proxy_url":                text("KUBE_PROXY_URL", "The URL of a proxy for all requests to the API server."),
 			"config_path":              configPath,
-			"config_context":           text("KUBE_CTX", "The context of the kubeconfig to use."),
-			"config_context_auth_info": text("KUBE_CTX_AUTH_INFO", "The user of the kubeconfig to use instead of the context's."),
-			"config_context_cluster":   text("KUBE_CTX_CLUSTER", "The cluster of the kubeconfig to use instead of the context's."),
+			"config_context":           text("KUBE_CTX", "The context of the kubeconfig to use. Defaults to its current context."),
+			"config_context_auth_info": text("KUBE_CTX_AUTH_INFO", "The user of the kubeconfig to use. Defaults to the context's."),
+			"config_context_cluster":   text("KUBE_CTX_CLUSTER", "The cluster of the kubeconfig to use. Defaults to the context's."),
 			"insecure": schema.BoolAttribute{
 				Optional:            true,
-				MarkdownDescription: "Whether to accept any certificate of the server. Can be set with the environment variable `KUBE_INSECURE`.",
+				MarkdownDescription: "Whether to accept any certificate of the server. Defaults to `false`. Can be set with the environment variable `KUBE_INSECURE`.",
 			},
 			"config_paths": schema.ListAttribute{
 				ElementType: types.StringType,
@@ -167,18 +168,19 @@ func kubernetesAttribute() schema.SingleNestedAttribute {
 			},
 			"qps": schema.Float64Attribute{
 				Optional: true,
-				MarkdownDescription: "The largest number of requests per second. By default the provider sets no limit, and the API server's " +
-					"priority and fairness decides.",
+				MarkdownDescription: "The largest number of requests per second. By default, and with `-1`, the provider sets no limit, and " +
+					"the API server's priority and fairness decides. Can be set with the environment variable `KUBE_QPS`.",
 				Validators: []validator.Float64{float64validator.AtLeast(-1)},
 			},
 			"burst": schema.Int64Attribute{
-				Optional:            true,
-				MarkdownDescription: "The number of requests that may exceed `qps` for a moment.",
-				Validators:          []validator.Int64{int64validator.Between(0, 1_000_000)},
+				Optional: true,
+				MarkdownDescription: fmt.Sprintf("The number of requests that may exceed `qps` for a moment. Defaults to `%d`. "+
+					"Can be set with the environment variable `KUBE_BURST`.", connection.DefaultBurst),
+				Validators: []validator.Int64{int64validator.Between(0, 1_000_000)},
 			},
 			"exec": schema.SingleNestedAttribute{
 				Optional:            true,
-				MarkdownDescription: "A command that prints credentials, as the `exec` of a kubeconfig does.",
+				MarkdownDescription: "A command that prints credentials, as the `exec` of a kubeconfig does. By default none is run.",
 				Attributes: map[string]schema.Attribute{
 					"api_version": schema.StringAttribute{
 						Required:            true,
@@ -188,9 +190,9 @@ func kubernetesAttribute() schema.SingleNestedAttribute {
 						},
 					},
 					"command": schema.StringAttribute{Required: true, MarkdownDescription: "The command to run."},
-					"args":    schema.ListAttribute{ElementType: types.StringType, Optional: true, MarkdownDescription: "The arguments of the command."},
+					"args":    schema.ListAttribute{ElementType: types.StringType, Optional: true, MarkdownDescription: "The arguments of the command. There are none by default."},
 					"env": schema.MapAttribute{ElementType: types.StringType, Optional: true, MarkdownDescription: "Further environment variables " +
-						"for the command."},
+						"for the command. There are none by default."},
 				},
 			},
 		},
@@ -241,14 +243,14 @@ func rolloutSchema() schema.SingleNestedAttribute {
 				Optional: true,
 				MarkdownDescription: fmt.Sprintf("How long a pod of the new revision may fail, as in `ImagePullBackOff` or `CrashLoopBackOff`, "+
 					"or may be missing because the cluster refuses to create it, before its rollout counts as failed. Defaults to `%s`.",
-					defaults.Grace),
+					periodText(defaults.Grace)),
 				Validators: []validator.String{periodValidator{}},
 			},
 			"unschedulable_grace": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: fmt.Sprintf("How long a pod of the new revision may wait for a node or a volume. "+
 					"Autoscalers and provisioners need time to bring one. Defaults to `%s`.",
-					defaults.UnschedulableGrace),
+					periodText(defaults.UnschedulableGrace)),
 				Validators: []validator.String{periodValidator{}},
 			},
 			"container_logs": schema.BoolAttribute{
@@ -261,7 +263,7 @@ func rolloutSchema() schema.SingleNestedAttribute {
 				MarkdownDescription: fmt.Sprintf("How long all pods of the new revision have to stay ready, with no restart, before its rollout "+
 					"counts as successful: many a container is ready before it crashes. The next wave begins after that. It is part of the "+
 					"client's `timeouts`. Defaults to `%s`; `0s` counts a pod as soon as it is ready.",
-					defaults.Soak),
+					periodText(defaults.Soak)),
 				Validators: []validator.String{periodValidator{mayBeZero: true}},
 			},
 		},

@@ -139,7 +139,7 @@ var warningTexts = []warningText{
 		func(w mira.ClaimsFoundWarning) string {
 			return fmt.Sprintf("Client %q will use what is there already in namespace %q under the names of its claims: "+
 				"PersistentVolumeClaim %s. That is the data of an earlier client of this name, or was put there by hand. "+
-				"To begin empty, save what is needed and delete them first:\nkubectl delete pvc -n %s %s",
+				"To begin empty, save what is needed and delete them first:\n  kubectl delete pvc -n %s %s",
 				w.Client, w.Namespace, strings.Join(w.Claims, ", "), w.Namespace, strings.Join(w.Claims, " "))
 		}),
 	{
@@ -316,7 +316,7 @@ func serviceRecreationDetail(w mira.ServiceRecreationWarning) string {
 func deleteCommands(fields []mira.KeptField) string {
 	var commands []string
 	for _, field := range fields {
-		command := fmt.Sprintf("kubectl delete %s -n %s %s", strings.ToLower(field.Object.Kind), field.Object.Namespace, field.Object.Name)
+		command := fmt.Sprintf("  kubectl delete %s -n %s %s", strings.ToLower(field.Object.Kind), field.Object.Namespace, field.Object.Name)
 		if field.Object.Kind == "StatefulSet" || field.Object.Kind == "Deployment" {
 			command += " --cascade=orphan"
 		}

@@ -256,8 +256,8 @@ func TestWarnings(t *testing.T) {
 				"  StatefulSet/mira-acme spec.a: \"1\"\n" +
 				"  StatefulSet/mira-acme spec.b: \"2\"\n\n" +
 				"To keep them, put them back into the template. To be rid of them, delete the object; the next apply creates it again:\n" +
-				"kubectl delete service -n default mira-acme\n" +
-				"kubectl delete statefulset -n default mira-acme --cascade=orphan",
+				"  kubectl delete service -n default mira-acme\n" +
+				"  kubectl delete statefulset -n default mira-acme --cascade=orphan",
 		},
 		{
 			"fields that differ",
@@ -270,7 +270,7 @@ func TestWarnings(t *testing.T) {
 				"  Service/mira-acme spec.ipFamilyPolicy: \"SingleStack\", a new one has \"RequireDualStack\"\n\n" +
 				"To choose a value, put the field into the template. To have that of a new client, delete the object; the next apply creates it " +
 				"again:\n" +
-				"kubectl delete service -n default mira-acme",
+				"  kubectl delete service -n default mira-acme",
 		},
 		{
 			"fields that fall back to defaults", mira.FallbackWarning{Client: "acme", Changes: changes[:1]},
@@ -331,7 +331,7 @@ func TestWarnings(t *testing.T) {
 			`Client "acme" will use what is there already in namespace "default" under the names of its claims: ` +
 				`PersistentVolumeClaim data-mira-acme-0, data-mira-acme-1. That is the data of an earlier client of this name, or was put ` +
 				"there by hand. To begin empty, save what is needed and delete them first:\n" +
-				`kubectl delete pvc -n default data-mira-acme-0 data-mira-acme-1`,
+				`  kubectl delete pvc -n default data-mira-acme-0 data-mira-acme-1`,
 		},
 		{
 			"data that goes",

@@ -74,7 +74,7 @@ const (
 
 // Error is the report with advice on how to look further.
 func (e *PendingError) Error() string {
-	return fmt.Sprintf("%s\nThe rollout goes on in the cluster. For details, run: kubectl --namespace %s describe %s",
+	return fmt.Sprintf("%s\nThe rollout goes on in the cluster. For details, run:\n  kubectl --namespace %s describe %s",
 		e.Report(), e.Namespace, e.subject())
 }
 
@@ -135,7 +135,7 @@ func (e *PendingError) Reason() string {
 
 // Error is the report with advice on how to look further.
 func (e *FailedError) Error() string {
-	return fmt.Sprintf("%s\nFor details, run: kubectl --namespace %s %s", e.Report(), e.Namespace, e.command())
+	return fmt.Sprintf("%s\nFor details, run:\n  kubectl --namespace %s %s", e.Report(), e.Namespace, e.command())
 }
 
 // Report returns the error's text without the advice that holds only while the pods

@@ -222,7 +222,8 @@ func TestFailureText(t *testing.T) {
     events:
       Unhealthy: Readiness probe failed
       BackOff (4 times): Back-off restarting failed container
-For details, run: kubectl --namespace default logs mira-acme-0 --container mira --previous`,
+For details, run:
+  kubectl --namespace default logs mira-acme-0 --container mira --previous`,
 			asked: []string{"involvedObject.uid=mira-acme-0-mira-acme-new,type=Warning"},
 		},
 		"a crash, without the rights": {
@@ -235,7 +236,8 @@ For details, run: kubectl --namespace default logs mira-acme-0 --container mira 
   pod mira-acme-0, container mira: Error; its last run ended with exit code 1
     (the log of container mira could not be read: pods/log is forbidden)
     (events could not be listed: events is forbidden)
-For details, run: kubectl --namespace default logs mira-acme-0 --container mira`,
+For details, run:
+  kubectl --namespace default logs mira-acme-0 --container mira`,
 		},
 		"a server that has stopped answering": {
 			pods:   []corev1.Pod{pod(0, newest, unready(crashing(1, ended("OOMKilled", 137))))},
@@ -249,7 +251,8 @@ For details, run: kubectl --namespace default logs mira-acme-0 --container mira`
 				`its last run ended with exit code 137, by signal 9; restarted once
     (the log of container mira could not be read: no answer in time)
     (events could not be listed: no answer in time)
-For details, run: kubectl --namespace default logs mira-acme-0 --container mira --previous`,
+For details, run:
+  kubectl --namespace default logs mira-acme-0 --container mira --previous`,
 		},
 		"an empty log": {
 			pods: []corev1.Pod{pod(0, newest, unready(crashing(1, ended("Error", 1))))},
@@ -258,7 +261,8 @@ For details, run: kubectl --namespace default logs mira-acme-0 --container mira 
   pod mira-acme-0, container mira: CrashLoopBackOff: back-off 10s restarting failed container; ` +
 				`its last run ended with exit code 1; restarted once
     the log of container mira is empty
-For details, run: kubectl --namespace default logs mira-acme-0 --container mira --previous`,
+For details, run:
+  kubectl --namespace default logs mira-acme-0 --container mira --previous`,
 		},
 		"an image, for which there are no logs": {
 			pods: []corev1.Pod{pod(0, newest, pending, unready(waiting("ImagePullBackOff", `Back-off pulling image "mira:3.1"`)))},
@@ -267,7 +271,8 @@ For details, run: kubectl --namespace default logs mira-acme-0 --container mira 
 			},
 			says: `StatefulSet default/mira-acme: its rollout failed after 20s: 0 of 1 pod ready
   pod mira-acme-0, container mira: ImagePullBackOff: Back-off pulling image "mira:3.1"
-For details, run: kubectl --namespace default describe pod mira-acme-0`,
+For details, run:
+  kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"a claim": {
 			pods:   []corev1.Pod{pod(0, newest, unscheduled(immediate), mounts("data"))},
@@ -277,7 +282,8 @@ For details, run: kubectl --namespace default describe pod mira-acme-0`,
   pod mira-acme-0, claim data: UnboundClaim: 0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. (StorageClass none)
     events:
       ProvisioningFailed (12 times): storageclass "none" not found
-For details, run: kubectl --namespace default describe persistentvolumeclaim data`,
+For details, run:
+  kubectl --namespace default describe persistentvolumeclaim data`,
 			asked: []string{
 				"involvedObject.uid=mira-acme-0-mira-acme-new,type=Warning",
 				"involvedObject.kind=PersistentVolumeClaim,involvedObject.name=data,type=Warning",
@@ -289,7 +295,8 @@ For details, run: kubectl --namespace default describe persistentvolumeclaim dat
 			says: `StatefulSet default/mira-acme: its rollout failed after 5m0s: 0 of 1 pod ready
   pod mira-acme-0: Unschedulable: 0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims.
   (claims could not be read: persistentvolumeclaims is forbidden)
-For details, run: kubectl --namespace default describe pod mira-acme-0`,
+For details, run:
+  kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"several pods and containers": {
 			sts: statefulSet(7, counts(7, 7, 0)),
@@ -314,7 +321,8 @@ For details, run: kubectl --namespace default describe pod mira-acme-0`,
   pod mira-acme-3, container mira: ErrImagePull: not found
   pod mira-acme-4, container mira: ErrImagePull: not found
   and 2 more pods
-For details, run: kubectl --namespace default describe pod mira-acme-0`,
+For details, run:
+  kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"beside a stuck pod that may not be deleted": {
 			sts: statefulSet(2, counts(2, 1, 0)),
@@ -326,7 +334,8 @@ For details, run: kubectl --namespace default describe pod mira-acme-0`,
 			says: `StatefulSet default/mira-acme: its rollout failed after 20s: 1 of 2 pods updated to revision mira-acme-new
   pod mira-acme-1, container mira: InvalidImageName
   (pods of an older revision that are not ready were not deleted, so the rollout may be stuck on them: pods is forbidden)
-For details, run: kubectl --namespace default describe pod mira-acme-1`,
+For details, run:
+  kubectl --namespace default describe pod mira-acme-1`,
 		},
 	}
 	for name, test := range tests {

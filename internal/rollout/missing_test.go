@@ -138,7 +138,8 @@ func TestFailureTextOfAPodThatCannotBeCreated(t *testing.T) {
 		const message = `Create Pod mira-acme-0 in StatefulSet mira-acme failed error: pods "mira-acme-0" is forbidden: exceeded quota: q`
 		want := `StatefulSet default/mira-acme: its rollout failed after 20s: 0 of 1 pod updated to revision mira-acme-new
   pod mira-acme-0: FailedCreate: ` + message + `
-For details, run: kubectl --namespace default describe statefulset mira-acme`
+For details, run:
+  kubectl --namespace default describe statefulset mira-acme`
 		var failed *rollout.FailedError
 		if !errors.As(err, &failed) {
 			t.Fatalf("got %v, want a FailedError", err)

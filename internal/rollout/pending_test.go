@@ -49,7 +49,8 @@ func TestWaitSaysWhatIsPendingWhenTheContextEnds(t *testing.T) {
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
   pod mira-acme-0: Pending; container mira: ImagePullBackOff: Back-off pulling image "mira:3.1"
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"claims that are not bound": {
 			script: script{
@@ -63,7 +64,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
   pod mira-acme-0: Pending; Unschedulable: pod has unbound immediate PersistentVolumeClaims; ` +
 				`claim data-mira-acme-0 is not bound; claim gone-mira-acme-0 is not bound
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"claims that may not be read": {
 			script: script{
@@ -75,7 +77,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
   pod mira-acme-0: Pending; Unschedulable: pod has unbound immediate PersistentVolumeClaims
   (claims could not be read: persistentvolumeclaims is forbidden)
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"pods that may not be listed": {
 			script: script{
@@ -84,7 +87,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
   (the reason is not known, because the pods could not be listed: pods is forbidden)
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"more pods than an error describes": {
 			script: script{
@@ -98,7 +102,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
   pod mira-acme-3: not created yet
   pod mira-acme-4: not created yet
   and 2 more pods
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"a pod that cannot be created": {
 			script: script{
@@ -109,7 +114,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
     events:
       FailedCreate (7 times): create Pod mira-acme-0 failed: exceeded quota: pods
   pod mira-acme-0: not created yet
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a pod whose volume cannot be mounted": {
 			script: script{
@@ -121,7 +127,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
   pod mira-acme-0: Pending; container mira: ContainerCreating
     events:
       FailedMount: secret "mira-tls" not found
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"a controller that does not run": {
 			script: script{
@@ -130,7 +137,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: ` +
 				`the StatefulSet controller has not seen generation 4 yet, only 3
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a server that never shows the write": {
 			script: script{
@@ -139,7 +147,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: ` +
 				`the server still shows generation 3 of the StatefulSet, not 4
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a server that has become unreachable": {
 			script: script{
@@ -152,7 +161,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 				`because contact with the API server was lost; last seen: 0 of 1 pod ready
   (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets/mira-acme": ` +
 				`connection refused)
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe statefulset mira-acme`,
 		},
 		"a server that has stopped answering": {
 			script: script{
@@ -166,7 +176,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
   pod mira-acme-0: Pending
     (events could not be listed: no answer in time)
   (the API server could not be reached: no answer in time)
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"a server that was unreachable for a while": {
 			script: script{
@@ -176,7 +187,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 			},
 			says: `StatefulSet default/mira-acme: its rollout did not complete within 10m0s: 0 of 1 pod ready
   pod mira-acme-0: Pending
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe pod mira-acme-0`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe pod mira-acme-0`,
 		},
 		"a server that was never reachable": {
 			script: script{list: []answer{down}},
@@ -185,7 +197,8 @@ The rollout goes on in the cluster. For details, run: kubectl --namespace defaul
 				`because contact with the API server was lost; last seen: the StatefulSet has not been read yet
   (the API server could not be reached: Get "https://script.test/apis/apps/v1/namespaces/default/statefulsets/mira-acme": ` +
 				`connection refused)
-The rollout goes on in the cluster. For details, run: kubectl --namespace default describe statefulset mira-acme`,
+The rollout goes on in the cluster. For details, run:
+  kubectl --namespace default describe statefulset mira-acme`,
 		},
 	}
 	for name, test := range tests {
