@@ -8,7 +8,6 @@
 package acctest
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -88,8 +87,13 @@ func Rendered(t *testing.T, text, client, email string) []*unstructured.Unstruct
 	return decode(t, "the rendered template", strings.NewReader(text))
 }
 
-// documentedRights returns the objects of examples/rbac: the account of the provider,
-// and its Roles.
+// DocumentedRights returns the text of examples/rbac: the account of the provider, and its Roles.
+func DocumentedRights(t *testing.T) string {
+	t.Helper()
+	return rightsFile(t, "controller.yaml")
+}
+
+// documentedRights returns the objects of [DocumentedRights].
 func documentedRights(t *testing.T) []*unstructured.Unstructured {
 	t.Helper()
 	return rightsIn(t, "controller.yaml")
@@ -98,12 +102,16 @@ func documentedRights(t *testing.T) []*unstructured.Unstructured {
 // rightsIn returns the objects of a file of examples/rbac.
 func rightsIn(t *testing.T, file string) []*unstructured.Unstructured {
 	t.Helper()
-	path := filepath.Join(Root(), "examples", "rbac", file)
-	data, err := os.ReadFile(path)
+	return decode(t, "examples/rbac/"+file, strings.NewReader(rightsFile(t, file)))
+}
+
+func rightsFile(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(Root(), "examples", "rbac", file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return decode(t, path, bytes.NewReader(data))
+	return string(data)
 }
 
 // decode reads all documents of a YAML text.

@@ -40,7 +40,7 @@ func NewCLI(t *testing.T, s *Sandbox, config string) *CLI {
 }
 
 // NewExampleCLI returns a CLI for files and directories of examples/, which it copies. Their
-// rollouts have no soak.
+// rollouts have no soak, and a short grace.
 func NewExampleCLI(t *testing.T, s *Sandbox, sources ...string) *CLI {
 	t.Helper()
 	c := CopyExample(t, s, sources...)
@@ -70,42 +70,60 @@ func CopyExample(t *testing.T, s *Sandbox, sources ...string) *CLI {
 			t.Fatal(err)
 		}
 	}
-	if err := c.shortenSoak(); err != nil {
+	if err := c.shortenWaits(); err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
 var (
-	// soakLine sets the soak in a configuration.
-	soakLine = regexp.MustCompile(`(?m)^(\s*soak\s*=).*$`)
+	// waitLine sets in a configuration for how long a rollout waits for nothing to happen.
+	waitLine = regexp.MustCompile(`(?m)^(\s*(soak|grace)\s*=).*$`)
 	// providerLine begins the provider's configuration.
 	providerLine = regexp.MustCompile(`(?m)^provider "mira"`)
 )
 
-// shortenSoak sets the soak of a configuration to nothing: where the configuration sets it,
-// or in an override file. A configuration without the provider's has nothing to override.
-func (c *CLI) shortenSoak() error {
+// shortWaits are what tests have in the place of such periods.
+var shortWaits = map[string]string{"soak": `"0s"`, "grace": `"2s"`}
+
+// overrideFile sets the periods of a configuration that does not set them itself.
+const overrideFile = "acctest_override.tf"
+
+// shortenWaits makes a configuration wait less for what tests need not see: for pods that stay
+// ready or broken. A configuration without the provider's has nothing to override.
+func (c *CLI) shortenWaits() error {
+	override := filepath.Join(c.directory, overrideFile)
 	files, err := filepath.Glob(filepath.Join(c.directory, "*.tf"))
 	if err != nil {
 		return err
 	}
 	hasProvider := false
 	for _, file := range files {
+		if file == override {
+			continue
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
 		hasProvider = hasProvider || providerLine.Match(text)
-		if soakLine.Match(text) {
-			return os.WriteFile(file, soakLine.ReplaceAll(text, []byte(`$1 "0s"`)), 0o600)
+		if !waitLine.Match(text) {
+			continue
 		}
+		short := waitLine.ReplaceAllStringFunc(string(text), func(line string) string {
+			parts := waitLine.FindStringSubmatch(line)
+			return parts[1] + " " + shortWaits[parts[2]]
+		})
+		if err := os.Remove(override); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		return os.WriteFile(file, []byte(short), 0o600)
 	}
 	if !hasProvider {
 		return nil
 	}
-	override := "provider \"mira\" {\n  rollout = { soak = \"0s\" }\n}\n"
-	return os.WriteFile(filepath.Join(c.directory, "acctest_override.tf"), []byte(override), 0o600)
+	text := fmt.Sprintf("provider \"mira\" {\n  rollout = { soak = %s, grace = %s }\n}\n", shortWaits["soak"], shortWaits["grace"])
+	return os.WriteFile(override, []byte(text), 0o600)
 }
 
 // newCLI returns a CLI in an empty directory. Nothing of the caller's own settings of a

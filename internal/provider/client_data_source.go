@@ -38,7 +38,7 @@ func (d *clientDataSource) Schema(ctx context.Context, _ datasource.SchemaReques
 	}
 	attributes["namespace"] = foundNamespaceAttribute("The namespace in which the client lives.")
 	attributes["template"] = lookedUpTemplateAttribute()
-	attributes["timeouts"] = timeouts.Attributes(ctx)
+	attributes["timeouts"] = lookTimeoutsAttribute(ctx)
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "One client that is in the cluster, whoever has made it. It reads as much of the cluster as `mira_clients` does: " +
 			"to look at several clients, use that once.",

@@ -167,8 +167,8 @@ func clientTimeoutsAttribute(ctx context.Context) schema.Attribute {
 		Read:            true,
 		ReadDescription: describe("a refresh of the client may take, and each of its plans with their dry runs", defaultReadTimeout),
 		Update:          true,
-		UpdateDescription: describe("an update may take from the moment on in which it is the client's turn, with the same wait", defaultUpdateTimeout) +
-			" A roll back has time of its own.",
+		UpdateDescription: describe("an update may take from the moment on in which it is the client's turn, with the same wait",
+			defaultUpdateTimeout) + " A roll back has time of its own.",
 		Delete: true,
 		DeleteDescription: describe("a delete may take, with the wait until the pods have ended", defaultDeleteTimeout) +
 			" It must be applied before the client is deleted.",

@@ -46,7 +46,7 @@ func (d *clientsDataSource) Schema(ctx context.Context, _ datasource.SchemaReque
 		Attributes: map[string]schema.Attribute{
 			"namespace": foundNamespaceAttribute("The namespace to look at."),
 			"template":  lookedUpTemplateAttribute(),
-			"timeouts":  timeouts.Attributes(ctx),
+			"timeouts":  lookTimeoutsAttribute(ctx),
 			templateRevisionAttribute: schema.StringAttribute{
 				Computed: true,
 				MarkdownDescription: "The revision of the template with which clients are compared. It is null where the template could not be " +
@@ -116,6 +116,18 @@ type look struct {
 	template *lookedUpTemplate
 	timeouts timeouts.Value
 	timeout  time.Duration
+}
+
+// lookTimeoutsAttribute says what the time-out covers, and its default.
+func lookTimeoutsAttribute(ctx context.Context) schema.Attribute {
+	attribute := timeouts.AttributesWithOpts(ctx, timeouts.Opts{
+		ReadDescription: fmt.Sprintf("How long the read may take, such as `30s` or `1h30m`. Defaults to `%s`.", periodText(defaultReadTimeout)),
+	})
+	if nested, ok := attribute.(schema.SingleNestedAttribute); ok {
+		nested.MarkdownDescription = "How long the operations of the data source may take."
+		return nested
+	}
+	return attribute
 }
 
 // readLook reads the arguments that both data sources have.

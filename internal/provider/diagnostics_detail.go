@@ -91,7 +91,8 @@ func failedPodAdvice(e *mira.RolledBackError) string {
 	}
 	pod := failed.Failures[0].Pod
 	if !e.IsComplete() {
-		return fmt.Sprintf("To look at the pod that failed, if it is still there:\n  kubectl --namespace %s describe pod %s", failed.Namespace, pod)
+		return fmt.Sprintf("To look at the pod that failed, if it is still there:\n  kubectl --namespace %s describe pod %s",
+			failed.Namespace, pod)
 	}
 	return fmt.Sprintf("The pod that failed is gone, its events stay for a while:\n"+
 		"  kubectl --namespace %s get events --field-selector involvedObject.name=%s\n"+

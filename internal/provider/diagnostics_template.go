@@ -46,7 +46,7 @@ func existingTemplateDetail(w mira.ExistingTemplateWarning) string {
 		was = fmt.Sprintf("of the same revision %s, so that it means the same", w.From)
 	}
 	return fmt.Sprintf("%s has a content already, %s. The apply replaces it by the content of the configuration, of revision %s. "+
-		"To compare the two: kubectl get configmap -n %s %s -o jsonpath='{.data.%s}'",
+		"To compare the two:\n  kubectl get configmap -n %s %s -o jsonpath='{.data.%s}'",
 		w.Template, was, w.To, w.Template.Namespace, w.Template.ConfigMap, strings.ReplaceAll(w.Template.Key, ".", `\.`))
 }
 

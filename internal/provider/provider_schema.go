@@ -99,8 +99,8 @@ func providerSecretsAttribute() schema.MapAttribute {
 		Sensitive:   true,
 		MarkdownDescription: fmt.Sprintf("Like `variables`, for values that must not be shown: what the template makes of them stands in "+
 			"plans, states, errors and logs as a hash, or as the variable's name. The values are always text. They may not stand in keys "+
-			"and names, and have at least %d bytes, or none. There are none by default. Give them as ephemeral values: the CLI itself writes other variables "+
-			"into plan files.", managedfields.MinimumSecret),
+			"and names, and have at least %d bytes, or none. There are none by default. Give them as ephemeral values: "+
+			"the CLI itself writes other variables into plan files.", managedfields.MinimumSecret),
 		Validators: []validator.Map{variablesValidator{}, secretsValidator{}},
 	}
 }
@@ -156,8 +156,9 @@ func kubernetesAttribute() schema.SingleNestedAttribute {
 			"config_context_auth_info": text("KUBE_CTX_AUTH_INFO", "The user of the kubeconfig to use. Defaults to the context's."),
 			"config_context_cluster":   text("KUBE_CTX_CLUSTER", "The cluster of the kubeconfig to use. Defaults to the context's."),
 			"insecure": schema.BoolAttribute{
-				Optional:            true,
-				MarkdownDescription: "Whether to accept any certificate of the server. Defaults to `false`. Can be set with the environment variable `KUBE_INSECURE`.",
+				Optional: true,
+				MarkdownDescription: "Whether to accept any certificate of the server. Defaults to `false`. " +
+					"Can be set with the environment variable `KUBE_INSECURE`.",
 			},
 			"config_paths": schema.ListAttribute{
 				ElementType: types.StringType,
@@ -190,7 +191,8 @@ func kubernetesAttribute() schema.SingleNestedAttribute {
 						},
 					},
 					"command": schema.StringAttribute{Required: true, MarkdownDescription: "The command to run."},
-					"args":    schema.ListAttribute{ElementType: types.StringType, Optional: true, MarkdownDescription: "The arguments of the command. There are none by default."},
+					"args": schema.ListAttribute{ElementType: types.StringType, Optional: true, MarkdownDescription: "The arguments of the " +
+						"command. There are none by default."},
 					"env": schema.MapAttribute{ElementType: types.StringType, Optional: true, MarkdownDescription: "Further environment variables " +
 						"for the command. There are none by default."},
 				},

@@ -78,7 +78,7 @@ func templateSchema() schema.Schema {
 						ElementType: types.StringType,
 						Optional:    true,
 						MarkdownDescription: "The values of placeholders that are not among the provider's `variables`, as each client sets them. " +
-							"Without one, the plan warns of the placeholder.",
+							"There are none by default: the plan then warns of a placeholder without a value.",
 						Validators: []validator.Map{variablesValidator{}},
 					},
 				},

@@ -193,7 +193,8 @@ func TestTroubleshooting_explainsEveryTitle(t *testing.T) {
 			}
 		}
 		if !slices.IsSorted(found) {
-			t.Errorf("%s: the rows of the table %q are not in alphabetical order: %q", troubleshooting, table.heading, slices.Sorted(slices.Values(found)))
+			t.Errorf("%s: the rows of the table %q are not in alphabetical order, as in %q", troubleshooting, table.heading,
+				slices.Sorted(slices.Values(found)))
 		}
 	}
 }

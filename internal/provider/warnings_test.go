@@ -130,21 +130,21 @@ func TestWarnings(t *testing.T) {
 			"Existing Template Will Be Replaced",
 			"ConfigMap controller/templates-yaml, key client_template.yaml has a content already, of revision r1. The apply replaces it by the " +
 				"content of the configuration, of revision r2. " +
-				`To compare the two: kubectl get configmap -n controller templates-yaml -o jsonpath='{.data.client_template\.yaml}'`,
+				"To compare the two:\n" + `  kubectl get configmap -n controller templates-yaml -o jsonpath='{.data.client_template\.yaml}'`,
 		},
 		{
 			"a template that is there already and means the same", mira.ExistingTemplateWarning{Template: source, From: "r1", To: "r1"},
 			"Existing Template Will Be Replaced",
 			"ConfigMap controller/templates-yaml, key client_template.yaml has a content already, of the same revision r1, so that it means the " +
 				"same. The apply replaces it by the content of the configuration, of revision r1. " +
-				`To compare the two: kubectl get configmap -n controller templates-yaml -o jsonpath='{.data.client_template\.yaml}'`,
+				"To compare the two:\n" + `  kubectl get configmap -n controller templates-yaml -o jsonpath='{.data.client_template\.yaml}'`,
 		},
 		{
 			"a template in the place of something else", mira.ExistingTemplateWarning{Template: source, To: "r1"},
 			"Existing Template Will Be Replaced",
 			"ConfigMap controller/templates-yaml, key client_template.yaml has a content already, that is no client template. The apply replaces " +
 				"it by the content of the configuration, of revision r1. " +
-				`To compare the two: kubectl get configmap -n controller templates-yaml -o jsonpath='{.data.client_template\.yaml}'`,
+				"To compare the two:\n" + `  kubectl get configmap -n controller templates-yaml -o jsonpath='{.data.client_template\.yaml}'`,
 		},
 		{
 			"a template of another manager", mira.TemplateTakenWarning{Template: source, Managers: []string{"argocd", "flux"}},

@@ -4,7 +4,7 @@
 #   1. Store the new template beside the current one, under a key of its own:
 #        kubectl create configmap templates-yaml -n controller --dry-run=client -o yaml \
 #          --from-file=client_template.yaml --from-file=client_template_next.yaml |
-#          kubectl apply --server-side -f -
+#          kubectl apply --server-side --force-conflicts -f -
 #   2. terraform apply -var candidate=client_template_next.yaml     changes the canaries alone
 #   3. Store it under client_template.yaml, apply without -var: the canaries stay as they are, the others follow.
 

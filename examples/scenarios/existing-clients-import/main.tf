@@ -15,14 +15,8 @@ terraform {
 
 provider "mira" {}
 
-# What is in the cluster. The guide "Move from the Django controller" has the command that prints this map.
 locals {
   namespace = "default"
-
-  clients = {
-    acme   = { admin_email = "admin@acme.example" }
-    globex = { admin_email = "it@globex.example" }
-  }
 }
 
 import {

@@ -3,7 +3,7 @@
 #
 #   1. Store the new template:
 #        kubectl create configmap templates-yaml -n controller --dry-run=client -o yaml \
-#          --from-file=client_template.yaml | kubectl apply --server-side -f -
+#          --from-file=client_template.yaml | kubectl apply --server-side --force-conflicts -f -
 #   2. terraform plan      shows what it changes on each client
 #   3. terraform apply     rolls it out in waves of 1, 2, 4, ... clients
 #   4. If it failed: correct the template, store it, apply again.
