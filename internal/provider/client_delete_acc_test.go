@@ -63,7 +63,7 @@ func TestAccClient_deleteNamesClaims(t *testing.T) {
 		t.Error("the claim is gone")
 	}
 	acctest.WantWarning(t, found, "Object Not Deleted: ",
-		"Ingress "+s.Namespace+`/mira-acme was not deleted with client "acme": somebody deleted it and created another one of that name`)
+		"Ingress "+s.Namespace+`/mira-acme was not deleted with client "acme": it was deleted by hand, and another one created under its name`)
 	if !s.Exists(t, "Ingress", "mira-acme") {
 		t.Error("the Ingress that somebody made is gone")
 	}

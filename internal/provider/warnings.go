@@ -87,7 +87,7 @@ var warningTexts = []warningText{
 			indented(w.Fields, func(f mira.OwnedField) string { return fmt.Sprintf("%s %s, set by %s", f.Object, f.Field, f.Manager) })
 	}),
 	warns("Fields Set By Hand Will Be Removed", func(w mira.ManualFieldsWarning) string {
-		return fmt.Sprintf("Client %q: somebody has added these fields by hand, and the server does not accept them together with those "+
+		return fmt.Sprintf("Client %q: these fields were added by hand, and the server does not accept them together with those "+
 			"of the template:", w.Client) +
 			changeLines(w.Changes)
 	}),
@@ -195,7 +195,7 @@ var warningTexts = []warningText{
 	warns("Object Not Deleted", func(w mira.ObjectKeptWarning) string {
 		reason := fmt.Sprintf("it belongs to client %q now", w.Owner)
 		if w.Owner == "" {
-			reason = "somebody deleted it and created another one of that name, which does not have the client's label"
+			reason = "it was deleted by hand, and another one created under its name, which does not have the client's label"
 		}
 		return fmt.Sprintf("%s was not deleted with client %q: %s.", w.Object, w.Client, reason)
 	}),

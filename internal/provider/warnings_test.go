@@ -167,7 +167,7 @@ func TestWarnings(t *testing.T) {
 		{
 			"fields added by hand", mira.ManualFieldsWarning{Client: "acme", Changes: changes[2:]},
 			"Fields Set By Hand Will Be Removed",
-			`Client "acme": somebody has added these fields by hand, and the server does not accept them together with those of the template:` +
+			`Client "acme": these fields were added by hand, and the server does not accept them together with those of the template:` +
 				"\n  - Service/mira-acme spec.c: \"2\"",
 		},
 		{
@@ -428,7 +428,7 @@ func TestWarnings(t *testing.T) {
 		{
 			"an object that somebody has created again", mira.ObjectKeptWarning{Client: "acme", Object: service},
 			"Object Not Deleted", `Service default/mira-acme was not deleted with client "acme": ` +
-				"somebody deleted it and created another one of that name, which does not have the client's label.",
+				"it was deleted by hand, and another one created under its name, which does not have the client's label.",
 		},
 		{
 			"a file system that follows", mira.FileSystemPendingWarning{Client: "acme", Claim: claim},
