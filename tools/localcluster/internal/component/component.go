@@ -143,7 +143,7 @@ func (c Component) flags(version string) ([]string, error) {
 		linker = append(linker, own...)
 	}
 	// What the user's GOFLAGS may say otherwise about these is overruled.
-	return []string{"-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=" + strings.Join(linker, " ")}, nil
+	return []string{"-mod=readonly", "-buildvcs=false", "-ldflags=" + strings.Join(linker, " ")}, nil
 }
 
 // kubernetesLDFlags stamp the version, as hack/lib/version.sh of Kubernetes
