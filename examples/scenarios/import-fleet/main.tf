@@ -28,14 +28,12 @@ variable "clients" {
   default = null
 }
 
-data "mira_clients" "found" {
-  count = var.clients == null ? 1 : 0
-}
+data "mira_clients" "found" {}
 
 locals {
   # Half-made clients, and those whose objects do not tell an e-mail address, are left out: look at them first.
   found = {
-    for name, client in try(data.mira_clients.found[0].clients, {}) :
+    for name, client in data.mira_clients.found.clients :
     name => {
       admin_email = client.admin_email
       variables   = try(length(client.variables), 0) > 0 ? client.variables : null
@@ -47,7 +45,7 @@ locals {
 }
 
 import {
-  for_each = local.found
+  for_each = var.clients == null ? local.found : {}
 
   to = mira_client.this[each.key]
   id = each.key
@@ -62,10 +60,14 @@ resource "mira_client" "this" {
 }
 
 output "fleet" {
-  value = { clients = local.clients }
+  value = {
+    clients = {
+      for name, client in local.clients : name => { for key, value in client : key => value if value != null }
+    }
+  }
 }
 
 output "left_out" {
-  description = "Clients that are in the cluster and were not imported."
-  value       = sort(setsubtract(keys(try(data.mira_clients.found[0].clients, {})), keys(local.found)))
+  description = "Clients that are in the cluster and not in the configuration."
+  value       = sort(setsubtract(keys(data.mira_clients.found.clients), keys(local.clients)))
 }
