@@ -91,7 +91,7 @@ func TestHealthOf(t *testing.T) {
 		{
 			name: "a pod that the cluster refused to create", set: statefulSet(1, counts(0, 0, 0)), pods: []corev1.Pod{},
 			events: []corev1.Event{refused("mira-acme-0", "exceeded quota: old", 1), refused("mira-acme-0", "exceeded quota: new", 2)},
-			want:   rollout.HealthFailing, reason: "pod mira-acme-0: FailedCreate: create Pod mira-acme-0 in StatefulSet mira-acme failed error: exceeded quota: new",
+			want:   rollout.HealthFailing, reason: "FailedCreate: create Pod mira-acme-0 in StatefulSet mira-acme failed error: exceeded quota: new",
 		},
 		{
 			name: "a pod that was refused before, and is there now", set: statefulSet(1), pods: []corev1.Pod{pod(0, newest)},
