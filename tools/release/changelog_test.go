@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -82,5 +84,20 @@ func TestSections_refused(t *testing.T) {
 				t.Errorf("got %v and the error %v, not an error with %q", got, err, c.want)
 			}
 		})
+	}
+}
+
+// The repository's changelog is of the form from which releases take their notes.
+func TestChangelog(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", changelogFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := sections(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) == 0 {
+		t.Error("there is no version in it")
 	}
 }
