@@ -146,6 +146,8 @@ func TestCore_restart_fails(t *testing.T) {
 	}
 	failed.fail("Client Rollout Failed", "FailedCreate")
 	lift()
+	// The StatefulSet controller tries again after a pause, which may be longer than the grace of the test.
+	s.WaitFor(t, "Pod", "those of both clients", func(pods []*unstructured.Unstructured) bool { return len(pods) == 2 })
 	failed.succeed()
 }
 

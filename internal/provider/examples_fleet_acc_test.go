@@ -77,7 +77,7 @@ func importFleetExample(t *testing.T, s *acctest.Fleet, sample string) {
 	if err := os.WriteFile(filepath.Join(c.Directory(), "fleet.auto.tfvars.json"), []byte(fleet), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	acctest.WantOutput(t, c.Apply(t), "0 added, 0 changed, 0 destroyed", `left_out = [`, `"half",`)
+	acctest.WantOutput(t, c.Apply(t), "0 added, 0 changed, 0 destroyed", `left_out = `, `"half",`)
 	c.Destroy(t)
 	for _, kind := range []string{"Service", "Ingress"} {
 		s.Delete(t, kind, "mira-half")
