@@ -56,7 +56,7 @@ var All = []Component{
 		Module:   "k8s.io/kubernetes",
 		Package:  ".",
 		Programs: []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"},
-		Note:     "about 6 minutes on 2 cores",
+		Note:     "about 10 minutes on 2 cores",
 		ldflags:  kubernetesLDFlags,
 	},
 	{
