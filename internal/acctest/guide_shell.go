@@ -31,7 +31,7 @@ type GuideShell struct {
 func NewGuideShell(t *testing.T) *GuideShell {
 	t.Helper()
 	config := RequireCluster(t)
-	if os.Getenv("MIRA_TEST_CLUSTER") == "existing" {
+	if os.Getenv("MIRA_TEST_CLUSTER") != "local" {
 		t.Skip("the guides use the namespaces default and controller, and the test clears both: only on a local control plane")
 	}
 	admin, err := dynamic.NewForConfig(config)

@@ -320,8 +320,8 @@ type ConflictingValuesWarning struct {
 type ObjectKeptWarning struct {
 	Client string
 	Object kube.Ref
-	// Owner is the client that it belongs to. It is empty where somebody has deleted
-	// the object and created another one of that name, without the label.
+	// Owner is the client that it belongs to. It is empty where the object was deleted
+	// and another one created under its name, without the label.
 	Owner string
 }
 
