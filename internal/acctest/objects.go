@@ -22,6 +22,7 @@ var resources = map[string]schema.GroupVersionResource{
 	"ConfigMap":             {Version: "v1", Resource: "configmaps"},
 	"ControllerRevision":    {Group: "apps", Version: "v1", Resource: "controllerrevisions"},
 	"Deployment":            {Group: "apps", Version: "v1", Resource: "deployments"},
+	"Event":                 {Version: "v1", Resource: "events"},
 	"EndpointSlice":         {Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"},
 	"Ingress":               {Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"},
 	"Namespace":             {Version: "v1", Resource: "namespaces"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,7 +77,7 @@ func TestAPIWaitFails(t *testing.T) {
 		},
 		"no node that fits": {
 			[]field{{"spec/template/spec/nodeSelector", map[string]any{"disktype": "none"}}}, "Unschedulable",
-			[]string{"pod mira-acme-0: Unschedulable: 0/", "nodes are available", "FailedScheduling"},
+			[]string{"pod mira-acme-0: Unschedulable: 0/", "nodes are available", failedScheduling},
 		},
 		"a service account that does not exist": {
 			[]field{{"spec/template/spec/serviceAccountName", "none"}}, "FailedCreate",
@@ -97,13 +98,29 @@ func TestAPIWaitFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newCluster(t)
-			err := c.fails(t, c.apply(t, newStatefulSet(t, "mira-acme", test.fields...)), hasty)
+			generation := c.apply(t, newStatefulSet(t, "mira-acme", test.fields...))
+			if slices.Contains(test.says, failedScheduling) {
+				c.awaitEvent(t, failedScheduling)
+			}
+			err := c.fails(t, generation, hasty)
 			wantSays(t, err, append(test.says, fmt.Sprintf("StatefulSet %s/mira-acme", c.Namespace))...)
 			if len(err.Failures) != 1 || err.Failures[0].Reason != test.reason {
 				t.Errorf("failures %v, want %s", err.Failures, test.reason)
 			}
 		})
 	}
+}
+
+const failedScheduling = "FailedScheduling"
+
+// awaitEvent waits until an event is there. Every six minutes the scheduler first sends what it has
+// of older series, one after the other (finishSeries in client-go/tools/events), which can take longer
+// than the grace of a test.
+func (c *cluster) awaitEvent(t *testing.T, reason string) {
+	t.Helper()
+	c.WaitFor(t, "Event", reason, func(events []*unstructured.Unstructured) bool {
+		return slices.ContainsFunc(events, func(event *unstructured.Unstructured) bool { return event.Object["reason"] == reason })
+	})
 }
 
 // setPodStatus does what a kubelet does.
